@@ -1,0 +1,1 @@
+"""One folder per pipeline: everything that a user edits."""

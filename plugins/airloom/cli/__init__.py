@@ -1,0 +1,39 @@
+"""The command `airloom`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from airloom.cli.apply import apply
+from airloom.cli.backfill import backfill
+from airloom.cli.console import errors
+from airloom.cli.demo import demo
+from airloom.cli.down import down
+from airloom.cli.env import env
+from airloom.cli.status import status
+from airloom.cli.up import up
+from airloom.core.errors import AirloomError
+
+app = typer.Typer(
+    name="airloom",
+    help="Airloom: an Apache Airflow distribution for continuous training.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (up, down, demo, env, backfill, status, apply):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; a person's mistake ends with a message and never with a traceback."""
+    # What Airloom keeps is readable by its owner only.
+    os.umask(0o077)
+    try:
+        app()
+    except AirloomError as error:
+        errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)

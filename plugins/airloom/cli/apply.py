@@ -1,0 +1,22 @@
+"""`airloom apply`: register what a pipeline's folder defines."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from airloom.cli.console import chosen, console, services
+from airloom.launcher.environment import environment
+from airloom.launcher.features import apply_pipeline
+
+
+def apply(pipeline: Annotated[str | None, typer.Argument(help="All pipelines without one.")] = None) -> None:
+    """Register the feature definitions of a pipeline in Feast's registry."""
+    servers = services()
+    os.environ.update(environment(servers.settings, servers.ports))
+    for each in chosen(servers.settings, pipeline):
+        with console.status(f"registering the features of {each.name}"):
+            apply_pipeline(servers.settings, each)
+        console.print(f"{each.name}: {len(each.features.views)} feature views are registered.", highlight=False)

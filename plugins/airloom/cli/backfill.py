@@ -1,0 +1,98 @@
+"""`airloom backfill`: every stage of a range of days, by Airflow's own backfills."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Annotated, cast, get_args
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from airloom.cli.console import console, services
+from airloom.core.declaration import find_pipeline
+from airloom.core.errors import DataError, UsageError
+from airloom.core.partitions import parse_partition
+from airloom.launcher.api import AirflowApi, Range, Reprocess
+from airloom.launcher.backfill import STAGES, Request, run
+from airloom.launcher.backfill import Progress as StageProgress
+from airloom.launcher.environment import environment
+
+_LINE_SECONDS = 15.0
+
+
+def backfill(
+    pipeline: Annotated[str, typer.Argument(help="Name of the pipeline.")],
+    first: Annotated[str, typer.Option("--from", help="First day, YYYY-MM-DD.")],
+    last: Annotated[str, typer.Option("--to", help="Last day, YYYY-MM-DD.")],
+    stage: Annotated[list[str] | None, typer.Option(help="Only this stage; may be given several times.")] = None,
+    max_active_runs: Annotated[int, typer.Option(min=1, help="Days of one stage that may run at once.")] = 4,
+    reprocess: Annotated[str, typer.Option(help="Days that ran before: none, failed or completed.")] = "none",
+    backwards: Annotated[bool, typer.Option("--backwards", help="Start with the newest day.")] = False,
+) -> None:
+    """Run every stage for a range of days, by Airflow's own backfills, and show how far they are."""
+    if reprocess not in get_args(Reprocess):
+        raise UsageError("There is no such way to reprocess.", found=reprocess, expected=", ".join(get_args(Reprocess)))
+    servers = services()
+    os.environ.update(environment(servers.settings, servers.ports))
+    request = Request(
+        pipeline=find_pipeline(servers.settings.include, pipeline),
+        days=Range(parse_partition(first), parse_partition(last)),
+        stages=tuple(name for name in STAGES if name in stage) + _unknown(stage) if stage else STAGES,
+        max_active_runs=max_active_runs,
+        reprocess=cast(Reprocess, reprocess),
+        backwards=backwards,
+    )
+    require_no_failure(watch(AirflowApi(servers.settings, servers.ports), request))
+
+
+def watch(api: AirflowApi, request: Request) -> list[StageProgress]:
+    """Run a request and show how far each stage is, as bars for people and as lines for logs."""
+    if not console.is_terminal:
+        return run(api, request, _Lines(request).show)
+    columns = (TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("{task.fields[note]}"), console=console) as bars:
+        tasks = {stage: bars.add_task(stage, total=None, note="") for stage in request.stages}
+        return run(api, request, lambda stages: _show(bars, tasks, stages))
+
+
+def require_no_failure(stages: list[StageProgress]) -> None:
+    """Make a failed run the command's failure.
+
+    Raises:
+        DataError: Some runs failed.
+    """
+    failed = {stage.stage: stage.failed for stage in stages if stage.failed}
+    if failed:
+        raise DataError(
+            "Some runs failed; their logs in Airflow say why.",
+            found=", ".join(f"{stage}: {count} of its days" for stage, count in failed.items()),
+            do="correct the cause, then run the same again with --reprocess failed",
+        )
+
+
+def _unknown(stages: list[str]) -> tuple[str, ...]:
+    return tuple(name for name in stages if name not in STAGES)
+
+
+def _show(bars: Progress, tasks: dict[str, TaskID], stages: list[StageProgress]) -> None:
+    for stage in stages:
+        failed = f"[red]{stage.failed} failed[/red]" if stage.failed else ""
+        bars.update(tasks[stage.stage], total=stage.runs, completed=stage.ended, note=stage.note or failed)
+        if stage.done:
+            bars.stop_task(tasks[stage.stage])
+
+
+class _Lines:
+    """Prints one line now and then, where there is no terminal to draw on."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.printed = 0.0
+
+    def show(self, stages: list[StageProgress]) -> None:
+        if time.monotonic() - self.printed < _LINE_SECONDS and not all(stage.done for stage in stages):
+            return
+        self.printed = time.monotonic()
+        parts = [f"{stage.stage} {stage.ended}/{stage.runs}" for stage in stages]
+        console.print(f"{self.request.pipeline.name}: {', '.join(parts)}", highlight=False)

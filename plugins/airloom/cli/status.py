@@ -1,0 +1,46 @@
+"""`airloom status`: where every pipeline is."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from airloom.cli.console import chosen, console
+from airloom.core.settings import Settings
+from airloom.launcher.status import PipelineStatus, read_status
+
+
+def status(
+    pipeline: Annotated[str | None, typer.Argument(help="All pipelines without one.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Show what each stage has published, the champion and the last verdict; Airflow need not run."""
+    settings = Settings.from_environment()
+    found = [read_status(each, settings) for each in chosen(settings, pipeline)]
+    if as_json:
+        typer.echo(json.dumps([each.model_dump(mode="json") for each in found], indent=2))
+        return
+    for each in found:
+        _print(each)
+
+
+def _print(status: PipelineStatus) -> None:
+    table = Table("stage", "latest", "partitions", "degraded", "blocked", title=status.pipeline, title_justify="left")
+    for stage in status.stages:
+        counts = (stage.partitions, stage.degraded, stage.blocked)
+        table.add_row(stage.stage, str(stage.latest or "-"), *map(str, counts))
+    console.print(table)
+    champion, verdict = status.champion, status.verdict
+    if champion is None:
+        console.print("champion  none yet")
+    else:
+        console.print(
+            f"champion  version {champion.version} since {champion.effective_from} (epoch {champion.epoch})",
+            highlight=False,
+        )
+    if verdict is not None:
+        line = f"verdict   {verdict.partition}: {verdict.outcome}, version {verdict.challenger}; {verdict.reasons}"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)

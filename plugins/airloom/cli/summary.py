@@ -1,0 +1,90 @@
+"""Prints what a range of days has brought."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from airloom.cli.console import console
+from airloom.core.gate import Verdict
+from airloom.core.pipeline import Pipeline
+from airloom.launcher.api import AirflowApi
+from airloom.launcher.backfill import Request
+from airloom.launcher.summary import Quality, Summary, TableFacts
+
+
+def print_stages(api: AirflowApi, request: Request) -> None:
+    """Print runs, task instances and time of each stage, as Airflow counted them."""
+    table = Table("stage", "runs", "failed", "task instances", "seconds", title="Stages", title_justify="left")
+    total = 0
+    for stage in request.stages:
+        dag_id = request.dag_id(stage)
+        tasks, span = api.count_tasks(dag_id, request.days), api.span(dag_id, request.days)
+        runs, failed = api.count_runs(dag_id, request.days), api.count_runs(dag_id, request.days, ["failed"])
+        table.add_row(stage, str(runs), str(failed), str(tasks), f"{span.seconds:.0f}" if span else "-")
+        total += tasks
+    console.print(table)
+    console.print(f"{total} task instances", highlight=False)
+
+
+def print_summary(pipeline: Pipeline, summary: Summary) -> None:
+    """Print the facts of a range of days."""
+    console.print(_tables(summary.tables))
+    console.print(_verdicts(pipeline, summary.verdicts))
+    for name, text in _lines(summary).items():
+        console.print(f"{name:<12}{text}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _tables(facts: tuple[TableFacts, ...]) -> Table:
+    table = Table(
+        "table", "days published", "rows", "rows quarantined", "days blocked", title="Data", title_justify="left"
+    )
+    for each in facts:
+        counts = (each.published, each.rows, each.quarantined_rows, each.blocked)
+        table.add_row(each.table, *(f"{count:,}" for count in counts))
+    return table
+
+
+def _verdicts(pipeline: Pipeline, verdicts: tuple[Verdict, ...]) -> Table:
+    metric = pipeline.gate.metric
+    table = Table("night", "verdict", "challenger", f"{metric}", "champion", f"{metric}", "why", title="Verdicts")
+    table.title_justify = "left"
+    for verdict in verdicts:
+        champion = verdict.champion
+        table.add_row(
+            str(verdict.partition),
+            verdict.outcome,
+            f"v{verdict.challenger.version}",
+            _number(verdict.challenger.metrics.get(metric)),
+            f"v{champion.version}" if champion else "-",
+            _number(champion.metrics.get(metric)) if champion else "-",
+            verdict.reasons,
+        )
+    return table
+
+
+def _lines(summary: Summary) -> dict[str, str]:
+    views, champion = summary.views, summary.champion
+    trained = ", ".join(f"{count} {name}" for name, count in sorted(summary.trained.items()))
+    metrics = ", ".join(f"{name} {_number(value)}" for name, value in summary.champion_metrics.items())
+    since = f"version {champion.version} since {champion.effective_from}: {metrics}" if champion else "none yet"
+    return {
+        "features": f"{len(views)} views, {sum(views.values())} partitions",
+        "trained": f"{trained or 'nothing'} on {summary.nights} nights",
+        "champion": since,
+        "predictions": f"{summary.predictions:,} for {summary.predicted_days} days",
+        "how good": _quality(summary.quality),
+        "lineage": f"{summary.events:,} events",
+    }
+
+
+def _quality(quality: Quality | None) -> str:
+    if quality is None:
+        return "no labels have arrived yet"
+    return (
+        f"on {quality.days} days whose labels have arrived ({quality.rows:,} predictions): "
+        f"ROC AUC {quality.roc_auc:.3f}, {quality.predicted:.1%} predicted and {quality.happened:.1%} happened"
+    )
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

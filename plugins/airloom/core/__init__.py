@@ -1,0 +1,1 @@
+"""Pure decisions and declarations: standard library, pydantic and yaml only."""

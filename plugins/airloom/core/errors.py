@@ -1,0 +1,66 @@
+"""The errors that Airloom raises: each says what, where, found, expected and what to do."""
+
+from __future__ import annotations
+
+
+class AirloomError(Exception):
+    """Describe one problem so that the person who meets it can act.
+
+    Args:
+        what: One sentence that says what is wrong.
+        where: File, line, table or setting at which it is wrong.
+        found: What was there.
+        expected: What should have been there.
+        do: What to do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        found: str | None = None,
+        expected: str | None = None,
+        do: str | None = None,
+    ) -> None:
+        self.what, self.where, self.found, self.expected, self.do = what, where, found, expected, do
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        details = {"where": self.where, "found": self.found, "expected": self.expected, "do": self.do}
+        lines = [f"  {name + ':':<10}{text}" for name, text in details.items() if text]
+        return "\n".join([self.what, *lines])
+
+
+class UsageError(AirloomError):
+    """A command, parameter or partition that makes no sense as given."""
+
+    exit_code = 2
+
+
+class DeclarationError(UsageError):
+    """A pipeline folder that cannot be read as a pipeline."""
+
+
+class DataError(AirloomError):
+    """Data that must not go on; running the same again does not help."""
+
+    exit_code = 3
+
+
+class GateError(AirloomError):
+    """A champion that could not be moved."""
+
+    exit_code = 4
+
+
+class SetupError(AirloomError):
+    """A part of the environment that is missing, busy or of the wrong version."""
+
+    exit_code = 5
+
+
+class NotDue(AirloomError):
+    """A run that has nothing to do and ends as skipped, with its reason."""

@@ -1,0 +1,245 @@
+"""Records: the small frozen facts that steps return, the only thing that crosses XCom and asset events."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Dataset(BaseModel):
+    """One version of one partition of something that steps read or write.
+
+    Args:
+        name: `raw.flights`, `features.carrier_delays`, `predictions`, `model` …, without the pipeline.
+        partition: The day, where the dataset has partitions.
+        version: Its content's digest, the model's version, or None where there is none.
+        rows: How many rows, where rows are counted.
+        columns: Column names and types.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    partition: date | None = None
+    version: str | None = None
+    rows: int | None = None
+    columns: dict[str, str] = {}
+
+
+class Record(BaseModel):
+    """What a step did for one partition.
+
+    Args:
+        pipeline: Name of the pipeline.
+        partition: The day.
+        headline: What happened, in numbers: the line that a person reads first.
+        inputs: What was read.
+        outputs: What was written.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    pipeline: str
+    partition: date
+    headline: str
+    inputs: tuple[Dataset, ...] = ()
+    outputs: tuple[Dataset, ...] = ()
+
+    def to_xcom(self) -> dict[str, Any]:
+        """Return the record as plain JSON values."""
+        return self.model_dump(mode="json")
+
+
+class Staged(Record):
+    """A partition extracted to staging, not yet audited.
+
+    Args:
+        tables: Rows by table.
+        digest: Fingerprint of the staged content.
+    """
+
+    tables: dict[str, int]
+    digest: str
+
+
+class Failure(BaseModel):
+    """One expectation that did not hold; holds no value of the data.
+
+    Args:
+        expectation: Its name.
+        column: The columns that it is about.
+        severity: `critical`, `warning` or `info`.
+        expected: What was declared.
+        found: What was there, in counts and types.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    expectation: str
+    column: str | None
+    severity: str
+    expected: str
+    found: str
+
+
+class Validation(Record):
+    """The audit of one table of one partition.
+
+    Args:
+        table: The table.
+        outcome: `passed`, `degraded` (warnings), `quarantined` (some rows held back) or `blocked`.
+        expectations: How many were checked.
+        rows: Rows that were staged.
+        quarantined_rows: Rows that are held back.
+        failures: What did not hold.
+        result: Path of the immutable result, below the folder of validation results.
+    """
+
+    table: str
+    outcome: str
+    expectations: int
+    rows: int
+    quarantined_rows: int = 0
+    failures: tuple[Failure, ...] = ()
+    result: str
+
+
+class Published(Record):
+    """Partitions made visible in the lake.
+
+    Args:
+        changed: How many of the outputs are new content.
+        quarantined_rows: Rows that were held back.
+        degraded: Whether a warning stands against the partition.
+    """
+
+    changed: int
+    quarantined_rows: int = 0
+    degraded: bool = False
+
+
+class Computed(Record):
+    """Features computed from published data.
+
+    Args:
+        views: Entities by feature view.
+        changed: How many partitions of views are new content.
+        healed: Other days that were computed again, because what they were computed from has changed.
+        degraded: Whether a day they were computed from is degraded or missing.
+    """
+
+    views: dict[str, int]
+    changed: int
+    healed: tuple[date, ...] = ()
+    degraded: bool = False
+
+
+class Materialized(Record):
+    """Features written to the online store.
+
+    Args:
+        rows: Entities by feature view.
+    """
+
+    rows: dict[str, int]
+
+
+class TrainingSet(Record):
+    """The rows that a night's candidates learn from and are judged on.
+
+    Args:
+        digest: Fingerprint of rows, declaration and lake versions.
+        path: The file, below the folder of training sets.
+        rows: Rows to learn from.
+        holdout_rows: Rows to be judged on.
+        degraded: Whether any day it was made of is degraded.
+        dropped: Rows of the window that were left out, by reason.
+        lake: The commit at which each table was read.
+    """
+
+    digest: str
+    path: str
+    rows: int
+    holdout_rows: int
+    degraded: bool = False
+    dropped: dict[str, int] = {}
+    lake: dict[str, int] = {}
+
+
+class Fitted(Record):
+    """One trained candidate.
+
+    Args:
+        candidate: Its name in the declaration.
+        run_id: Its MLflow run.
+        seconds: What the training took.
+    """
+
+    candidate: str
+    run_id: str
+    seconds: float
+
+
+class Evaluation(Record):
+    """Every candidate and the champion on the same rows.
+
+    Args:
+        challenger: Name of the best candidate.
+        challenger_version: Its registered version.
+        champion_version: The version it is compared with, None when there is none.
+        training_digest: The training set.
+        rows_digest: Fingerprint of the rows that all models were scored on.
+        rows: How many.
+        metrics: Metrics by candidate name, and by `champion`.
+        degraded: Whether any day that the rows were made of is degraded.
+        results: Path of the results by row, below the folder of training sets.
+        champion_problem: Why the champion could not be scored, if it could not.
+    """
+
+    challenger: str
+    challenger_version: int
+    champion_version: int | None
+    training_digest: str
+    rows_digest: str
+    rows: int
+    metrics: dict[str, dict[str, float | None]]
+    degraded: bool = False
+    results: str = ""
+    champion_problem: str | None = None
+
+
+class Decided(Record):
+    """A verdict, by its identifier in the ledger."""
+
+    verdict: str
+    outcome: str
+
+
+class Applied(Record):
+    """What a verdict did to the champion.
+
+    Args:
+        champion_version: The champion afterwards.
+        epoch: The ledger's epoch afterwards; 0 when nobody was ever promoted.
+        moved: Whether this verdict moved it.
+    """
+
+    champion_version: int | None
+    epoch: int
+    moved: bool
+
+
+class Scored(Record):
+    """Predictions for one partition.
+
+    Args:
+        champion_version: The model that made them.
+        rows: How many.
+        healed: Later partitions that were scored again.
+    """
+
+    champion_version: int
+    rows: int
+    healed: tuple[date, ...] = ()

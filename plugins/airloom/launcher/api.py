@@ -1,0 +1,269 @@
+"""The few calls of Airflow's public REST API that the launcher makes, through Airflow's own client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from airloom.core.errors import AirloomError, SetupError, UsageError
+from airloom.core.settings import Settings
+from airloom.launcher.environment import secrets_of
+from airloom.launcher.ports import Ports
+from airloom.launcher.secrets import USER
+
+if TYPE_CHECKING:
+    from airflow_client.client import ApiClient
+    from airflow_client.client.api.dag_run_api import DagRunApi
+
+Reprocess = Literal["none", "failed", "completed"]
+
+_PAGE = 100
+_TIMEOUT = 60.0
+_RETRIES = 6
+_CONFLICT = 409
+_NOT_FOUND = 404
+_REFUSED = (400, 422)
+
+
+@dataclass(frozen=True)
+class Range:
+    """The days of a backfill, both included.
+
+    Args:
+        first: The first day.
+        last: The last day.
+    """
+
+    first: date
+    last: date
+
+    def instants(self) -> tuple[datetime, datetime]:
+        """Return the logical dates of the first and the last day."""
+        return datetime.combine(self.first, time(), UTC), datetime.combine(self.last, time(), UTC)
+
+
+@dataclass(frozen=True)
+class Span:
+    """From when to when something ran."""
+
+    started: datetime
+    ended: datetime
+
+    @property
+    def seconds(self) -> float:
+        """How long that was."""
+        return (self.ended - self.started).total_seconds()
+
+
+@dataclass(frozen=True)
+class AirflowApi:
+    """Airflow's REST API as the one user of an installation.
+
+    Args:
+        settings: The places of the installation, among them the file with the password.
+        ports: Where the API server answers.
+    """
+
+    settings: Settings
+    ports: Ports
+
+    def pools(self) -> set[str]:
+        """Return the names of all pools."""
+        from airflow_client.client.api.pool_api import PoolApi
+
+        with self._calling("listing the pools"):
+            return {pool.name for pool in PoolApi(self._client).get_pools(limit=_PAGE).pools}
+
+    def create_pool(self, name: str, slots: int, description: str) -> None:
+        """Create a pool."""
+        from airflow_client.client import PoolBody
+        from airflow_client.client.api.pool_api import PoolApi
+
+        with self._calling(f"creating the pool {name}"):
+            PoolApi(self._client).post_pool(PoolBody(name=name, slots=slots, description=description))
+
+    def dags(self, prefix: str) -> set[str]:
+        """Return the ids of the DAGs that start with a prefix."""
+        from airflow_client.client.api.dag_api import DAGApi
+
+        with self._calling("listing the DAGs"):
+            found = DAGApi(self._client).get_dags(limit=_PAGE, dag_id_prefix_pattern=prefix)
+        return {dag.dag_id for dag in found.dags if dag.dag_id.startswith(prefix)}
+
+    def unpause(self, dag_id: str) -> None:
+        """Let the scheduler run a DAG."""
+        from airflow_client.client import DAGPatchBody
+        from airflow_client.client.api.dag_api import DAGApi
+
+        with self._calling(f"unpausing {dag_id}"):
+            DAGApi(self._client).patch_dag(dag_id, DAGPatchBody(is_paused=False), update_mask=["is_paused"])
+
+    def import_errors(self) -> dict[str, str]:
+        """Return the error of every DAG file that cannot be imported, by its name."""
+        from airflow_client.client.api.import_error_api import ImportErrorApi
+
+        with self._calling("listing the import errors"):
+            found = ImportErrorApi(self._client).get_import_errors(limit=_PAGE)
+        return {str(each.filename): str(each.stack_trace).strip() for each in found.import_errors}
+
+    def has_active_backfill(self, dag_id: str) -> bool:
+        """Tell whether Airflow still calls a backfill of a DAG active."""
+        from airflow_client.client.api.backfill_api import BackfillApi
+
+        with self._calling(f"listing the backfills of {dag_id}"):
+            newest = BackfillApi(self._client).list_backfills(dag_id, limit=1, order_by=["-id"]).backfills
+        return any(backfill.completed_at is None for backfill in newest)
+
+    def create_backfill(
+        self, dag_id: str, days: Range, *, max_active_runs: int, reprocess: Reprocess, backwards: bool
+    ) -> bool:
+        """Create one of Airflow's own backfills.
+
+        Args:
+            dag_id: The DAG.
+            days: The days to run.
+            max_active_runs: How many of them may run at once.
+            reprocess: What to do with days that have run before.
+            backwards: Whether to start with the newest day.
+
+        Returns:
+            Whether it was created; Airflow allows one active backfill per DAG.
+
+        Raises:
+            UsageError: Airflow refuses such a backfill.
+        """
+        from airflow_client.client import BackfillPostBody, ReprocessBehavior
+        from airflow_client.client.api.backfill_api import BackfillApi
+        from airflow_client.client.exceptions import ConflictException
+
+        first, last = days.instants()
+        body = BackfillPostBody(
+            dag_id=dag_id,
+            from_date=first,
+            to_date=last,
+            max_active_runs=max_active_runs,
+            reprocess_behavior=ReprocessBehavior(reprocess),
+            run_backwards=backwards,
+        )
+        try:
+            with self._calling(f"creating a backfill of {dag_id}"):
+                BackfillApi(self._client).create_backfill(body)
+        except ConflictException:
+            return False
+        return True
+
+    def count_runs(self, dag_id: str, days: Range, states: list[str] | None = None) -> int:
+        """Count the runs of a DAG for a range of days, all of them or those in given states."""
+        first, last = days.instants()
+        with self._calling(f"counting the runs of {dag_id}"):
+            found = self._runs.get_dag_runs(
+                dag_id, limit=1, logical_date_gte=first, logical_date_lte=last, state=states
+            )
+        return found.total_entries or 0
+
+    def count_tasks(self, dag_id: str, days: Range, states: list[str] | None = None) -> int:
+        """Count the task instances of a DAG for a range of days, all of them or those in given states."""
+        from airflow_client.client.api.task_instance_api import TaskInstanceApi
+
+        first, last = days.instants()
+        with self._calling(f"counting the task instances of {dag_id}"):
+            found = TaskInstanceApi(self._client).get_task_instances(
+                dag_id, "~", limit=1, logical_date_gte=first, logical_date_lte=last, state=states
+            )
+        return found.total_entries or 0
+
+    def span(self, dag_id: str, days: Range) -> Span | None:
+        """Return from when to when the runs of a range of days ran, None when none has ended."""
+        started = self._edge(dag_id, days, "start_date")
+        ended = self._edge(dag_id, days, "-end_date")
+        if started is None or ended is None or started.start_date is None or ended.end_date is None:
+            return None
+        return Span(started.start_date, ended.end_date)
+
+    def _edge(self, dag_id: str, days: Range, order: str) -> Any | None:
+        first, last = days.instants()
+        with self._calling(f"reading the runs of {dag_id}"):
+            found = self._runs.get_dag_runs(
+                dag_id,
+                limit=1,
+                order_by=[order],
+                logical_date_gte=first,
+                logical_date_lte=last,
+                state=["success", "failed"],
+            )
+        return found.dag_runs[0] if found.dag_runs else None
+
+    @cached_property
+    def _runs(self) -> DagRunApi:
+        from airflow_client.client.api.dag_run_api import DagRunApi
+
+        return DagRunApi(self._client)
+
+    @cached_property
+    def _client(self) -> ApiClient:
+        from airflow_client.client import ApiClient, Configuration
+        from urllib3 import Retry
+
+        configuration = Configuration(host=self.ports.airflow_url)
+        # A busy SQLite answers 503 after undoing what it began, so that also a POST may be repeated.
+        configuration.retries = Retry(
+            total=_RETRIES, backoff_factor=0.3, status_forcelist=[500, 502, 503, 504], allowed_methods=None
+        )
+        configuration.access_token = self._token()
+        return ApiClient(configuration)
+
+    def _token(self) -> str:
+        import httpx
+
+        login = {"username": USER, "password": secrets_of(self.settings).password()}
+        try:
+            answer = httpx.post(f"{self.ports.airflow_url}/auth/token", json=login, timeout=_TIMEOUT)
+            return str(answer.raise_for_status().json()["access_token"])
+        except httpx.TransportError:
+            raise _not_reachable(self.ports) from None
+        except (httpx.HTTPStatusError, KeyError, ValueError):
+            raise SetupError(
+                "Airflow does not accept the login of this installation.",
+                where=str(secrets_of(self.settings).passwords),
+                found=f"a server at {self.ports.airflow_url} that refuses it",
+                do="airloom down && airloom up",
+            ) from None
+
+    @contextmanager
+    def _calling(self, doing: str) -> Iterator[None]:
+        """Turn what goes wrong in a call into an error that a person can act on."""
+        from airflow_client.client.exceptions import ApiException, ConflictException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            yield
+        except ConflictException:
+            raise
+        except ApiException as error:
+            raise _refused(doing, error) from None
+        except HTTPError:
+            raise _not_reachable(self.ports) from None
+
+
+def _refused(doing: str, error: Any) -> AirloomError:
+    if error.status in (*_REFUSED, _NOT_FOUND):
+        return UsageError(f"Airflow refused {doing}.", found=_detail(error))
+    return SetupError(f"Airflow could not answer while {doing}.", found=f"{error.status}: {_detail(error)}")
+
+
+def _detail(error: Any) -> str:
+    import json
+
+    try:
+        detail = json.loads(error.body)["detail"]
+    except (TypeError, ValueError, KeyError):
+        return str(error.reason)
+    return "; ".join(str(each.get("msg", each)) for each in detail) if isinstance(detail, list) else str(detail)
+
+
+def _not_reachable(ports: Ports) -> SetupError:
+    return SetupError("Airflow does not answer.", where=ports.airflow_url, do="airloom up")

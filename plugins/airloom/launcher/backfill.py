@@ -1,0 +1,165 @@
+"""Backfills of all stages of a pipeline: Airflow's own, created in the order of the data and watched until they end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from airloom.core.errors import DataError, SetupError, UsageError
+from airloom.core.partitions import day_range
+from airloom.core.pipeline import Pipeline
+from airloom.launcher.api import AirflowApi, Range, Reprocess
+
+#: In the order in which data flows through them.
+STAGES = ("ingest", "features", "train", "score")
+
+#: The API server also serves every task, so it is asked seldom and little.
+_PAUSE_SECONDS = 3.0
+_ENDED = ["success", "failed"]
+_DAGS_SECONDS = 90.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asks for.
+
+    Args:
+        pipeline: The pipeline.
+        days: The days to run.
+        stages: The stages to run.
+        max_active_runs: How many days of one stage may run at once.
+        reprocess: What to do with days that have run before.
+        backwards: Whether to start with the newest day.
+    """
+
+    pipeline: Pipeline
+    days: Range
+    stages: tuple[str, ...] = STAGES
+    max_active_runs: int = 4
+    reprocess: Reprocess = "none"
+    backwards: bool = False
+
+    def dag_id(self, stage: str) -> str:
+        """Return the DAG of a stage."""
+        return f"{self.pipeline.name}.{stage}"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far one stage is.
+
+    Args:
+        stage: The stage.
+        runs: How many runs there will be.
+        ended: How many have ended.
+        failed: How many of those failed.
+        note: What it waits for, if it does.
+    """
+
+    stage: str
+    runs: int
+    ended: int = 0
+    failed: int = 0
+    note: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Whether every run has ended."""
+        return not self.note and self.ended >= self.runs
+
+
+Watch = Callable[[list[Progress]], None]
+
+
+def check(request: Request) -> None:
+    """Refuse a range that the pipeline does not cover and stages that do not exist.
+
+    Raises:
+        UsageError: There is nothing to run, or something that does not exist.
+    """
+    first, last, schedule = request.days.first, request.days.last, request.pipeline.schedule
+    unknown = sorted(set(request.stages) - set(STAGES))
+    if unknown:
+        raise UsageError(f"There is no stage {unknown[0]!r}.", expected=", ".join(STAGES))
+    if last < first:
+        raise UsageError("The range ends before it starts.", found=f"from {first} to {last}")
+    if first < schedule.start or (schedule.end is not None and last > schedule.end):
+        raise UsageError(
+            f"{request.pipeline.name} does not cover these days.",
+            found=f"from {first} to {last}",
+            expected=f"days from {schedule.start} to {schedule.end or 'today'}",
+        )
+
+
+def run(api: AirflowApi, request: Request, watch: Watch, pause: float = _PAUSE_SECONDS) -> list[Progress]:
+    """Create a backfill of each stage and wait until all of them have ended.
+
+    Args:
+        api: Airflow.
+        request: What to run.
+        watch: Is told how far every stage is, whenever that was looked at.
+        pause: Seconds between two looks.
+
+    Returns:
+        How each stage ended.
+
+    Raises:
+        UsageError: The request makes no sense, or Airflow refuses it.
+        DataError: A DAG file cannot be imported.
+        SetupError: Airflow does not have the DAGs, or does not answer.
+    """
+    check(request)
+    _require_dags(api, [request.dag_id(stage) for stage in request.stages], pause)
+    days = len(day_range(request.days.first, request.days.last))
+    stages = [Progress(stage, days, note="waits to be created") for stage in request.stages]
+    while not all(stage.done for stage in stages):
+        stages = [stage if stage.done else _look(api, request, stage) for stage in stages]
+        watch(stages)
+        if not all(stage.done for stage in stages):
+            time.sleep(pause)
+    return stages
+
+
+def _look(api: AirflowApi, request: Request, stage: Progress) -> Progress:
+    """Create a stage's backfill if that is still to be done, and count how far it is."""
+    dag_id = request.dag_id(stage.stage)
+    note = stage.note and _begin(api, request, stage)
+    ended = api.count_runs(dag_id, request.days, _ENDED)
+    if (ended, note) == (stage.ended, stage.note):
+        return stage
+    return replace(stage, note=note, ended=ended, failed=api.count_runs(dag_id, request.days, ["failed"]))
+
+
+def _begin(api: AirflowApi, request: Request, stage: Progress) -> str:
+    """Create a stage's backfill unless nothing is left to do.
+
+    Returns:
+        What still has to happen first, empty when it has begun.
+    """
+    dag_id = request.dag_id(stage.stage)
+    if request.reprocess != "completed" and api.count_runs(dag_id, request.days, ["success"]) == stage.runs:
+        return ""
+    # Unpaused also while it waits: the earlier backfill would never end otherwise.
+    api.unpause(dag_id)
+    created = not api.has_active_backfill(dag_id) and api.create_backfill(
+        dag_id,
+        request.days,
+        max_active_runs=request.max_active_runs,
+        reprocess=request.reprocess,
+        backwards=request.backwards,
+    )
+    return "" if created else "waits for an earlier backfill, which Airflow still calls active"
+
+
+def _require_dags(api: AirflowApi, dag_ids: list[str], pause: float) -> None:
+    """Wait until Airflow has read the DAG files: after a first start that takes some seconds."""
+    prefix = dag_ids[0].partition(".")[0] + "."
+    deadline = time.monotonic() + _DAGS_SECONDS
+    while missing := sorted(set(dag_ids) - api.dags(prefix)):
+        if errors := api.import_errors():
+            file, error = next(iter(errors.items()))
+            raise DataError("A DAG file cannot be imported.", where=file, found=error)
+        if time.monotonic() > deadline:
+            raise SetupError(f"Airflow has no DAG {missing[0]}.", do="airflow dags list-import-errors")
+        time.sleep(pause)

@@ -1,0 +1,145 @@
+"""The environment that the distribution sets: everything that Airflow, MLflow and tasks need to know."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+from airloom.core.settings import Settings
+from airloom.launcher.ports import AIRFLOW_PORT, HOST, MLFLOW_PORT, Ports
+from airloom.launcher.secrets import USER, Secrets
+
+#: Several tasks share the cores, so none may take them all.
+_ONE_THREAD_EACH = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+_QUIET = {
+    "DO_NOT_TRACK": "true",
+    "GX_ANALYTICS_ENABLED": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOG_UV_FILES": "false",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "GIT_PYTHON_REFRESH": "quiet",
+    # Airflow 3.3 meets a newer pathspec than it knows and would say so in every task's log.
+    "PYTHONWARNINGS": "ignore:GitWildMatchPattern:DeprecationWarning",
+}
+
+
+def secrets_of(settings: Settings) -> Secrets:
+    """Return where an installation keeps its secrets."""
+    return Secrets(settings.var / "secrets")
+
+
+def environment(settings: Settings, ports: Ports) -> dict[str, str]:
+    """Describe one installation as environment variables; no value is a secret.
+
+    Args:
+        settings: The places of the installation.
+        ports: Where its servers answer.
+
+    Returns:
+        The variables for every process of the installation, and for a shell that runs `airflow` by hand.
+    """
+    return {
+        **_places(settings, ports),
+        **_QUIET,
+        **dict.fromkeys(_ONE_THREAD_EACH, "1"),
+        **_airflow(_core(settings) | _servers(settings, ports) | _scheduling() | _lineage(settings)),
+    }
+
+
+def _airflow(options: dict[tuple[str, str], object]) -> dict[str, str]:
+    """Spell options the way Airflow reads them: AIRFLOW__SECTION__KEY."""
+    return {f"AIRFLOW__{section}__{key}".upper(): str(value) for (section, key), value in options.items()}
+
+
+def _places(settings: Settings, ports: Ports) -> dict[str, str]:
+    return {
+        "AIRFLOW_HOME": str(settings.var / "airflow"),
+        "AIRLOOM_PROJECT": str(settings.project),
+        "AIRLOOM_VAR": str(settings.var),
+        "AIRLOOM_STATE_URL": settings.state_url,
+        AIRFLOW_PORT: str(ports.airflow),
+        MLFLOW_PORT: str(ports.mlflow),
+        "AIRLOOM_MLFLOW_URL": ports.mlflow_url,
+        "MLFLOW_TRACKING_URI": settings.state_url,
+        "PYTHONPATH": ":".join(str(settings.project / folder) for folder in (".", "plugins", "config")),
+    }
+
+
+def _core(settings: Settings) -> dict[tuple[str, str], object]:
+    secrets = secrets_of(settings)
+    return {
+        ("core", "dags_folder"): settings.project / "dags",
+        ("core", "plugins_folder"): settings.project / "plugins",
+        ("core", "load_examples"): False,
+        ("core", "executor"): "LocalExecutor",
+        ("core", "parallelism"): 4,
+        ("core", "dags_are_paused_at_creation"): True,
+        ("core", "dagbag_import_error_traceback_depth"): 1,
+        ("core", "daemon_umask"): "0o077",
+        # Asking the resolver for this machine's full name can take seconds, or leave the machine.
+        ("core", "hostname_callable"): "socket.gethostname",
+        ("core", "fernet_key_cmd"): _print(secrets.fernet),
+        ("core", "simple_auth_manager_users"): f"{USER}:admin",
+        ("core", "simple_auth_manager_all_admins"): False,
+        ("core", "simple_auth_manager_passwords_file"): secrets.passwords,
+        ("database", "sql_alchemy_conn"): metadata_url(settings, patience=60),
+        ("logging", "base_log_folder"): settings.var / "logs" / "airflow",
+        ("logging", "dag_processor_child_process_log_directory"): settings.var / "logs" / "dag_processor",
+        ("logging", "file_task_handler_new_folder_permissions"): "0o700",
+        ("logging", "file_task_handler_new_file_permissions"): "0o600",
+        ("logging", "colored_console_log"): False,
+    }
+
+
+def metadata_url(settings: Settings, patience: int) -> str:
+    """Return the SQLAlchemy URL of Airflow's own database, with the seconds to wait for another writer."""
+    return f"sqlite:///{metadata_database(settings)}?timeout={patience}"
+
+
+def metadata_database(settings: Settings) -> Path:
+    """Return the file of Airflow's own database."""
+    return settings.var / "airflow" / "airflow.db"
+
+
+def _servers(settings: Settings, ports: Ports) -> dict[tuple[str, str], object]:
+    secrets = secrets_of(settings)
+    return {
+        ("core", "execution_api_server_url"): f"{ports.airflow_url}/execution/",
+        ("api", "base_url"): ports.airflow_url,
+        ("api", "host"): HOST,
+        ("api", "port"): ports.airflow,
+        ("api", "workers"): 1,
+        ("api", "instance_name"): "Airloom",
+        ("api", "secret_key_cmd"): _print(secrets.session),
+        ("api_auth", "jwt_secret_cmd"): _print(secrets.jwt),
+    }
+
+
+def _scheduling() -> dict[tuple[str, str], object]:
+    return {
+        # The gap between two tasks; ADR 0005 has what shorter ones cost an idle machine.
+        ("scheduler", "scheduler_idle_sleep_time"): 0.2,
+        # A worker that is gone is noticed after a minute instead of five.
+        ("scheduler", "task_instance_heartbeat_timeout"): 60,
+        ("dag_processor", "refresh_interval"): 30,
+        ("dag_processor", "min_file_process_interval"): 30,
+        ("dag_processor", "parsing_processes"): 1,
+    }
+
+
+def _lineage(settings: Settings) -> dict[tuple[str, str], object]:
+    no_source = [{"scope": {}, "controls": {"include_source_code": False}}]
+    transport = {"type": "file", "log_file_path": str(settings.lineage), "append": True}
+    return {
+        ("openlineage", "transport"): json.dumps(transport),
+        ("openlineage", "namespace"): "airloom",
+        ("openlineage", "execute_in_thread"): True,
+        ("openlineage", "emission_policy"): json.dumps(no_source),
+    }
+
+
+def _print(file: Path) -> str:
+    """Return the command that prints a secret: Airflow asks for it, and the environment never holds it."""
+    return f"cat {shlex.quote(str(file))}"

@@ -1,0 +1,121 @@
+"""First use: folders, secrets and databases, made once and left alone afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from airloom.core.declaration import read_pipelines
+from airloom.core.errors import SetupError
+from airloom.core.fingerprint import fingerprint
+from airloom.core.pipeline import Pipeline
+from airloom.core.settings import Settings
+from airloom.launcher.environment import environment, metadata_database, secrets_of
+from airloom.launcher.features import apply_pipeline
+from airloom.launcher.ports import Ports
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What was made just now.
+
+    Args:
+        new_password: Whether the login is new, so that its owner has not seen it yet.
+        applied: The pipelines whose features were registered.
+    """
+
+    new_password: bool
+    applied: tuple[str, ...]
+
+
+def prepare(settings: Settings, ports: Ports, report: Report) -> Prepared:
+    """Make everything that an installation needs before its servers start; what is there is left alone.
+
+    Args:
+        settings: The places of the installation.
+        ports: Where its servers answer.
+        report: Is told what is being made.
+
+    Raises:
+        SetupError: A database could not be made.
+    """
+    for folder in (settings.var, settings.var / "airflow", settings.var / "run", settings.lineage.parent):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new_password = secrets_of(settings).create()
+    _once(settings, "airflow", version("apache-airflow"), lambda: _migrate_airflow(settings, ports, report))
+    _once(settings, "state", version("mlflow"), lambda: _create_state(settings, report))
+    # A broken pipeline breaks only its own DAGs, which show its error; the others are prepared.
+    pipelines, _ = read_pipelines(settings.include)
+    applied = [pipeline.name for pipeline in pipelines if _apply_once(settings, pipeline, report)]
+    return Prepared(new_password, tuple(applied))
+
+
+def _migrate_airflow(settings: Settings, ports: Ports, report: Report) -> None:
+    report("creating Airflow's database")
+    migration = subprocess.run(
+        [sys.executable, "-m", "airflow", "db", "migrate"],
+        env={**os.environ, **environment(settings, ports)},
+        cwd=settings.project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if migration.returncode != 0:
+        tail = "\n".join((migration.stdout + migration.stderr).splitlines()[-10:])
+        raise SetupError(
+            "Airflow's database could not be created.", where=str(metadata_database(settings)), found=f"\n{tail}"
+        )
+    with closing(sqlite3.connect(metadata_database(settings))) as database:
+        # Readers and the one writer no longer wait for each other. The file remembers it.
+        database.execute("PRAGMA journal_mode = WAL")
+
+
+def _create_state(settings: Settings, report: Report) -> None:
+    """Create the tables of MLflow and the ledger before several tasks would try at once."""
+    report("creating the state database")
+    from airloom.stores.ledger import Ledger
+    from airloom.stores.tracking import open_client
+
+    settings.artifacts.mkdir(parents=True, exist_ok=True)
+    open_client(settings)
+    Ledger(settings.state_url).history("")
+
+
+def _apply_once(settings: Settings, pipeline: Pipeline, report: Report) -> bool:
+    content = folder_fingerprint(settings.include / pipeline.name)
+
+    def apply() -> None:
+        report(f"registering the features of {pipeline.name}")
+        apply_pipeline(settings, pipeline)
+
+    return _once(settings, f"features.{pipeline.name}", content, apply)
+
+
+def _once(settings: Settings, what: str, state: str, make: Callable[[], None]) -> bool:
+    """Make something unless it was made for this very state before."""
+    file = settings.var / "run" / "prepared.json"
+    done = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    if done.get(what) == state:
+        return False
+    make()
+    draft = file.with_suffix(".draft")
+    draft.write_text(json.dumps(done | {what: state}), encoding="utf-8")
+    draft.replace(file)
+    return True
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """Return the fingerprint of every file of a folder that people write."""
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and "__pycache__" not in file.parts]
+    return fingerprint({str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files})

@@ -1,0 +1,155 @@
+"""One background process: started in a session of its own, found again later, stopped with everything it started."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psutil
+
+_CLOCK_TOLERANCE = 0.5
+_LOG_TAIL = 15
+_LOOK_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Background:
+    """A background process of one installation.
+
+    Args:
+        name: What people call it.
+        command: The arguments of this Python interpreter.
+        folder: The installation's folder; its log goes to `logs/`, its identity to `run/`.
+        grace: Seconds that it gets to end by itself when it is stopped.
+        variables: Environment variables of this process alone.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    folder: Path
+    grace: float
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def log(self) -> Path:
+        """The file with everything that it prints."""
+        return self.folder / "logs" / f"{self.name}.log"
+
+    @property
+    def record(self) -> Path:
+        """The file that says which process it is."""
+        return self.folder / "run" / f"{self.name}.json"
+
+    def start(self, environment: dict[str, str], cwd: Path) -> None:
+        """Start it, readable by its owner only and out of reach of this terminal's signals.
+
+        Args:
+            environment: All its environment variables.
+            cwd: Its working directory.
+        """
+        import psutil
+
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.record.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            started = subprocess.Popen(
+                [sys.executable, *self.command],
+                env={**environment, **self.variables},
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                umask=0o077,
+            )
+        # Detached on purpose: it outlives this command, and nobody waits for it.
+        started.returncode = 0
+        identity = {"pid": started.pid, "created": psutil.Process(started.pid).create_time()}
+        self.record.write_text(json.dumps(identity), encoding="utf-8")
+
+    def process(self) -> psutil.Process | None:
+        """Return the running process, None when it has ended; a later process with its number is not taken for it."""
+        import psutil
+
+        try:
+            identity = json.loads(self.record.read_text(encoding="utf-8"))
+            process = psutil.Process(identity["pid"])
+            same = abs(process.create_time() - identity["created"]) < _CLOCK_TOLERANCE
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except (OSError, ValueError, KeyError, psutil.Error):
+            return None
+
+    def session(self) -> list[psutil.Process]:
+        """Return every living process of its session, also those whose parents have ended."""
+        try:
+            leader = json.loads(self.record.read_text(encoding="utf-8"))["pid"]
+        except (OSError, ValueError, KeyError):
+            return []
+        return [process for process in _living() if _session(process) == leader]
+
+    def last_lines(self) -> str:
+        """Return the end of its log."""
+        try:
+            lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return ""
+        return "\n".join(lines[-_LOG_TAIL:])
+
+
+def stop(services: Iterable[Background]) -> int:
+    """Ask processes and all they started to end, then end those that have not within their grace.
+
+    Args:
+        services: What to stop, all at once.
+
+    Returns:
+        How many processes were ended.
+    """
+    import psutil
+
+    left = {service.name: service for service in services}
+    members = [process for service in left.values() for process in service.session()]
+    for process in members:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    began = time.monotonic()
+    while left:
+        for service in list(left.values()):
+            if not service.session() or time.monotonic() - began > service.grace:
+                _kill(left.pop(service.name))
+        time.sleep(_LOOK_SECONDS)
+    return len(members)
+
+
+def _kill(service: Background) -> None:
+    """End what is left of a session, and what that started meanwhile."""
+    import psutil
+
+    while processes := service.session():
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(processes, timeout=1)
+    service.record.unlink(missing_ok=True)
+
+
+def _living() -> list[psutil.Process]:
+    import psutil
+
+    return [each for each in psutil.process_iter(["status"]) if each.info["status"] != psutil.STATUS_ZOMBIE]
+
+
+def _session(process: psutil.Process) -> int | None:
+    try:
+        return os.getsid(process.pid)
+    except OSError:
+        return None

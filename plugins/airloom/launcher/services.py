@@ -1,0 +1,172 @@
+"""The servers of one installation: Airflow's four components and MLflow, started and stopped as one."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from airloom.core.errors import SetupError
+from airloom.core.settings import Settings
+from airloom.launcher.environment import environment, metadata_url
+from airloom.launcher.health import unhealthy_airflow, unhealthy_mlflow
+from airloom.launcher.ports import AIRFLOW_PORT, HOST, MLFLOW_PORT, Ports, require_free
+from airloom.launcher.process import Background, stop
+
+#: Seconds to end by itself: a running task also reports how it ended; triggers and parsing have nothing to lose.
+_TASK_GRACE = 15.0
+_SERVER_GRACE = 5.0
+_STATELESS_GRACE = 2.0
+_START_SECONDS = 240.0
+_LISTENING = {"api-server", "mlflow"}
+
+#: The scheduler forks the tasks, so it alone imports what they need.
+_PRELOAD = {"AIRLOOM_PRELOAD": os.environ.get("AIRLOOM_PRELOAD", "1")}
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Services:
+    """All servers of one installation.
+
+    Args:
+        settings: Its places.
+        ports: Where its servers answer.
+    """
+
+    settings: Settings
+    ports: Ports
+
+    @property
+    def workers(self) -> list[Background]:
+        """What runs tasks and triggers: stopped first, while the API server can still record how they ended."""
+        return [
+            self._airflow("scheduler", "--skip-serve-logs", grace=_TASK_GRACE, variables=_PRELOAD),
+            self._airflow("triggerer", "--skip-serve-logs", grace=_STATELESS_GRACE),
+            self._airflow("dag-processor", grace=_STATELESS_GRACE),
+        ]
+
+    @property
+    def servers(self) -> list[Background]:
+        """What listens on a port."""
+        # Creating a backfill waits for the write lock in the event loop, and so keeps the request that holds it from
+        # ending: the API server gives up soon, and whoever asked it asks again.
+        impatient = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata_url(self.settings, patience=3)}
+        return [self._airflow("api-server", variables=impatient, grace=_SERVER_GRACE), self._mlflow()]
+
+    @property
+    def all(self) -> list[Background]:
+        """Every server, in the order in which they are started."""
+        return [*self.servers, *self.workers]
+
+    def running(self) -> list[Background]:
+        """Return the servers that are running."""
+        return [service for service in self.all if service.process() is not None]
+
+    def require_ports(self) -> None:
+        """Make sure that the servers which are not running find their ports free.
+
+        Raises:
+            SetupError: A port is busy.
+        """
+        api_server, mlflow = self.servers
+        if api_server.process() is None:
+            require_free(self.ports.airflow, "Airflow", AIRFLOW_PORT)
+        if mlflow.process() is None:
+            require_free(self.ports.mlflow, "MLflow", MLFLOW_PORT)
+
+    def start(self, report: Report) -> list[str]:
+        """Start what is not running and wait until everything is healthy.
+
+        Args:
+            report: Is told what is being waited for.
+
+        Returns:
+            The names of the servers that were started; empty when all of them were running.
+
+        Raises:
+            SetupError: A port is busy, or a server ended or did not become healthy.
+        """
+        with self._alone():
+            self.require_ports()
+            missing = [service for service in self.all if service.process() is None]
+            complete = {**os.environ, **environment(self.settings, self.ports)}
+            try:
+                for service in missing:
+                    service.start(complete, self.settings.project)
+                self._wait_until_healthy(report)
+            except BaseException:
+                # Also on Ctrl-C: what this call has started is not left behind half-ready.
+                _stop_orderly(missing)
+                raise
+        return [service.name for service in missing]
+
+    def stop(self) -> int:
+        """Stop everything and make sure that nothing is left.
+
+        Returns:
+            How many processes were ended.
+        """
+        with self._alone():
+            return _stop_orderly(self.all)
+
+    def _airflow(
+        self, component: str, *options: str, grace: float, variables: Mapping[str, str] | None = None
+    ) -> Background:
+        command = ("-m", "airflow", component, *options)
+        return Background(component, command, self.settings.var, grace, variables or {})
+
+    def _mlflow(self) -> Background:
+        store, artifacts = self.settings.state_url, str(self.settings.artifacts)
+        options = ("--backend-store-uri", store, "--default-artifact-root", artifacts, "--workers", "1")
+        address = ("--host", HOST, "--port", str(self.ports.mlflow))
+        return Background("mlflow", ("-m", "mlflow", "server", *options, *address), self.settings.var, _SERVER_GRACE)
+
+    def _wait_until_healthy(self, report: Report) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while waiting_for := self.unhealthy():
+            self._require_alive()
+            if time.monotonic() > deadline:
+                raise SetupError(
+                    f"{', '.join(waiting_for)} did not become healthy within {_START_SECONDS:.0f} seconds.",
+                    where=str(self.settings.var / "logs"),
+                    do="look into the logs there, then start again",
+                )
+            report(f"waiting for {', '.join(waiting_for)}")
+            time.sleep(0.5)
+
+    def unhealthy(self) -> list[str]:
+        """Return the names of the servers that do not answer, or that Airflow does not call healthy."""
+        started = {service.name: process.create_time() for service in self.all if (process := service.process())}
+        return [*unhealthy_airflow(self.ports, started), *unhealthy_mlflow(self.ports)]
+
+    def _require_alive(self) -> None:
+        for service in self.all:
+            if service.process() is None:
+                raise SetupError(
+                    f"The {service.name} ended while it was starting.",
+                    where=str(service.log),
+                    found=f"its last lines:\n{service.last_lines()}",
+                )
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other commands from starting or stopping the same installation at the same time."""
+        file = self.settings.var / "run" / "lock"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise SetupError("Another command is starting or stopping Airloom.", where=str(file)) from None
+            yield
+
+
+def _stop_orderly(services: list[Background]) -> int:
+    """Stop what works before what it reports to."""
+    workers = [service for service in services if service.name not in _LISTENING]
+    return stop(workers) + stop([service for service in services if service.name in _LISTENING])

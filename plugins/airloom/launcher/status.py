@@ -1,0 +1,138 @@
+"""Where every pipeline is: read from lake, quarantine and ledger, so that Airflow need not run."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pydantic import BaseModel, ConfigDict
+
+from airloom.core.gate import Verdict
+from airloom.core.pipeline import Pipeline
+from airloom.core.settings import Settings
+from airloom.stores.lake import Lake, PartitionVersion
+from airloom.stores.ledger import Champion, Ledger
+from airloom.stores.quarantine import Quarantine
+
+PREDICTIONS = "predictions"
+
+
+class Fact(BaseModel):
+    """A frozen value that prints as JSON."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class StageStatus(Fact):
+    """What one stage has published.
+
+    Args:
+        stage: The stage.
+        partitions: How many days are complete.
+        latest: The newest of them.
+        degraded: How many carry a warning.
+        blocked: How many days are in quarantine instead.
+    """
+
+    stage: str
+    partitions: int
+    latest: date | None
+    degraded: int = 0
+    blocked: int = 0
+
+
+class ChampionStatus(Fact):
+    """The champion of now."""
+
+    version: int
+    epoch: int
+    effective_from: date
+    actor: str
+    reason: str
+
+
+class VerdictStatus(Fact):
+    """The verdict on the newest night that has one."""
+
+    partition: date
+    outcome: str
+    challenger: int
+    reasons: str
+
+
+class PipelineStatus(Fact):
+    """Where one pipeline is."""
+
+    pipeline: str
+    stages: tuple[StageStatus, ...]
+    champion: ChampionStatus | None
+    verdict: VerdictStatus | None
+
+
+def read_status(pipeline: Pipeline, settings: Settings) -> PipelineStatus:
+    """Look up where a pipeline is.
+
+    Args:
+        pipeline: The pipeline.
+        settings: Where everything is.
+    """
+    lake = Lake(settings.lake / pipeline.name)
+    ledger = Ledger(settings.state_url)
+    history, verdicts = ledger.history(pipeline.name), ledger.verdicts(pipeline.name)
+    views = [f"features.{name}" for name in pipeline.features.views]
+    return PipelineStatus(
+        pipeline=pipeline.name,
+        stages=(
+            _ingest(pipeline, settings, lake),
+            _stage("features", lake, views),
+            _train(verdicts),
+            _stage("score", lake, [PREDICTIONS]),
+        ),
+        champion=_champion(history[-1]) if history else None,
+        verdict=_verdict(max(verdicts, key=lambda verdict: verdict.partition)) if verdicts else None,
+    )
+
+
+def complete_days(lake: Lake, tables: list[str]) -> dict[date, list[PartitionVersion]]:
+    """Return the days that every one of some tables has published, oldest first, with their versions."""
+    published = [lake.partitions(table) for table in tables]
+    days = set.intersection(*(set(each) for each in published))
+    return {day: [each[day] for each in published] for day in sorted(days)}
+
+
+def _stage(stage: str, lake: Lake, tables: list[str]) -> StageStatus:
+    days = complete_days(lake, tables)
+    degraded = sum(any(version.degraded for version in versions) for versions in days.values())
+    return StageStatus(stage=stage, partitions=len(days), latest=max(days, default=None), degraded=degraded)
+
+
+def _ingest(pipeline: Pipeline, settings: Settings, lake: Lake) -> StageStatus:
+    quarantine = Quarantine(settings.quarantine / pipeline.name)
+    blocked: set[date] = set().union(*(quarantine.blocked_days(table) for table in pipeline.tables))
+    status = _stage("ingest", lake, [f"raw.{table}" for table in pipeline.tables])
+    return status.model_copy(update={"blocked": len(blocked)})
+
+
+def _train(verdicts: list[Verdict]) -> StageStatus:
+    nights = {verdict.partition: verdict.degraded for verdict in verdicts}
+    return StageStatus(
+        stage="train", partitions=len(nights), latest=max(nights, default=None), degraded=sum(nights.values())
+    )
+
+
+def _champion(row: Champion) -> ChampionStatus:
+    return ChampionStatus(
+        version=row.version,
+        epoch=row.epoch,
+        effective_from=row.effective_from,
+        actor=row.actor,
+        reason=row.reason,
+    )
+
+
+def _verdict(verdict: Verdict) -> VerdictStatus:
+    return VerdictStatus(
+        partition=verdict.partition,
+        outcome=verdict.outcome,
+        challenger=verdict.challenger.version,
+        reasons=verdict.reasons,
+    )

@@ -1,0 +1,215 @@
+"""What a range of days has brought: the facts behind the demo's last page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from airloom.core.gate import Verdict
+from airloom.core.partitions import day_range
+from airloom.core.pipeline import Pipeline
+from airloom.core.settings import Settings
+from airloom.launcher.api import Range
+from airloom.launcher.status import PREDICTIONS
+from airloom.stores.lake import Lake
+from airloom.stores.ledger import Champion, Ledger
+from airloom.stores.quarantine import Quarantine
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MAX_RUNS = 5000
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """What became of one raw table.
+
+    Args:
+        table: The table.
+        published: Days that were published.
+        rows: Rows that were published.
+        quarantined_rows: Rows that were held back.
+        blocked: Days that were stopped.
+    """
+
+    table: str
+    published: int
+    rows: int
+    quarantined_rows: int
+    blocked: int
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How good predictions were, for the days whose labels have arrived.
+
+    Args:
+        days: How many days.
+        rows: Predictions with a label.
+        roc_auc: Area under the ROC curve.
+        predicted: Mean of what was predicted.
+        happened: Mean of what happened.
+    """
+
+    days: int
+    rows: int
+    roc_auc: float
+    predicted: float
+    happened: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a range of days has brought.
+
+    Args:
+        tables: What became of each raw table.
+        views: Days with features, by feature view.
+        trained: Finished trainings, by candidate.
+        nights: Nights on which something was trained.
+        verdicts: Every verdict, in the order of the days.
+        champion: The champion of the last day.
+        champion_metrics: Its metrics on the night it was accepted.
+        predicted_days: Days with predictions.
+        predictions: How many predictions.
+        quality: How good they were; None when no labels have arrived.
+        events: Lineage events, since the installation was made.
+    """
+
+    tables: tuple[TableFacts, ...]
+    views: dict[str, int]
+    trained: dict[str, int]
+    nights: int
+    verdicts: tuple[Verdict, ...]
+    champion: Champion | None
+    champion_metrics: dict[str, float | None]
+    predicted_days: int
+    predictions: int
+    quality: Quality | None
+    events: int
+
+
+def summarize(pipeline: Pipeline, settings: Settings, days: Range) -> Summary:
+    """Collect what a range of days has brought.
+
+    Args:
+        pipeline: The pipeline.
+        settings: Where everything is.
+        days: The range.
+    """
+    wanted = day_range(days.first, days.last)
+    lake = Lake(settings.lake / pipeline.name)
+    ledger = Ledger(settings.state_url)
+    verdicts = [each for each in ledger.verdicts(pipeline.name) if each.partition in set(wanted)]
+    champion = ledger.champion_as_of(pipeline.name, days.last)
+    trained = _trained(pipeline, settings, wanted)
+    predictions = _rows(lake, PREDICTIONS, wanted)
+    return Summary(
+        tables=tuple(_table(pipeline, settings, lake, table, wanted) for table in pipeline.tables),
+        views={name: len(_published(lake, f"features.{name}", wanted)) for name in pipeline.features.views},
+        trained=dict(Counter(candidate for _, candidate in trained)),
+        nights=len({night for night, _ in trained}),
+        verdicts=tuple(sorted(verdicts, key=lambda verdict: verdict.partition)),
+        champion=champion,
+        champion_metrics=_champion_metrics(ledger, champion),
+        predicted_days=len(_published(lake, PREDICTIONS, wanted)),
+        predictions=predictions,
+        quality=judge(pipeline, lake, wanted) if predictions else None,
+        events=_events(settings),
+    )
+
+
+def judge(pipeline: Pipeline, lake: Lake, days: list[date]) -> Quality | None:
+    """Compare predictions with the labels that have arrived since.
+
+    Args:
+        pipeline: The pipeline.
+        lake: Its tables.
+        days: The days as of which was predicted.
+
+    Returns:
+        How good they were, None when there are no labels of both kinds yet.
+    """
+    labelled = _labelled(pipeline, lake, days)
+    if labelled["label"].nunique() < 2:
+        return None
+    from sklearn.metrics import roc_auc_score
+
+    return Quality(
+        days=labelled["partition"].nunique(),
+        rows=len(labelled),
+        roc_auc=float(roc_auc_score(labelled["label"], labelled["score"])),
+        predicted=float(labelled["score"].mean()),
+        happened=float(labelled["label"].mean()),
+    )
+
+
+def _labelled(pipeline: Pipeline, lake: Lake, days: list[date]) -> pd.DataFrame:
+    """Join each day's predictions with the labels of the day on which they can be known."""
+    import pandas as pd
+
+    label, key = pipeline.label, list(pipeline.tables[pipeline.score.entities].key)
+    table = f"raw.{label.table}"
+    known = _published(lake, table, [day + label.known_after for day in days])
+    joined = [pd.DataFrame({"partition": [], "score": [], "label": []})]
+    for day in _published(lake, PREDICTIONS, days):
+        arrived = day + timedelta(days=label.known_after.days)
+        if arrived not in known:
+            continue
+        labels = lake.read(table, [arrived], columns=[*key, label.column]).rename(columns={label.column: "label"})
+        scores = lake.read(PREDICTIONS, [day], columns=[*key, "score"])
+        joined.append(scores.merge(labels.dropna(subset="label"), on=key).assign(partition=day.isoformat()))
+    return pd.concat(joined[1:] or joined, ignore_index=True)
+
+
+def _published(lake: Lake, table: str, days: list[date]) -> list[date]:
+    return sorted(set(lake.partitions(table)) & set(days))
+
+
+def _rows(lake: Lake, table: str, days: list[date]) -> int:
+    dataset = lake.dataset(table, days)
+    return 0 if dataset is None else int(dataset.count_rows())
+
+
+def _table(pipeline: Pipeline, settings: Settings, lake: Lake, table: str, days: list[date]) -> TableFacts:
+    quarantine = Quarantine(settings.quarantine / pipeline.name)
+    kept = [reason for day in days if (reason := quarantine.reason(table, day))]
+    return TableFacts(
+        table=table,
+        published=len(_published(lake, f"raw.{table}", days)),
+        rows=_rows(lake, f"raw.{table}", days),
+        quarantined_rows=sum(reason.rows for reason in kept),
+        blocked=sum(reason.outcome == "blocked" for reason in kept),
+    )
+
+
+def _trained(pipeline: Pipeline, settings: Settings, days: list[date]) -> set[tuple[str, str]]:
+    """Return night and candidate of every finished training."""
+    from airloom.stores.tracking import experiment_id, open_client
+
+    runs = open_client(settings).search_runs(
+        [experiment_id(settings, pipeline.name)], "attributes.status = 'FINISHED'", max_results=_MAX_RUNS
+    )
+    nights = {day.isoformat() for day in days}
+    tags = [run.data.tags for run in runs]
+    return {
+        (each["airloom.partition"], each["airloom.candidate"])
+        for each in tags
+        if each.get("airloom.partition") in nights and "airloom.candidate" in each
+    }
+
+
+def _champion_metrics(ledger: Ledger, champion: Champion | None) -> dict[str, float | None]:
+    if champion is None or champion.verdict is None:
+        return {}
+    return ledger.verdict(champion.verdict).challenger.metrics
+
+
+def _events(settings: Settings) -> int:
+    if not settings.lineage.is_file():
+        return 0
+    with settings.lineage.open("rb") as events:
+        return sum(1 for _ in events)

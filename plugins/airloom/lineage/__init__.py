@@ -1,0 +1,1 @@
+"""From records to OpenLineage datasets and facets."""

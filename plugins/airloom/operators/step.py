@@ -1,0 +1,87 @@
+"""The operator that all others extend: run one step, hand its record on."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator, BaseOperatorLink
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from airloom.core.declaration import find_pipeline
+from airloom.core.errors import AirloomError, NotDue
+from airloom.core.partitions import parse_partition
+from airloom.core.pipeline import Pipeline
+from airloom.core.records import Record
+from airloom.core.settings import Settings
+from airloom.lineage.facets import lineage_of
+
+if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
+    from airflow.sdk import Context
+
+#: The run's day; empty for a run without a logical date, which the operator then refuses in words.
+LOGICAL_DAY = "{{ dag_run.logical_date.strftime('%Y-%m-%d') if dag_run.logical_date else '' }}"
+
+
+class StepOperator(BaseOperator):
+    """Run one step of a pipeline for one partition.
+
+    Args:
+        pipeline: Name of the pipeline, declared in ``include/<pipeline>/pipeline.yaml``.
+        partition: The day, ``YYYY-MM-DD``; by default the run's logical date.
+    """
+
+    template_fields: Sequence[str] = ("pipeline", "partition")
+    operator_extra_links: Sequence[BaseOperatorLink] = ()
+    ui_color = "#eef3f6"
+
+    #: What the last execution did; lineage and links read it in the process that ran the task.
+    record: Record | None = None
+
+    def __init__(self, *, pipeline: str, partition: str = LOGICAL_DAY, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pipeline = pipeline
+        self.partition = partition
+
+    @abstractmethod
+    def run_step(self, pipeline: Pipeline, partition: date, settings: Settings, context: Context) -> Record:
+        """Call the step and return its record."""
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Run the step; what cannot be helped by a retry is not retried."""
+        settings = Settings.from_environment()
+        try:
+            partition = parse_partition(self.partition)
+            pipeline = find_pipeline(settings.include, self.pipeline)
+            self.record = self.run_step(pipeline, partition, settings, context)
+        except NotDue as reason:
+            raise AirflowSkipException(str(reason)) from None
+        except AirloomError as error:
+            raise AirflowFailException(str(error)) from error
+        self.log.info("%s %s: %s", self.pipeline, self.partition, self.record.headline)
+        self._emit_assets(context, self.record)
+        return self.record.to_xcom()
+
+    def _emit_assets(self, context: Context, record: Record) -> None:
+        """Tell other DAGs which partition of the task's outlets is there, and in which versions."""
+        for outlet in self.outlets:
+            context["outlet_events"][outlet].extra = {
+                "partition": record.partition.isoformat(),
+                "versions": {output.name: output.version for output in record.outputs},
+                "headline": record.headline,
+            }
+
+    def get_openlineage_facets_on_start(self) -> OperatorLineage[Any, Any]:
+        """Return what is known before the step has run: nothing yet."""
+        return lineage_of(None)
+
+    def get_openlineage_facets_on_complete(self, _task_instance: Any) -> OperatorLineage[Any, Any]:
+        """Return the datasets that the step read and wrote."""
+        return lineage_of(self.record)
+
+    def get_openlineage_facets_on_failure(self, _task_instance: Any) -> OperatorLineage[Any, Any]:
+        """Return the datasets of a step whose task failed afterwards; a step that failed wrote nothing."""
+        return lineage_of(self.record)

@@ -1,0 +1,60 @@
+"""Preloading: import the heavy libraries once, in the process that forks tasks.
+
+A listener, Airflow's supported hook, runs it when the scheduler starts and before LocalExecutor forks its workers;
+every task is forked from these and finds the libraries in memory. `AIRLOOM_PRELOAD=1`, set for the scheduler alone,
+switches it on. Importing starts no threads and opens no connection, which is what makes the fork safe
+(docs/adr/0005-preloading.md).
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import time
+from typing import Any
+
+from airflow.listeners import hookimpl
+
+from airloom.stores.feast_loading import load_feast
+
+log = logging.getLogger(__name__)
+
+LIBRARIES = (
+    "pandas",
+    "pyarrow.dataset",
+    "deltalake",
+    "duckdb",
+    "great_expectations",
+    "mlflow.pyfunc",
+    "mlflow.data.pandas_dataset",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.store.model_registry.sqlalchemy_store",
+    "sklearn.ensemble",
+    "skops.io",
+    "torch",
+    "torch._dynamo",
+)
+
+
+@hookimpl
+def on_starting(component: Any) -> None:
+    """Preload when a component of Airflow starts whose environment asks for it; a task that starts is no component."""
+    if type(component).__name__ == "Job" and os.environ.get("AIRLOOM_PRELOAD") == "1":
+        preload()
+
+
+def preload() -> float:
+    """Import every heavy library.
+
+    Returns:
+        Seconds that it took.
+    """
+    started = time.monotonic()
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    for library in LIBRARIES:
+        importlib.import_module(library)
+    load_feast()
+    seconds = time.monotonic() - started
+    log.info("Preloaded %d libraries in %.1f s; tasks find them in memory.", len(LIBRARIES) + 1, seconds)
+    return seconds

@@ -1,0 +1,57 @@
+"""The DAG of a stage: everything that the stages of all pipelines have in common."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from inspect import cleandoc
+
+from airflow.sdk import DAG, Asset
+
+from airloom.core.declaration import read_pipelines
+from airloom.core.pipeline import Pipeline
+from airloom.core.settings import Settings
+from airloom.scheduling.timetable import Nightly
+
+RETRIES = 2
+
+
+def pipelines() -> list[Pipeline]:
+    """Return every pipeline that can be read; `dags/declarations.py` reports those that cannot."""
+    return read_pipelines(Settings.from_environment().include)[0]
+
+
+def stage_dag(pipeline: Pipeline, stage: str, doc: str) -> DAG:
+    """Make the nightly DAG of one stage of one pipeline.
+
+    Args:
+        pipeline: The declaration.
+        stage: Name of the stage.
+        doc: What the stage does, in Markdown.
+    """
+    schedule = pipeline.schedule
+    return DAG(
+        dag_id=f"{pipeline.name}.{stage}",
+        description=cleandoc(doc).splitlines()[0],
+        doc_md=f"{cleandoc(doc)}\n\n---\n*{pipeline.name}*: {pipeline.description}",
+        schedule=Nightly(schedule.nightly, schedule.timezone),
+        start_date=_logical_date(schedule.start),
+        end_date=_logical_date(schedule.end) if schedule.end else None,
+        catchup=False,
+        tags=[pipeline.name, stage, "airloom"],
+        default_args={
+            "owner": pipeline.owner,
+            "pipeline": pipeline.name,
+            "retries": RETRIES,
+            "retry_delay": timedelta(seconds=10),
+            "retry_exponential_backoff": True,
+        },
+    )
+
+
+def asset(pipeline: Pipeline, name: str) -> Asset:
+    """Return the asset that a stage publishes: `raw`, `features`, `champion` or `predictions`."""
+    return Asset(name=f"{pipeline.name}.{name}", uri=f"airloom://{pipeline.name}/{name}", group=pipeline.name)
+
+
+def _logical_date(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

@@ -1,0 +1,55 @@
+"""What a candidate is: a function from training data to a model.
+
+A pipeline's `train.candidates.<name>.fit` names a function `fit(data, params, log) -> Model`:
+`data` is a `TrainingData`, `params` is the declaration's mapping, `log` is a `MetricLog`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from airloom.stores.model_files import Model
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+__all__ = ["Fit", "MetricLog", "Model", "Params", "TrainingData"]
+
+Params = Mapping[str, int | float | str | bool]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The rows that a candidate learns from.
+
+    Args:
+        frame: One row an example, one column an input; values may be missing.
+        label: 1.0 or 0.0, one a row of the frame.
+        categorical: Columns of the frame that hold words.
+        numeric: Columns of the frame that hold numbers.
+        seed: Where all randomness starts, so that the same data gives the same model.
+    """
+
+    frame: pd.DataFrame
+    label: np.ndarray
+    categorical: tuple[str, ...]
+    numeric: tuple[str, ...]
+    seed: int
+
+
+class MetricLog(Protocol):
+    """Where a candidate reports how its training goes."""
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        """Keep values of one step.
+
+        Raises:
+            DataError: A value is not a finite number, so training must stop.
+        """
+        ...
+
+
+Fit = Callable[[TrainingData, Params, MetricLog], Model]

@@ -1,0 +1,194 @@
+"""compute: features from the published days of each view's window, and again those that a correction made stale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from airloom.core.errors import DataError, SetupError
+from airloom.core.partitions import as_of
+from airloom.core.pipeline import Pipeline
+from airloom.core.records import Computed, Dataset
+from airloom.core.settings import Settings
+from airloom.steps.feature_query import query_engine, run_feature_query
+from airloom.steps.inputs import FeatureInputs, ViewInputs
+from airloom.stores.lake import PARTITION_COLUMNS, Lake, PartitionVersion, content_version
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: How often what is published may change while its features are computed.
+_ROUNDS = 5
+
+Stale = list[tuple[str, date]]
+
+
+def compute(pipeline: Pipeline, partition: date, settings: Settings) -> Computed:
+    """Compute the features of a partition, and again those of other published days whose inputs have changed.
+
+    A day is computed from what is published; missing or degraded days of a window make it degraded. What was computed
+    is compared with what is published afterwards, so that a correction that came in between is not overlooked.
+
+    Args:
+        pipeline: The declaration.
+        partition: The day.
+        settings: Where declaration and lake are.
+
+    Returns:
+        What was computed.
+
+    Raises:
+        DataError: Not one day of a view's window is published, or a query gave nothing that can be published.
+        SetupError: What is published kept changing.
+    """
+    inputs = FeatureInputs.read(pipeline, settings)
+    _require_any(inputs, partition)
+    lake = Lake(settings.lake / pipeline.name)
+    written: dict[tuple[str, date], _Written] = {}
+    for _ in range(_ROUNDS):
+        stale = list(inputs.stale(partition))
+        if not stale:
+            return _computed(inputs, lake, partition, written)
+        written |= _compute_all(inputs, lake, stale)
+        inputs = FeatureInputs.read(pipeline, settings)
+    raise SetupError(
+        f"What the features of {partition} are computed from kept changing.",
+        where=f"pipeline {pipeline.name}",
+        found=", ".join(f"features.{name} {day}" for name, day in stale),
+        do="wait until nobody publishes these days, then run again",
+    )
+
+
+@dataclass(frozen=True)
+class _Raw:
+    """Days of one raw table as they were read, and what they were at that moment.
+
+    Args:
+        rows: The rows, in one order whatever the order in which they were written.
+        versions: The published days that the rows are of.
+    """
+
+    rows: pa.Table
+    versions: Mapping[date, PartitionVersion]
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What was computed for one day of one view, and whether the lake had it already."""
+
+    dataset: Dataset
+    new: bool
+
+
+def _compute_all(inputs: FeatureInputs, lake: Lake, stale: Stale) -> dict[tuple[str, date], _Written]:
+    """Compute and publish views by day."""
+    pipeline, written = inputs.pipeline, {}
+    views = pipeline.features.views
+    tables = {table: _read(inputs, lake, table, stale) for table in {views[name].reads for name, _ in stale}}
+    with query_engine(pipeline.schedule.timezone) as engine:
+        for name, day in stale:
+            raw = tables[views[name].reads]
+            used = inputs.among(name, day, raw.versions)
+            _require_found(used, views[name].reads)
+            rows = run_feature_query(engine, pipeline, used, raw.rows, as_of(day, pipeline.schedule.timezone))
+            written[name, day] = _publish(lake, used, rows)
+    return written
+
+
+def _read(inputs: FeatureInputs, lake: Lake, table: str, stale: Stale) -> _Raw:
+    """Read all days of a raw table that the views to be computed need, in one scan."""
+    import pyarrow.compute as pc
+
+    views = inputs.pipeline.features.views
+    days = {each for name, day in stale if views[name].reads == table for each in inputs.of(name, day).days}
+    dataset = lake.dataset(f"raw.{table}", days)
+    if dataset is None:
+        raise DataError(f"The lake has no table raw.{table}.", where=str(lake.path(f"raw.{table}")))
+    rows = dataset.to_table()
+    order = [("partition", "ascending"), *((key, "ascending") for key in inputs.pipeline.tables[table].key)]
+    rows = rows.take(pc.sort_indices(rows, sort_keys=order))
+    distinct = rows.select(PARTITION_COLUMNS).group_by(PARTITION_COLUMNS).aggregate([])
+    versions = [
+        PartitionVersion(date.fromisoformat(each["partition"]), each["version"], degraded=each["quality"] == "degraded")
+        for each in distinct.to_pylist()
+    ]
+    return _Raw(rows, {each.partition: each for each in versions})
+
+
+def _publish(lake: Lake, used: ViewInputs, rows: pa.Table) -> _Written:
+    table, version = f"features.{used.view}", content_version(rows)
+    read = {each.partition.isoformat(): each.version for each in used.found}
+    published = PartitionVersion(used.partition, version, used.fingerprint, used.degraded)
+    new = lake.replace(table, published, rows, {"reads": read})
+    return _Written(_dataset(table, published, rows.num_rows, rows.schema), new)
+
+
+def _require_any(inputs: FeatureInputs, partition: date) -> None:
+    for name, view in inputs.pipeline.features.views.items():
+        _require_found(inputs.of(name, partition), view.reads)
+
+
+def _require_found(used: ViewInputs, table: str) -> None:
+    if not used.found:
+        raise DataError(
+            f"Not one day of the window of features.{used.view} is published.",
+            where=f"raw.{table}",
+            expected=f"at least one of {used.days[0]} to {used.days[-1]}" if used.days else f"{used.partition}",
+            do=f"ingest {used.partition} before",
+        )
+
+
+def _computed(
+    inputs: FeatureInputs, lake: Lake, partition: date, written: Mapping[tuple[str, date], _Written]
+) -> Computed:
+    used = [inputs.of(name, partition) for name in inputs.pipeline.features.views]
+    outputs = [
+        written[each.view, partition].dataset
+        if (each.view, partition) in written
+        else _present(lake, inputs.features[each.view][partition], f"features.{each.view}")
+        for each in used
+    ]
+    rows = {each.view: output.rows or 0 for each, output in zip(used, outputs, strict=True)}
+    changed = sum(each.new for each in written.values())
+    healed = tuple(sorted({day for _, day in written if day != partition}))
+    degraded = any(each.degraded for each in used)
+    return Computed(
+        pipeline=inputs.pipeline.name,
+        partition=partition,
+        headline=_headline(rows, changed, healed, degraded),
+        views=rows,
+        changed=changed,
+        healed=healed,
+        degraded=degraded,
+        inputs=tuple(_raw_datasets(inputs, used)),
+        outputs=tuple(outputs),
+    )
+
+
+def _present(lake: Lake, published: PartitionVersion, table: str) -> Dataset:
+    """Describe a partition that was current already."""
+    dataset = lake.dataset(table, [published.partition])
+    if dataset is None:
+        raise DataError(f"The lake has no table {table}.", where=str(lake.path(table)))
+    return _dataset(table, published, dataset.count_rows(), dataset.schema)
+
+
+def _dataset(table: str, published: PartitionVersion, rows: int, schema: pa.Schema) -> Dataset:
+    columns = {field.name: str(field.type) for field in schema if field.name not in PARTITION_COLUMNS}
+    return Dataset(name=table, partition=published.partition, version=published.version, rows=rows, columns=columns)
+
+
+def _raw_datasets(inputs: FeatureInputs, used: Iterable[ViewInputs]) -> Iterable[Dataset]:
+    views = inputs.pipeline.features.views
+    found = {(views[each.view].reads, version) for each in used for version in each.found}
+    for table, version in sorted(found, key=lambda each: (each[0], each[1].partition)):
+        yield Dataset(name=f"raw.{table}", partition=version.partition, version=version.version)
+
+
+def _headline(rows: Mapping[str, int], changed: int, healed: tuple[date, ...], degraded: bool) -> str:
+    parts = [f"{sum(rows.values()):,} rows in {len(rows)} views, {changed} partitions new"]
+    parts += [f"healed {len(healed)} other days"] if healed else []
+    parts += ["degraded"] if degraded else []
+    return ", ".join(parts)

@@ -1,0 +1,209 @@
+"""Extract: stage a partition of every table from the pipeline's source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from airloom.core.documents import did_you_mean
+from airloom.core.errors import DataError, UsageError
+from airloom.core.fingerprint import fingerprint
+from airloom.core.pipeline import Pipeline, Schedule, Table
+from airloom.core.records import Dataset, Staged
+from airloom.core.settings import Settings
+from airloom.steps.references import load_reference
+from airloom.stores.lake import content_version
+from airloom.stores.quarantine import Quarantine
+from airloom.stores.staging import Staging
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+
+def extract(pipeline: Pipeline, partition: date, settings: Settings) -> Staged:
+    """Stage a partition of every declared table.
+
+    Args:
+        pipeline: The declaration.
+        partition: The day.
+        settings: Where staging is.
+
+    Returns:
+        What was staged: the same content has the same digest.
+
+    Raises:
+        UsageError: The partition lies outside the pipeline's schedule.
+        DeclarationError: The source cannot be loaded.
+        DataError: The source returned something else than the declared tables.
+    """
+    _require_scheduled(pipeline.schedule, partition)
+    source = load_reference(pipeline.source, settings.project)
+    try:
+        tables = _tables(pipeline, partition, source(partition))
+    except DataError as error:
+        _block(pipeline, partition, settings, error)
+        raise
+    staging = Staging(settings.staging / pipeline.name)
+    for name, rows in tables.items():
+        staging.write(partition, name, rows)
+    outputs = tuple(staged_dataset(name, partition, rows) for name, rows in tables.items())
+    return Staged(
+        pipeline=pipeline.name,
+        partition=partition,
+        headline=_headline(pipeline, tables),
+        outputs=outputs,
+        tables={name: rows.num_rows for name, rows in tables.items()},
+        digest=fingerprint({each.name: each.version for each in outputs}),
+    )
+
+
+def staged_dataset(table: str, partition: date, rows: pa.Table) -> Dataset:
+    """Describe the staged content of one table."""
+    return Dataset(
+        name=f"staging.{table}",
+        partition=partition,
+        version=content_version(rows),
+        rows=rows.num_rows,
+        columns={field.name: str(field.type) for field in rows.schema},
+    )
+
+
+def _tables(pipeline: Pipeline, partition: date, returned: Any) -> dict[str, pa.Table]:
+    _require_declared_tables(pipeline, returned)
+    return {name: _staged(name, table, returned[name], partition) for name, table in pipeline.tables.items()}
+
+
+def _block(pipeline: Pipeline, partition: date, settings: Settings, error: DataError) -> None:
+    """Stop the day for the stages that wait for it: there is nothing to audit, and waiting would not help."""
+    import pyarrow as pa
+
+    Quarantine(settings.quarantine / pipeline.name).block(
+        pipeline.label.table, partition, pa.table({}), [error.what], validation=""
+    )
+
+
+def _headline(pipeline: Pipeline, tables: Mapping[str, pa.Table]) -> str:
+    subject = pipeline.label.table
+    total = sum(rows.num_rows for rows in tables.values())
+    return f"{tables[subject].num_rows:,} {subject} staged: {total:,} rows in {len(tables)} tables"
+
+
+def _require_scheduled(schedule: Schedule, partition: date) -> None:
+    if partition < schedule.start or (schedule.end is not None and partition > schedule.end):
+        raise UsageError(
+            "The pipeline has no such partition.",
+            found=partition.isoformat(),
+            expected=f"a day from {schedule.start} to {schedule.end or 'yesterday'}",
+            do="name a day in this range, or change the schedule in pipeline.yaml",
+        )
+
+
+def _require_declared_tables(pipeline: Pipeline, returned: Any) -> None:
+    if not isinstance(returned, Mapping):
+        raise DataError(
+            "The source returned no tables.",
+            where=pipeline.source,
+            found=type(returned).__name__,
+            expected=f"a dictionary with {', '.join(pipeline.tables)}",
+        )
+    for name in returned:
+        if name not in pipeline.tables:
+            raise DataError(
+                f"The source returned a table {name!r} that is not declared.{did_you_mean(name, pipeline.tables)}",
+                where=pipeline.source,
+                expected=", ".join(pipeline.tables),
+            )
+    missing = [name for name in pipeline.tables if name not in returned]
+    if missing:
+        raise DataError(
+            f"The source did not return the table {', '.join(missing)}.",
+            where=pipeline.source,
+            found=", ".join(map(str, returned)) or "no table at all",
+            expected=", ".join(pipeline.tables),
+        )
+
+
+def _staged(name: str, table: Table, frame: pd.DataFrame, partition: date) -> pa.Table:
+    """Bring what the source returned into the form in which everything downstream reads it."""
+    import pyarrow as pa
+
+    if len(frame) == 0:
+        raise DataError(f"The source has no rows for {name} of {partition}.", found="0 rows", expected="at least one")
+    _require_columns(name, table, frame)
+    columns = {str(column): _column(name, str(column), frame[column]) for column in frame.columns}
+    rows = pa.table(columns)
+    for column in dict.fromkeys((table.time, table.known_at)):
+        _require_timestamp(name, rows.schema.field(column))
+    return _ordered(rows, table)
+
+
+def _require_columns(name: str, table: Table, frame: pd.DataFrame) -> None:
+    found = [str(column) for column in frame.columns]
+    for column in (*table.key, table.time, table.known_at):
+        if found.count(column) != 1:
+            raise DataError(
+                f"The table {name} has no column {column!r}.{did_you_mean(column, found)}"
+                if column not in found
+                else f"The table {name} has the column {column!r} more than once.",
+                where=f"table {name}",
+                found=", ".join(found),
+                expected=f"{column}, declared as key, time or known_at",
+            )
+
+
+def _column(table: str, column: str, values: pd.Series) -> pa.ChunkedArray:
+    import pyarrow as pa
+
+    try:
+        array = pa.chunked_array([pa.Array.from_pandas(values)])
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        raise DataError(
+            "A column mixes values of different types.",
+            where=f"table {table}, column {column}",
+            found=", ".join(sorted({type(value).__name__ for value in values.dropna()})),
+            expected="one type",
+        ) from None
+    if pa.types.is_dictionary(array.type):
+        array = array.cast(array.type.value_type)
+    return _plain(table, column, array)
+
+
+def _plain(table: str, column: str, array: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Cast to the types that the lake stores: text, and timestamps in UTC to the microsecond."""
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(array.type):
+        if array.type.tz is None:
+            raise DataError(
+                "A timestamp has no time zone.",
+                where=f"table {table}, column {column}",
+                found=str(array.type),
+                expected="a timestamp with a time zone",
+                do="make it UTC in the source: nobody after it can know which zone was meant",
+            )
+        return array.cast(pa.timestamp("us", tz="UTC"), safe=False)
+    if pa.types.is_null(array.type) or pa.types.is_large_string(array.type):
+        return array.cast(pa.string())
+    return array
+
+
+def _require_timestamp(table: str, field: pa.Field) -> None:
+    import pyarrow as pa
+
+    if not pa.types.is_timestamp(field.type):
+        raise DataError(
+            f"The column {field.name} says when something happened or was known, and is no timestamp.",
+            where=f"table {table}, column {field.name}",
+            found=str(field.type),
+            expected="a timestamp with a time zone",
+        )
+
+
+def _ordered(rows: pa.Table, table: Table) -> pa.Table:
+    """Order rows by their whole content, so that a position names the same row whenever the same is staged."""
+    import pyarrow as pa
+
+    others = [field.name for field in rows.schema if field.name not in table.key and not pa.types.is_nested(field.type)]
+    return rows.sort_by([(name, "ascending") for name in (*table.key, *others)])

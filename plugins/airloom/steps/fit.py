@@ -1,0 +1,120 @@
+"""fit: one candidate trained on the night's training set, with everything about it in MLflow."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from airloom.core.errors import DataError
+from airloom.core.pipeline import Pipeline
+from airloom.core.records import Dataset, Fitted, TrainingSet
+from airloom.core.settings import Settings
+from airloom.steps.candidates import Fit, Params, TrainingData
+from airloom.steps.provenance import provenance_tags, source_digest
+from airloom.steps.references import load_reference
+from airloom.steps.threads import fixed_threads
+from airloom.steps.training_sets import Rows, read_rows
+from airloom.stores.models import ModelRegistry
+from airloom.stores.runs import RunKey, RunLog, TrainingRuns
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def fit(pipeline: Pipeline, partition: date, candidate: str, training: TrainingSet, settings: Settings) -> Fitted:
+    """Train one candidate; a training that has finished before is not done again.
+
+    Args:
+        pipeline: The declaration.
+        partition: The as-of.
+        candidate: Name of the candidate in the declaration.
+        training: The training set.
+        settings: Where training sets, MLflow's state and artifacts are.
+
+    Returns:
+        The training and its MLflow run, which is marked failed when anything is raised.
+
+    Raises:
+        DataError: A loss is not a finite number, or a prediction is no probability.
+    """
+    function = load_reference(pipeline.train.candidates[candidate].fit, settings.project)
+    key = RunKey(partition, candidate, training.digest, pipeline.digest, source_digest(function))
+    runs = TrainingRuns(settings, pipeline.name)
+    finished = runs.finished(key)
+    if finished is not None and ModelRegistry(settings, pipeline.name).is_intact(finished.info.run_id):
+        seconds = float(finished.data.tags["airloom.seconds"])
+        return _record(key, finished.info.run_id, seconds, training, "was trained before")
+    rows = read_rows(training, "train", settings)
+    with runs.running(key, provenance_tags(training, settings)) as log:
+        seconds = _Training(pipeline, key, function, training, settings).run(rows, log)
+    return _record(key, log.run_id, seconds, training, f"learned from {len(rows.frame)} rows in {seconds:.1f} s")
+
+
+@dataclass(frozen=True)
+class _Training:
+    """One training within a run: everything that is to be known about it is logged."""
+
+    pipeline: Pipeline
+    key: RunKey
+    function: Fit
+    training: TrainingSet
+    settings: Settings
+
+    def run(self, rows: Rows, log: RunLog) -> float:
+        """Train, keep the model, and return the seconds that the training took."""
+        runs = TrainingRuns(self.settings, self.pipeline.name)
+        runs.log_params(log.run_id, {**self.params, "seed": self.pipeline.train.seed})
+        file = self.settings.training / self.training.path
+        runs.log_dataset(log.run_id, rows.inputs, self.training.digest, file)
+        with fixed_threads():
+            started = time.perf_counter()
+            model = self.function(self._data(rows), self.params, log)
+            seconds = time.perf_counter() - started
+            outputs = model.predict(rows.inputs)
+        _require_probabilities(outputs, len(rows.frame), self.key.candidate)
+        registry = ModelRegistry(self.settings, self.pipeline.name)
+        registry.save(log.run_id, self.key.candidate, model, rows.inputs, outputs)
+        runs.log_metrics(log.run_id, {"train.seconds": seconds, "train.rows": float(len(rows.frame))})
+        runs.set_tags(log.run_id, {"airloom.seconds": f"{seconds:.3f}"})
+        return seconds
+
+    @property
+    def params(self) -> Params:
+        return self.pipeline.train.candidates[self.key.candidate].params
+
+    def _data(self, rows: Rows) -> TrainingData:
+        return TrainingData(
+            frame=rows.inputs,
+            label=rows.frame[self.pipeline.label.column].to_numpy(dtype=float),
+            categorical=rows.columns.categorical,
+            numeric=rows.columns.numeric,
+            seed=self.pipeline.train.seed,
+        )
+
+
+def _require_probabilities(outputs: np.ndarray, rows: int, candidate: str) -> None:
+    import numpy as np
+
+    wrong = ~((outputs >= 0) & (outputs <= 1))
+    if outputs.shape != (rows,) or wrong.any():
+        raise DataError(
+            f"The candidate {candidate} predicts values that are not probabilities.",
+            found=f"{int(np.count_nonzero(wrong))} of {outputs.size} values, shape {outputs.shape}",
+            expected=f"{rows} values from 0 to 1",
+            do="look for extreme values in the features, or correct the candidate",
+        )
+
+
+def _record(key: RunKey, run_id: str, seconds: float, training: TrainingSet, what: str) -> Fitted:
+    return Fitted(
+        pipeline=training.pipeline,
+        partition=key.partition,
+        headline=f"{key.candidate} {what}",
+        candidate=key.candidate,
+        run_id=run_id,
+        seconds=seconds,
+        inputs=training.outputs,
+        outputs=(Dataset(name=f"model.{key.candidate}", partition=key.partition, version=run_id),),
+    )

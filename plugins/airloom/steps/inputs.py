@@ -1,0 +1,104 @@
+"""What a partition of a feature view is computed from: the published days of its window, and its SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from airloom.core.fingerprint import fingerprint
+from airloom.core.partitions import window
+from airloom.core.pipeline import Pipeline, View
+from airloom.core.settings import Settings
+from airloom.stores.lake import Lake, PartitionVersion
+
+
+@dataclass(frozen=True)
+class ViewInputs:
+    """What one partition of one view is computed from.
+
+    Args:
+        view: Name of the view.
+        partition: The day.
+        days: The days of its window, oldest first.
+        found: Those that are published.
+        sql: The query.
+    """
+
+    view: str
+    partition: date
+    days: tuple[date, ...]
+    found: tuple[PartitionVersion, ...]
+    sql: str
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint that a partition computed from exactly this carries in the lake."""
+        versions = {each.partition.isoformat(): [each.version, each.degraded] for each in self.found}
+        return fingerprint({"days": versions, "sql": self.sql})
+
+    @property
+    def degraded(self) -> bool:
+        """Whether a day of the window is missing or has a warning against it."""
+        return len(self.found) < len(self.days) or any(each.degraded for each in self.found)
+
+
+@dataclass(frozen=True)
+class FeatureInputs:
+    """What is published, read once: raw days by table, features by view.
+
+    Args:
+        pipeline: The declaration.
+        sql: The query of every view.
+        raw: Published days of every raw table that views read.
+        features: Published partitions of every view.
+    """
+
+    pipeline: Pipeline
+    sql: Mapping[str, str]
+    raw: Mapping[str, Mapping[date, PartitionVersion]]
+    features: Mapping[str, Mapping[date, PartitionVersion]]
+
+    @classmethod
+    def read(cls, pipeline: Pipeline, settings: Settings) -> FeatureInputs:
+        """Read the declaration's queries and the lake's logs."""
+        lake, views = Lake(settings.lake / pipeline.name), pipeline.features.views
+        folder = settings.include / pipeline.name
+        return cls(
+            pipeline=pipeline,
+            sql={name: (folder / view.sql).read_text(encoding="utf-8") for name, view in views.items()},
+            features={name: lake.partitions(f"features.{name}") for name in views},
+            raw={table: lake.partitions(f"raw.{table}") for table in {view.reads for view in views.values()}},
+        )
+
+    def of(self, name: str, partition: date) -> ViewInputs:
+        """Return what a view's partition is to be computed from, as published now."""
+        return self.among(name, partition, self.raw[self._view(name).reads])
+
+    def among(self, name: str, partition: date, published: Mapping[date, PartitionVersion]) -> ViewInputs:
+        """Return what a view's partition is computed from when just these days of its table are there."""
+        days = window(partition, self._view(name).window.days, self.pipeline.schedule.start)
+        found = tuple(published[day] for day in days if day in published)
+        return ViewInputs(name, partition, tuple(days), found, self.sql[name])
+
+    def is_current(self, name: str, partition: date) -> bool:
+        """Tell whether a view's partition is published and was computed from what is published now."""
+        present = self.features[name].get(partition)
+        return present is not None and present.inputs == self.of(name, partition).fingerprint
+
+    def stale(self, partition: date) -> Iterator[tuple[str, date]]:
+        """Find what a run for a partition has to compute.
+
+        That is the partition itself, every later one whose window reaches back to it, and earlier ones within the
+        look-back; of each, only what is not current.
+        """
+        look_back = timedelta(days=self.pipeline.look_back)
+        for name in self.pipeline.features.views:
+            reach = self._view(name).window
+            others = [day for day in self.features[name] if partition - look_back <= day < partition + reach]
+            for day in sorted({partition, *others}):
+                if not self.is_current(name, day):
+                    yield name, day
+
+    def _view(self, name: str) -> View:
+        return self.pipeline.features.views[name]

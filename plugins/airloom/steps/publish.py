@@ -1,0 +1,202 @@
+"""Publish: make the audited content of a partition readable, or nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from airloom.core.errors import DataError
+from airloom.core.pipeline import Pipeline
+from airloom.core.records import Dataset, Published, Validation
+from airloom.core.settings import Settings
+from airloom.core.wording import counted
+from airloom.steps.extract import staged_dataset
+from airloom.steps.validate import suite_of
+from airloom.stores.lake import PARTITION_COLUMNS, Lake, PartitionVersion, content_version
+from airloom.stores.quarantine import Quarantine
+from airloom.stores.staging import Staging
+from airloom.stores.validations import ValidationResults
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class _Audited:
+    """A staged table together with the audit of exactly this content."""
+
+    table: str
+    staged: Dataset
+    rows: pa.Table
+    result: str
+    audit: dict[str, Any]
+
+    @property
+    def held_back(self) -> pa.Table:
+        """The rows that the audit holds back."""
+        return self._take(self.audit["held_back"])
+
+    @property
+    def published(self) -> pa.Table:
+        """The rows that the audit lets through."""
+        held_back = set(self.audit["held_back"])
+        return self._take([position for position in range(self.rows.num_rows) if position not in held_back])
+
+    def _take(self, positions: list[int]) -> pa.Table:
+        import pyarrow as pa
+
+        return self.rows.take(pa.array(positions, pa.int64()))
+
+
+def publish(pipeline: Pipeline, partition: date, settings: Settings, validations: Sequence[Validation]) -> Published:
+    """Publish every table of an audited partition, each in one atomic commit.
+
+    Everything is checked before anything is written: what is staged must be what was audited, with the suite as it is.
+
+    Args:
+        pipeline: The declaration.
+        partition: The day.
+        settings: Where the lake is.
+        validations: The audits, one for each declared table.
+
+    Returns:
+        What is published now.
+
+    Raises:
+        DataError: A table is blocked, was not audited or does not fit the lake; nothing is published then.
+    """
+    _require_every_table(pipeline, partition, validations)
+    audited = [_audited(pipeline, partition, each, settings) for each in validations]
+    _require_none_blocked(partition, audited)
+    lake = Lake(settings.lake / pipeline.name)
+    for each in audited:
+        _require_fit(pipeline, lake, each)
+    outputs, changed = [], 0
+    for each in audited:
+        output, new = _replace(pipeline, partition, settings, lake, each)
+        outputs.append(output)
+        changed += new
+    held_back = sum(len(each.audit["held_back"]) for each in audited)
+    return Published(
+        pipeline=pipeline.name,
+        partition=partition,
+        headline=_headline(pipeline, outputs, held_back),
+        inputs=tuple(each.staged for each in audited),
+        outputs=tuple(outputs),
+        changed=changed,
+        quarantined_rows=held_back,
+        degraded=any(each.audit["degraded"] for each in audited),
+    )
+
+
+def _headline(pipeline: Pipeline, outputs: Sequence[Dataset], held_back: int) -> str:
+    subject = pipeline.label.table
+    rows = next(each.rows for each in outputs if each.name == f"raw.{subject}")
+    return f"published {len(outputs)} tables, {rows:,} {subject}" + (
+        f"; {counted(held_back, 'row')} quarantined" if held_back else ""
+    )
+
+
+def _require_every_table(pipeline: Pipeline, partition: date, validations: Sequence[Validation]) -> None:
+    foreign = [each for each in validations if (each.pipeline, each.partition) != (pipeline.name, partition)]
+    audited = sorted(each.table for each in validations)
+    if foreign or audited != sorted(pipeline.tables):
+        raise DataError(
+            f"The audits are not those of every table of {pipeline.name} of {partition}.",
+            found=", ".join(f"{each.pipeline}.{each.table} of {each.partition}" for each in validations) or "none",
+            expected=f"one audit each of {', '.join(pipeline.tables)}",
+            do="validate every table of this partition",
+        )
+
+
+def _audited(pipeline: Pipeline, partition: date, validation: Validation, settings: Settings) -> _Audited:
+    """Read what is staged now, and make sure that the audit was of exactly this."""
+    table = validation.table
+    audit = ValidationResults(settings.validations).read(validation.result)
+    rows = Staging(settings.staging / pipeline.name).read(partition, table)
+    staged = staged_dataset(table, partition, rows)
+    expected = {
+        "pipeline": pipeline.name,
+        "table": table,
+        "partition": partition.isoformat(),
+        "staged": staged.version,
+        "suite": suite_of(pipeline, table, settings).digest,
+        "max_share": pipeline.tables[table].quarantine.max_share,
+    }
+    for name, value in expected.items():
+        if audit.get(name) != value:
+            raise DataError(
+                f"The audit of {table} of {partition} is not of what would be published.",
+                where=validation.result,
+                found=f"{name} {audit.get(name)}",
+                expected=f"{name} {value}",
+                do="validate the table again",
+            )
+    return _Audited(table, staged, rows, validation.result, audit)
+
+
+def _require_none_blocked(partition: date, audited: Sequence[_Audited]) -> None:
+    blocked = [each for each in audited if each.audit["outcome"] == "blocked"]
+    if blocked:
+        raise DataError(
+            f"{len(blocked)} of {len(audited)} tables of {partition} are blocked; nothing is published.",
+            where=", ".join(each.table for each in blocked),
+            found="\n            ".join(
+                f"{each.table}: {reason}" for each in blocked for reason in each.audit["reasons"]
+            ),
+            do="correct the source and run the ingest stage for this partition again",
+        )
+
+
+def _require_fit(pipeline: Pipeline, lake: Lake, audited: _Audited) -> None:
+    """Check what no suite can relax: rows have one key each, and columns are those that the lake has."""
+    import pyarrow.compute as pc
+
+    rows, key = audited.published, list(pipeline.tables[audited.table].key)
+    nulls = [name for name in key if pc.any(rows[name].is_null()).as_py()]
+    distinct = rows.group_by(key).aggregate([]).num_rows
+    if nulls or distinct < rows.num_rows:
+        raise DataError(
+            f"The key of {audited.table} does not identify its rows.",
+            where=f"table {audited.table}, column {', '.join(key)}",
+            found=f"null in {', '.join(nulls)}" if nulls else f"{rows.num_rows - distinct} rows with a key seen before",
+            expected="one row for each key",
+            do="let a critical expectation hold such rows back, or correct the key in pipeline.yaml",
+        )
+    _require_known_columns(lake, audited)
+
+
+def _require_known_columns(lake: Lake, audited: _Audited) -> None:
+    dataset = lake.dataset(f"raw.{audited.table}", [])
+    if dataset is None:
+        return
+    known = {field.name: str(field.type) for field in dataset.schema if field.name not in PARTITION_COLUMNS}
+    for name in [*known, *audited.staged.columns]:
+        if known.get(name) != audited.staged.columns.get(name):
+            raise DataError(
+                f"The table {audited.table} does not have the columns that are published already.",
+                where=f"table {audited.table}, column {name}",
+                found=audited.staged.columns.get(name, "no such column"),
+                expected=known.get(name, "no such column"),
+                do="correct the source, or publish under a new table name",
+            )
+
+
+def _replace(
+    pipeline: Pipeline, partition: date, settings: Settings, lake: Lake, audited: _Audited
+) -> tuple[Dataset, bool]:
+    """Keep held back rows first and lift a block last: killed in between, running again ends in the same state."""
+    quarantine = Quarantine(settings.quarantine / pipeline.name)
+    table, held_back = audited.table, audited.held_back
+    if held_back.num_rows:
+        quarantine.hold_back(table, partition, held_back, audited.audit["reasons"], audited.result)
+    rows = audited.published.sort_by([(name, "ascending") for name in pipeline.tables[table].key])
+    version = PartitionVersion(partition, content_version(rows), degraded=audited.audit["degraded"])
+    facts = {"validation": audited.result, "quarantined_rows": held_back.num_rows}
+    changed = lake.replace(f"raw.{table}", version, rows, facts)
+    if not held_back.num_rows:
+        quarantine.lift(table, partition)
+    published = {"name": f"raw.{table}", "version": version.version, "rows": rows.num_rows}
+    return audited.staged.model_copy(update=published), changed

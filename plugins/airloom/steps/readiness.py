@@ -1,0 +1,114 @@
+"""What a stage needs before it may run for a partition, and what of it is not there yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from airloom.core.errors import UsageError
+from airloom.core.partitions import day_range, window
+from airloom.core.pipeline import Pipeline
+from airloom.core.settings import Settings
+from airloom.stores.lake import Lake
+from airloom.stores.quarantine import Quarantine
+
+Needs = dict[str, list[date]]
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What a stage still waits for.
+
+    Args:
+        published: Partitions that are there.
+        blocked: Partitions that an audit has stopped: waiting longer would not bring them.
+        missing: Partitions that nobody has published or stopped yet.
+    """
+
+    published: int
+    blocked: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is nothing left to wait for."""
+        return not self.missing
+
+    def __str__(self) -> str:
+        parts = [f"{self.published} partitions published"]
+        parts += [f"{len(self.missing)} awaited ({_some(self.missing)})"] if self.missing else []
+        parts += [f"{len(self.blocked)} blocked ({_some(self.blocked)})"] if self.blocked else []
+        return ", ".join(parts)
+
+
+def readiness(pipeline: Pipeline, stage: str, partition: date, settings: Settings) -> Readiness:
+    """Compare what a stage needs with what is published.
+
+    Args:
+        pipeline: The declaration.
+        stage: `features`, `train` or `score`.
+        partition: The day to run.
+        settings: Where the lake is.
+    """
+    lake = Lake(settings.lake / pipeline.name)
+    quarantine = Quarantine(settings.quarantine / pipeline.name)
+    published = 0
+    blocked: list[str] = []
+    missing: list[str] = []
+    # A day is published whole or not at all, so one blocked table stops every table of the day, and its features.
+    stopped = {day for table in pipeline.tables for day in quarantine.blocked_days(table)}
+    for table, days in needs(pipeline, stage, partition).items():
+        there = lake.partitions(table)
+        for day in days:
+            if day in there:
+                published += 1
+            else:
+                (blocked if day in stopped else missing).append(f"{table} {day}")
+    return Readiness(published, tuple(blocked), tuple(missing))
+
+
+def needs(pipeline: Pipeline, stage: str, partition: date) -> Needs:
+    """Return the partitions that a stage reads, by table; never one before the declared start.
+
+    Raises:
+        UsageError: The stage has no inputs to wait for.
+    """
+    try:
+        rule = _NEEDS[stage]
+    except KeyError:
+        raise UsageError(f"The stage {stage!r} waits for nothing.", expected=", ".join(_NEEDS)) from None
+    return rule(pipeline, partition)
+
+
+def label_days(pipeline: Pipeline, partition: date) -> list[date]:
+    """Return the days whose labels are known as of a partition and lie within the training window."""
+    newest = partition - pipeline.label.known_after
+    return window(newest, pipeline.train.window.days, pipeline.schedule.start)
+
+
+def _features(pipeline: Pipeline, partition: date) -> Needs:
+    look_back: dict[str, int] = {}
+    for view in pipeline.features.views.values():
+        look_back[view.reads] = max(look_back.get(view.reads, 0), view.window.days)
+    return {f"raw.{table}": window(partition, days, pipeline.schedule.start) for table, days in look_back.items()}
+
+
+def _train(pipeline: Pipeline, partition: date) -> Needs:
+    labels = label_days(pipeline, partition)
+    known = [day - timedelta(days=1) for day in labels if day > pipeline.schedule.start]
+    views = {f"features.{name}": known for name in pipeline.features.views}
+    return {f"raw.{pipeline.label.table}": labels, **views}
+
+
+def _score(pipeline: Pipeline, partition: date) -> Needs:
+    today = day_range(partition, partition)
+    return {f"raw.{pipeline.score.entities}": today, **{f"features.{name}": today for name in pipeline.features.views}}
+
+
+_NEEDS: dict[str, Callable[[Pipeline, date], Needs]] = {"features": _features, "train": _train, "score": _score}
+
+
+def _some(names: Iterable[str], most: int = 3) -> str:
+    listed = list(names)
+    return ", ".join(listed[:most]) + (", …" if len(listed) > most else "")

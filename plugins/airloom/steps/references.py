@@ -1,0 +1,66 @@
+"""Loads what a declaration names: functions and modules of a user's pipeline folder."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from airloom.core.documents import did_you_mean
+from airloom.core.errors import DeclarationError
+
+
+def load_reference(reference: str, project: Path) -> Any:
+    """Import what a declaration names.
+
+    Args:
+        reference: `package.module:name`, or `package.module` for the module itself.
+        project: The folder that holds `include/`.
+
+    Returns:
+        The function or module.
+
+    Raises:
+        DeclarationError: There is no such module or function, or the module cannot be imported.
+    """
+    module_name, _, name = reference.partition(":")
+    module = _import(module_name, reference, project)
+    if not name:
+        return module
+    if not hasattr(module, name):
+        raise DeclarationError(
+            f"The module {module_name} has no {name!r}.{did_you_mean(name, vars(module))}",
+            where=str(module.__file__),
+            found=reference,
+            expected="module:function",
+        )
+    return getattr(module, name)
+
+
+def _import(module: str, reference: str, project: Path) -> Any:
+    folder = str(project)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise _broken(module, reference, error) from error
+        raise DeclarationError(
+            f"There is no module {error.name!r}.",
+            where=folder,
+            found=reference,
+            do=f"create {module.replace('.', '/')}.py there or correct the name",
+        ) from None
+    except (ImportError, SyntaxError) as error:
+        raise _broken(module, reference, error) from error
+
+
+def _broken(module: str, reference: str, error: Exception) -> DeclarationError:
+    return DeclarationError(
+        f"The module {module} cannot be imported.",
+        where=reference,
+        found=f"{type(error).__name__}: {error}",
+        do="correct the module, or install what it needs",
+    )

@@ -1,0 +1,88 @@
+"""Training sets on disk: one immutable Parquet file each, named after its content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from airloom.core.errors import DataError
+from airloom.core.fingerprint import fingerprint
+from airloom.core.pipeline import Pipeline
+from airloom.core.records import TrainingSet
+from airloom.core.settings import Settings
+from airloom.steps.columns import ModelColumns
+from airloom.stores.files import replaced_file
+from airloom.stores.lake import content_version
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+Split = Literal["train", "holdout"]
+
+SPLIT = "airloom_split"
+_COLUMNS = b"airloom.columns"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One split of a training set.
+
+    Args:
+        frame: Keys, day, label, inputs and features.
+        columns: Those of them that models read.
+        digest: Fingerprint of the rows.
+    """
+
+    frame: pd.DataFrame
+    columns: ModelColumns
+    digest: str
+
+    @property
+    def inputs(self) -> pd.DataFrame:
+        """What models read."""
+        return self.frame[self.columns.all]
+
+
+def write_training_set(
+    pipeline: Pipeline, partition: date, rows: pd.DataFrame, columns: ModelColumns, settings: Settings
+) -> tuple[str, str]:
+    """Write the rows under the name of their digest, at once or not at all.
+
+    Returns:
+        The digest, and the path below the folder of training sets.
+    """
+    import pyarrow as pa
+
+    table = pa.Table.from_pandas(rows, preserve_index=False)
+    digest = fingerprint([content_version(table), pipeline.digest])
+    path = Path(pipeline.name, partition.isoformat(), f"{digest}.parquet")
+    described = table.replace_schema_metadata({**(table.schema.metadata or {}), _COLUMNS: columns.model_dump_json()})
+    write_parquet(described, settings.training / path)
+    return digest, path.as_posix()
+
+
+def read_rows(training: TrainingSet, split: Split, settings: Settings) -> Rows:
+    """Read one split of a training set.
+
+    Raises:
+        DataError: The file is not there any more.
+    """
+    import pyarrow.parquet as pq
+
+    file = settings.training / training.path
+    if not file.is_file():
+        raise DataError("The training set is not there any more.", where=str(file), do="run assemble again")
+    table = pq.read_table(file, filters=[(SPLIT, "==", split)])
+    columns = ModelColumns.model_validate_json(table.schema.metadata[_COLUMNS])
+    return Rows(table.to_pandas(), columns, content_version(table))
+
+
+def write_parquet(table: pa.Table, file: Path) -> None:
+    """Write a file as a whole or not at all."""
+    import pyarrow.parquet as pq
+
+    with replaced_file(file) as temporary:
+        pq.write_table(table, temporary)

@@ -1,0 +1,142 @@
+"""The pipeline's Feast feature store: its registry in the state database, its features in the lake and online."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from airloom.core.errors import DeclarationError, SetupError
+from airloom.core.pipeline import Pipeline
+from airloom.core.settings import Settings
+from airloom.stores.feast_loading import load_feast
+from airloom.stores.state import state_engine
+
+if TYPE_CHECKING:
+    from feast import Entity, FeatureStore, FeatureView
+
+_BUSY_SECONDS = 30
+_CACHE_SECONDS = 600
+
+
+def open_feature_store(pipeline: Pipeline, settings: Settings) -> FeatureStore:
+    """Open the pipeline's feature store; opening changes nothing.
+
+    Args:
+        pipeline: The pipeline, whose views must have been applied.
+        settings: Where everything is.
+
+    Raises:
+        SetupError: The registry has no tables, or lacks a view.
+    """
+    store = _store(pipeline, settings, schema_mode="verify")
+    from feast.infra.registry.sql import FeastRegistrySchemaError
+
+    try:
+        applied = {view.name for view in store.list_feature_views()}
+    except FeastRegistrySchemaError:
+        applied = set()
+    missing = sorted(set(pipeline.features.views) - applied)
+    if missing:
+        raise SetupError(
+            "Feature views of the pipeline are not in the registry.",
+            where=f"pipeline {pipeline.name}",
+            found=", ".join(sorted(applied)) or "no view at all",
+            expected=", ".join(missing),
+            do="run: airloom apply",
+        )
+    return store
+
+
+def apply_features(
+    pipeline: Pipeline, settings: Settings, definitions: ModuleType | Sequence[Entity | FeatureView]
+) -> None:
+    """Write the pipeline's feature definitions to the registry; the same again changes nothing.
+
+    Args:
+        pipeline: The pipeline.
+        settings: Where everything is.
+        definitions: The pipeline's features module, or the Feast entities and feature views themselves.
+
+    Raises:
+        DeclarationError: The module and `pipeline.yaml` do not name the same views.
+    """
+    load_feast()
+    found = _defined_in(definitions) if isinstance(definitions, ModuleType) else list(definitions)
+    _require_views(pipeline, found)
+    with _one_at_a_time(settings):
+        _store(pipeline, settings, schema_mode="auto").apply(found)
+
+
+def _store(pipeline: Pipeline, settings: Settings, schema_mode: str) -> FeatureStore:
+    load_feast()
+    from feast import FeatureStore
+
+    # The first connection turns on SQLite's write-ahead log, which the registry's own connections then use.
+    state_engine(settings.state_url).connect().close()
+    return FeatureStore(config=_config(pipeline, settings, schema_mode))
+
+
+def _config(pipeline: Pipeline, settings: Settings, schema_mode: str) -> Any:
+    """Return Feast's configuration; its own lineage, MLflow and telemetry integrations stay off."""
+    from feast import RepoConfig
+    from sqlalchemy import make_url
+    from sqlalchemy.pool import NullPool
+
+    sqlite = make_url(settings.state_url).get_backend_name() == "sqlite"
+    engine = {"poolclass": NullPool, "connect_args": {"timeout": _BUSY_SECONDS}} if sqlite else {"pool_pre_ping": True}
+    return RepoConfig(
+        project=pipeline.name,
+        provider="local",
+        registry={
+            "registry_type": "sql",
+            "path": settings.state_url,
+            "schema_mode": schema_mode,
+            "cache_ttl_seconds": _CACHE_SECONDS,
+            "sqlalchemy_config_kwargs": engine,
+            # A task that was killed leaves its view "materializing"; its features stay readable.
+            "serve_features_while_materializing": True,
+        },
+        offline_store={
+            "type": "airloom.stores.offline.LakeOfflineStore",
+            "lake": str(settings.lake / pipeline.name),
+        },
+        online_store={"type": "airloom.stores.online.GuardedSqliteOnlineStore", "path": str(settings.online)},
+        batch_engine={"type": "airloom.stores.engine.LakeEngine"},
+        entity_key_serialization_version=3,
+        # Naive times are refused by the offline store, not taken for UTC.
+        coerce_tz_aware=False,
+    )
+
+
+@contextmanager
+def _one_at_a_time(settings: Settings) -> Iterator[None]:
+    """Let one process of this machine at a time create and change the registry's tables."""
+    path = settings.var / "state" / "features.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _defined_in(module: ModuleType) -> list[Entity | FeatureView]:
+    from feast import Entity, FeatureView
+
+    return [each for each in vars(module).values() if isinstance(each, Entity | FeatureView)]
+
+
+def _require_views(pipeline: Pipeline, definitions: Sequence[Entity | FeatureView]) -> None:
+    from feast import FeatureView
+
+    defined = {each.name for each in definitions if isinstance(each, FeatureView)}
+    declared = set(pipeline.features.views)
+    if defined != declared:
+        raise DeclarationError(
+            "The features module and pipeline.yaml do not name the same views.",
+            where=f"{pipeline.features.module}, pipeline {pipeline.name}",
+            found=", ".join(sorted(defined)) or "no view at all",
+            expected=", ".join(sorted(declared)),
+            do="define each view under its name in both",
+        )

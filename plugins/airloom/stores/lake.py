@@ -1,0 +1,214 @@
+"""The lake: versioned Delta tables whose partitions are replaced in one atomic commit each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airloom.core.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    from deltalake import DeltaTable
+    from pyarrow.dataset import Dataset
+
+#: Columns that describe a partition; they are folder names, so that the log alone answers what is published.
+PARTITION_COLUMNS = ["partition", "version", "inputs", "quality"]
+#: Opening a table reads the log since its last checkpoint; old commits stay, so that old versions can be read again.
+_TABLE_CONFIGURATION: dict[str, str | None] = {
+    "delta.checkpointInterval": "10",
+    "delta.enableExpiredLogCleanup": "false",
+}
+_ATTEMPTS = 8
+
+
+@dataclass(frozen=True)
+class PartitionVersion:
+    """What is published for one partition of one table.
+
+    Args:
+        partition: The day.
+        version: Digest of the content.
+        inputs: Fingerprint of the versions that it was computed from; empty for raw data.
+        degraded: Whether a warning stands against it or against anything it was computed from.
+    """
+
+    partition: date
+    version: str
+    inputs: str = ""
+    degraded: bool = False
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The tables of one pipeline below a folder.
+
+    Args:
+        root: Folder of the pipeline's tables.
+    """
+
+    root: Path
+
+    def path(self, table: str) -> Path:
+        """Return the folder of a table, `raw.flights` being `raw/flights`."""
+        return self.root.joinpath(*table.split("."))
+
+    def partitions(self, table: str) -> dict[date, PartitionVersion]:
+        """Return what is published, by day, read from the table's log alone."""
+        delta = self._open(table)
+        if delta is None:
+            return {}
+        actions = delta.get_add_actions(flatten=True)
+        columns = [actions.column(f"partition.{name}").to_pylist() for name in PARTITION_COLUMNS]
+        versions = [
+            PartitionVersion(date.fromisoformat(day), version, inputs or "", quality == "degraded")
+            for day, version, inputs, quality in zip(*columns, strict=True)
+        ]
+        return {each.partition: each for each in sorted(versions, key=lambda each: each.partition)}
+
+    def commit(self, table: str) -> int | None:
+        """Return the number of the table's newest commit, None when there is no table."""
+        delta = self._open(table)
+        return None if delta is None else int(delta.version())
+
+    def dataset(self, table: str, days: Iterable[date], commit: int | None = None) -> Dataset | None:
+        """Open days of a table for reading, as an Arrow dataset.
+
+        Args:
+            table: The table.
+            days: The days to read; days that are not published are simply not there.
+            commit: Read the table as it was at this commit.
+
+        Returns:
+            The dataset, None when there is no table.
+        """
+        delta = self._open(table, commit)
+        if delta is None:
+            return None
+        wanted = [day.isoformat() for day in days]
+        return delta.to_pyarrow_dataset(file_pruning_predicate=[("partition", "in", wanted)])
+
+    def read(self, table: str, days: Iterable[date], columns: list[str] | None = None) -> pd.DataFrame:
+        """Read days of a table, without the columns that describe partitions.
+
+        Raises:
+            DataError: There is no such table.
+        """
+        dataset = self.dataset(table, days)
+        if dataset is None:
+            raise DataError(f"The lake has no table {table}.", where=str(self.path(table)), do="run the stage before")
+        wanted = columns or [name for name in dataset.schema.names if name not in PARTITION_COLUMNS]
+        rows: pd.DataFrame = dataset.to_table(columns=wanted).to_pandas()
+        return rows
+
+    def replace(
+        self,
+        table: str,
+        version: PartitionVersion,
+        rows: pa.Table,
+        metadata: Mapping[str, object] | None = None,
+    ) -> bool:
+        """Replace one partition in one atomic commit; content that is already there is left alone.
+
+        Args:
+            table: The table.
+            version: What is to be published; its `version` is `content_version(rows)`.
+            rows: The rows, without the columns that describe partitions.
+            metadata: Facts kept with the commit, such as the versions it was computed from.
+
+        Returns:
+            Whether anything was written.
+
+        Raises:
+            DataError: There is not a single row.
+        """
+        if rows.num_rows == 0:
+            raise DataError(f"An empty partition of {table} cannot be published.", found=f"{version.partition}: 0 rows")
+        for attempt in range(_ATTEMPTS):
+            if self.partitions(table).get(version.partition) == version:
+                return False
+            if self._try_commit(table, version, rows, metadata or {}, last=attempt == _ATTEMPTS - 1):
+                return True
+            time.sleep(random.uniform(0.05, 0.2) * (attempt + 1))
+        return True
+
+    def _try_commit(
+        self,
+        table: str,
+        version: PartitionVersion,
+        rows: pa.Table,
+        metadata: Mapping[str, object],
+        last: bool,
+    ) -> bool:
+        """Commit once; another writer's commit that came first is a reason to look again, not to fail."""
+        from deltalake import CommitProperties, write_deltalake
+        from deltalake.exceptions import CommitFailedError, DeltaError
+
+        path = self.path(table)
+        path.mkdir(parents=True, exist_ok=True)
+        day = version.partition.isoformat()
+        facts = {"airloom.partition": day, **{f"airloom.{name}": json.dumps(fact) for name, fact in metadata.items()}}
+        try:
+            write_deltalake(
+                path,
+                _with_partition_columns(rows, version),
+                mode="overwrite",
+                predicate=f"partition = '{day}'",
+                partition_by=PARTITION_COLUMNS,
+                schema_mode="merge",
+                configuration=_TABLE_CONFIGURATION,
+                commit_properties=CommitProperties(custom_metadata=facts),
+            )
+        except (CommitFailedError, DeltaError):
+            if last:
+                raise
+            return False
+        return True
+
+    def _open(self, table: str, commit: int | None = None) -> DeltaTable | None:
+        from deltalake import DeltaTable
+        from deltalake.exceptions import TableNotFoundError
+
+        try:
+            return DeltaTable(self.path(table), version=commit)
+        except TableNotFoundError:
+            return None
+
+
+def content_version(rows: pa.Table, ignore: Iterable[str] = ()) -> str:
+    """Return the digest of a table's content, whatever the order of its rows.
+
+    Args:
+        rows: The rows.
+        ignore: Columns that say when or by whom the rows were made.
+    """
+    import pandas as pd
+
+    frame = rows.drop_columns([name for name in ignore if name in rows.column_names]).to_pandas()
+    digest = hashlib.sha256(repr([(name, str(dtype)) for name, dtype in frame.dtypes.items()]).encode())
+    row_hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy(copy=True)
+    row_hashes.sort()
+    digest.update(row_hashes.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _with_partition_columns(rows: pa.Table, version: PartitionVersion) -> pa.Table:
+    import pyarrow as pa
+
+    values = {
+        "partition": version.partition.isoformat(),
+        "version": version.version,
+        "inputs": version.inputs,
+        "quality": "degraded" if version.degraded else "ok",
+    }
+    for name, value in values.items():
+        rows = rows.append_column(name, pa.array([value] * rows.num_rows, pa.string()))
+    return rows

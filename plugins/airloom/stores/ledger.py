@@ -1,0 +1,181 @@
+"""The ledger: append-only, bitemporal history of champions and the verdicts behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from airloom.core.errors import GateError
+from airloom.core.gate import Head, Verdict
+from airloom.stores.ledger_schema import schema
+from airloom.stores.state import state_engine
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine, Select
+
+
+@dataclass(frozen=True)
+class Champion:
+    """One row of the ledger.
+
+    Args:
+        epoch: Counts the champions of a pipeline from 1, without gaps.
+        effective_from: The partition from which it is champion.
+        version: Its registered version.
+        verdict: The verdict that made it champion.
+        actor: Who or what did it.
+        reason: Why.
+        decided_at: When, in UTC.
+    """
+
+    epoch: int
+    effective_from: date
+    version: int
+    verdict: str | None
+    actor: str
+    reason: str
+    decided_at: datetime
+
+
+def effective(history: Sequence[Champion], partition: date) -> Champion | None:
+    """Return the newest champion of a history that is effective for a partition, None when there is none."""
+    return next((each for each in reversed(history) if each.effective_from <= partition), None)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The champions of every pipeline in one state database.
+
+    Args:
+        state_url: SQLAlchemy URL of the state database.
+    """
+
+    state_url: str
+
+    @cached_property
+    def _engine(self) -> Engine:
+        engine = state_engine(self.state_url)
+        schema().metadata.create_all(engine, checkfirst=True)
+        return engine
+
+    @property
+    def _reader(self) -> Engine:
+        """Reading takes no lock."""
+        return self._engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def history(self, pipeline: str) -> list[Champion]:
+        """Return every champion that a pipeline ever had, oldest epoch first."""
+        champions = schema().champions
+        return self._champions(champions.select().where(champions.c.pipeline == pipeline).order_by(champions.c.epoch))
+
+    def head(self, pipeline: str) -> Head | None:
+        """Return the newest champion, None when there never was one."""
+        history = self.history(pipeline)
+        return (
+            None
+            if not history
+            else Head(epoch=history[-1].epoch, version=history[-1].version, as_of=history[-1].effective_from)
+        )
+
+    def champion_as_of(self, pipeline: str, partition: date) -> Champion | None:
+        """Return the champion that was effective for a partition, as it is known today."""
+        return effective(self.history(pipeline), partition)
+
+    def promote(
+        self,
+        pipeline: str,
+        *,
+        expected_epoch: int,
+        effective_from: date,
+        version: int,
+        verdict: str | None,
+        actor: str,
+        reason: str,
+    ) -> Champion:
+        """Append a champion if nobody else has done so since.
+
+        Args:
+            pipeline: Name of the pipeline.
+            expected_epoch: The epoch that the decision was made against; 0 when there was no champion.
+            effective_from: The partition from which the version is champion.
+            version: The registered version.
+            verdict: The verdict behind it.
+            actor: Who or what does it.
+            reason: Why.
+
+        Returns:
+            The new row.
+
+        Raises:
+            GateError: The champion has moved since the decision.
+        """
+        from sqlalchemy.exc import IntegrityError
+
+        row = Champion(expected_epoch + 1, effective_from, version, verdict, actor, reason, datetime.now(UTC))
+        head = self.head(pipeline)
+        if (head.epoch if head else 0) != expected_epoch:
+            raise self._moved(pipeline, expected_epoch)
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(schema().champions.insert().values(pipeline=pipeline, **vars(row)))
+        except IntegrityError:
+            raise self._moved(pipeline, expected_epoch) from None
+        return row
+
+    def record(self, verdict: Verdict) -> None:
+        """Keep a verdict; keeping the same one again changes nothing."""
+        from sqlalchemy.exc import IntegrityError
+
+        values = {
+            "id": verdict.id,
+            "pipeline": verdict.pipeline,
+            "partition": verdict.partition,
+            "outcome": verdict.outcome,
+            "body": verdict.model_dump_json(exclude={"id"}),
+            "decided_at": datetime.now(UTC),
+        }
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(schema().verdicts.insert().values(**values))
+        except IntegrityError:
+            return
+
+    def verdict(self, identifier: str) -> Verdict:
+        """Return one verdict.
+
+        Raises:
+            GateError: There is no such verdict.
+        """
+        verdicts = schema().verdicts
+        found = self._verdicts(verdicts.select().where(verdicts.c.id == identifier))
+        if not found:
+            raise GateError(f"The ledger has no verdict {identifier}.", do="run the decide step first")
+        return found[0]
+
+    def verdicts(self, pipeline: str, partition: date | None = None) -> list[Verdict]:
+        """Return a pipeline's verdicts, in the order in which they were made."""
+        verdicts = schema().verdicts
+        query = verdicts.select().where(verdicts.c.pipeline == pipeline).order_by(verdicts.c.decided_at)
+        return self._verdicts(query if partition is None else query.where(verdicts.c.partition == partition))
+
+    def _champions(self, query: Select[tuple[object, ...]]) -> list[Champion]:
+        with self._reader.connect() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [Champion(**{name: value for name, value in row.items() if name != "pipeline"}) for row in rows]
+
+    def _verdicts(self, query: Select[tuple[object, ...]]) -> list[Verdict]:
+        with self._reader.connect() as connection:
+            bodies: Sequence[str] = [row["body"] for row in connection.execute(query).mappings()]
+        return [Verdict.model_validate_json(body) for body in bodies]
+
+    def _moved(self, pipeline: str, expected_epoch: int) -> GateError:
+        head = self.head(pipeline)
+        return GateError(
+            f"The champion of {pipeline} has moved since this was decided.",
+            found=f"epoch {head.epoch}, version {head.version}" if head else "no champion",
+            expected=f"epoch {expected_epoch}",
+            do="judge the challenger again, against the champion of now",
+        )

@@ -1,0 +1,50 @@
+"""The tables of the ledger. One row per pipeline and epoch, unique in the database: that is the compare-and-set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy import MetaData, Table
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The ledger's tables."""
+
+    metadata: MetaData
+    champions: Table
+    verdicts: Table
+
+
+@cache
+def schema() -> Schema:
+    """Describe the tables, once a process."""
+    from sqlalchemy import Column, Date, DateTime, Integer, MetaData, String, Table, Text
+
+    metadata = MetaData()
+    champions = Table(
+        "airloom_champions",
+        metadata,
+        Column("pipeline", String(100), primary_key=True),
+        Column("epoch", Integer, primary_key=True, autoincrement=False),
+        Column("effective_from", Date, nullable=False),
+        Column("version", Integer, nullable=False),
+        Column("verdict", String(16)),
+        Column("actor", String(200), nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("decided_at", DateTime(timezone=True), nullable=False),
+    )
+    verdicts = Table(
+        "airloom_verdicts",
+        metadata,
+        Column("id", String(16), primary_key=True),
+        Column("pipeline", String(100), nullable=False, index=True),
+        Column("partition", Date, nullable=False),
+        Column("outcome", String(20), nullable=False),
+        Column("body", Text, nullable=False),
+        Column("decided_at", DateTime(timezone=True), nullable=False),
+    )
+    return Schema(metadata, champions, verdicts)

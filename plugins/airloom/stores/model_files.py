@@ -1,0 +1,167 @@
+"""Model files: one folder a model, whatever the framework, verified before anything in it is loaded.
+
+The folder is also an MLflow pyfunc model's data: MLflow calls `_load_pyfunc` of this module, so that
+`mlflow.pyfunc.load_model` works for people while no file of the model is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import logging
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
+
+from airloom.core.errors import DataError, GateError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+MANIFEST = "manifest.json"
+
+#: Distributions that a model may need, by the module that shows that it does.
+_LIBRARIES = {
+    "mlflow": "mlflow",
+    "numpy": "numpy",
+    "pandas": "pandas",
+    "sklearn": "scikit-learn",
+    "skops": "skops",
+    "torch": "torch",
+}
+
+_log = logging.getLogger(__name__)
+
+
+class Model(Protocol):
+    """What a candidate's function returns: it predicts, and it can be kept without pickle."""
+
+    def predict(self, frame: pd.DataFrame) -> np.ndarray:
+        """Return one probability a row, for a frame that has the columns it was trained on."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write everything that `load` needs to an empty folder, never as a pickle."""
+        ...
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; its files have been verified."""
+        ...
+
+
+def write_model(model: Model, folder: Path) -> str:
+    """Write a model and the manifest with the SHA-256 sums of its files.
+
+    Args:
+        model: The model.
+        folder: A folder that does not exist yet.
+
+    Returns:
+        The manifest's own SHA-256 sum, to be kept apart from the folder.
+    """
+    folder.mkdir(parents=True)
+    model.save(folder)
+    manifest = {
+        "class": f"{type(model).__module__}:{type(model).__qualname__}",
+        "files": _sums(folder),
+        "libraries": installed(),
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
+    return _sha256(folder / MANIFEST)
+
+
+def read_model(folder: Path, manifest_sum: str) -> Model:
+    """Load a model after every one of its files has proved to be what was written.
+
+    Args:
+        folder: The model's folder.
+        manifest_sum: What `write_model` returned.
+
+    Raises:
+        GateError: A file was changed, added or removed.
+        DataError: The model cannot be loaded with the code and the libraries that are installed.
+    """
+    return _load(folder, verify(folder, manifest_sum))
+
+
+def verify(folder: Path, manifest_sum: str) -> dict[str, Any]:
+    """Compare a model's files with its manifest, and the manifest with its sum.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        GateError: A file was changed, added or removed.
+    """
+    file = folder / MANIFEST
+    if not file.is_file() or _sha256(file) != manifest_sum:
+        raise _tampered(file, "other content than was registered" if file.is_file() else "no such file")
+    return _verify_files(folder)
+
+
+def _verify_files(folder: Path) -> dict[str, Any]:
+    manifest = cast("dict[str, Any]", json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+    there = _sums(folder)
+    for name in sorted({*there, *manifest["files"]}):
+        if there.get(name) != manifest["files"].get(name):
+            found = "no such file" if name not in there else "other content than its manifest says"
+            raise _tampered(folder / name, found if name in manifest["files"] else "a file that nobody registered")
+    return manifest
+
+
+def _tampered(file: Path, found: str) -> GateError:
+    return GateError(
+        "A model's files are not the ones that were registered; nothing was loaded.",
+        where=str(file),
+        found=found,
+        do="restore the file, or roll the champion back and train again",
+    )
+
+
+def installed() -> dict[str, str]:
+    """Return the versions of the libraries in use that a model may need."""
+    return {name: version(name) for module, name in _LIBRARIES.items() if module in sys.modules}
+
+
+def _load(folder: Path, manifest: dict[str, Any]) -> Model:
+    differing = [f"{name} {was}" for name, was in manifest["libraries"].items() if _version(name) != was]
+    if differing:
+        _log.warning("A model was trained with other libraries than are installed: %s.", ", ".join(differing))
+    module, _, name = manifest["class"].partition(":")
+    try:
+        return cast("Model", getattr(importlib.import_module(module), name).load(folder))
+    except (ImportError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        raise DataError(
+            "A model cannot be loaded with the code and the libraries that are installed.",
+            where=manifest["class"],
+            found=f"{type(error).__name__}: {error}",
+            expected=f"{', '.join(differing)}, which it was trained with" if differing else None,
+            do="keep the classes of registered models importable, or train again",
+        ) from error
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and file != folder / MANIFEST)
+    return {file.relative_to(folder).as_posix(): _sha256(file) for file in files}
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _load_pyfunc(data_path: str) -> Model:
+    """Load a model for `mlflow.pyfunc.load_model`, which passes no sum: the files must fit their own manifest."""
+    folder = Path(data_path)
+    return _load(folder, _verify_files(folder))

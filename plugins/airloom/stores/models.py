@@ -1,0 +1,229 @@
+"""The model registry: versions in MLflow, of any framework, loaded only when their files prove genuine."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airloom.core.errors import GateError
+from airloom.core.settings import Settings
+from airloom.stores import model_files
+from airloom.stores.model_files import Model, installed, read_model, verify, write_model
+from airloom.stores.tracking import exclusive, experiment_id, open_client, quietly
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from mlflow.entities.model_registry import ModelVersion
+
+#: Where MLflow's pyfunc flavour keeps our files, below the model's own folder.
+_FILES = "data/model"
+_MANIFEST_TAG = "airloom.manifest"
+_SOURCE_TAG = "airloom.model_source"
+_MODEL_TAG = "airloom.model_id"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class VersionInfo:
+    """One registered version.
+
+    Args:
+        version: Its number.
+        run_id: The MLflow run that trained it.
+        partition: The as-of of its training.
+        candidate: The candidate that it came from.
+        training_digest: The training set.
+        pipeline_digest: The declaration.
+        tags: All of its tags.
+    """
+
+    version: int
+    run_id: str
+    partition: date
+    candidate: str
+    training_digest: str
+    pipeline_digest: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ModelRegistry:
+    """The registered model of one pipeline.
+
+    Args:
+        settings: Where MLflow's state and artifacts are.
+        pipeline: Name of the pipeline, and so of the registered model.
+    """
+
+    settings: Settings
+    pipeline: str
+
+    def save(self, run_id: str, name: str, model: Model, inputs: pd.DataFrame, outputs: np.ndarray) -> None:
+        """Keep a trained model with its run.
+
+        Args:
+            run_id: The run that trained it.
+            name: What MLflow shows: the candidate.
+            model: The model.
+            inputs: Rows that it was trained on, for its signature.
+            outputs: What it predicts for them.
+        """
+        from mlflow.entities import LoggedModelOutput, RunTag
+
+        client = open_client(self.settings)
+        logged = client.create_logged_model(experiment_id(self.settings, self.pipeline), name, source_run_id=run_id)
+        with tempfile.TemporaryDirectory() as folder:
+            manifest_sum = write_model(model, Path(folder) / "model")
+            _write_pyfunc(Path(folder), logged.model_id, run_id, inputs, outputs)
+            client.log_model_artifacts(logged.model_id, str(Path(folder) / "pyfunc"))
+        client.finalize_logged_model(logged.model_id, "READY")
+        client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+        tags = {_MANIFEST_TAG: manifest_sum, _SOURCE_TAG: logged.artifact_location, _MODEL_TAG: logged.model_id}
+        client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+
+    def register(self, run_id: str, tags: Mapping[str, str]) -> int:
+        """Register a run's model; a run that is already registered keeps its version.
+
+        Args:
+            run_id: A run that `save` was called for.
+            tags: Tags of the version, besides those of the run.
+
+        Returns:
+            The version.
+        """
+        with exclusive(self.settings):
+            known = open_client(self.settings).search_model_versions(
+                f"name = '{self.pipeline}' and run_id = '{run_id}'", max_results=1
+            )
+            return int(known[0].version) if known else self._create_version(run_id, tags)
+
+    def set_alias(self, alias: str, version: int) -> None:
+        """Point an alias at a version.
+
+        Raises:
+            GateError: There is no such version.
+        """
+        self._version(version)
+        open_client(self.settings).set_registered_model_alias(self.pipeline, alias, str(version))
+
+    def alias(self, alias: str = "champion") -> int | None:
+        """Return the version that an alias points at, None where it points at nothing."""
+        found = open_client(self.settings).search_registered_models(f"name = '{self.pipeline}'", max_results=1)
+        version = found[0].aliases.get(alias) if found else None
+        return None if version is None else int(version)
+
+    def version_info(self, version: int) -> VersionInfo:
+        """Describe a version.
+
+        Raises:
+            GateError: There is no such version.
+        """
+        found = self._version(version)
+        tags = dict(found.tags)
+        return VersionInfo(
+            version=version,
+            run_id=found.run_id or "",
+            partition=date.fromisoformat(tags["airloom.partition"]),
+            candidate=tags["airloom.candidate"],
+            training_digest=tags["airloom.training_digest"],
+            pipeline_digest=tags["airloom.pipeline_digest"],
+            tags=tags,
+        )
+
+    def load(self, version: int) -> Model:
+        """Load a registered version, after its files have proved to be what was registered.
+
+        Raises:
+            GateError: There is no such version, or its files were changed.
+            DataError: Its class or its libraries do not fit what is installed.
+        """
+        return self._load(f"version {version}", self._version(version).tags)
+
+    def load_run(self, run_id: str) -> Model:
+        """Load the model of a training run; raises like `load`."""
+        return self._load(f"run {run_id}", open_client(self.settings).get_run(run_id).data.tags)
+
+    def is_intact(self, run_id: str) -> bool:
+        """Tell whether the files of a run's model are there and are what was saved."""
+        tags = open_client(self.settings).get_run(run_id).data.tags
+        try:
+            verify(self._files(tags[_SOURCE_TAG]), tags[_MANIFEST_TAG])
+        except GateError as error:
+            _log.warning("The model of run %s cannot be used any more: %s", run_id, error)
+            return False
+        return True
+
+    def _create_version(self, run_id: str, tags: Mapping[str, str]) -> int:
+        client = open_client(self.settings)
+        if not client.search_registered_models(f"name = '{self.pipeline}'", max_results=1):
+            client.create_registered_model(self.pipeline)
+        run_tags = client.get_run(run_id).data.tags
+        version = client.create_model_version(
+            self.pipeline,
+            source=run_tags[_SOURCE_TAG],
+            run_id=run_id,
+            tags={**{name: value for name, value in run_tags.items() if name.startswith("airloom.")}, **tags},
+            model_id=run_tags[_MODEL_TAG],
+        )
+        return int(version.version)
+
+    def _version(self, version: int) -> ModelVersion:
+        found = open_client(self.settings).search_model_versions(
+            f"name = '{self.pipeline}' and version_number = {int(version)}", max_results=1
+        )
+        if not found:
+            raise GateError(
+                f"{self.pipeline} has no version {version}.",
+                where="the MLflow model registry",
+                found="it was never registered, or it was deleted",
+                do="roll back to a version that is still there",
+            )
+        return found[0]
+
+    def _load(self, what: str, tags: Mapping[str, str]) -> Model:
+        if _MANIFEST_TAG not in tags or _SOURCE_TAG not in tags:
+            raise GateError(
+                f"{what} of {self.pipeline} does not say what its files should be; nothing was loaded.",
+                expected=f"the tags {_MANIFEST_TAG} and {_SOURCE_TAG}, which Airloom sets when it trains",
+            )
+        return read_model(self._files(tags[_SOURCE_TAG]), tags[_MANIFEST_TAG])
+
+    def _files(self, source: str) -> Path:
+        """Return the folder of a model's files; a remote one is downloaded."""
+        from mlflow.artifacts import download_artifacts
+        from mlflow.exceptions import MlflowException
+
+        uri = f"{source}/{_FILES}"
+        try:
+            return Path(download_artifacts(artifact_uri=uri, tracking_uri=self.settings.state_url))
+        except (MlflowException, OSError) as error:
+            raise GateError("A model's files are not there.", where=uri, found=str(error)) from error
+
+
+def _write_pyfunc(folder: Path, model_id: str, run_id: str, inputs: pd.DataFrame, outputs: np.ndarray) -> None:
+    """Write MLflow's own description around the files, so that every tool that knows MLflow can read the model."""
+    with quietly():
+        from mlflow import pyfunc
+        from mlflow.models import Model as Description
+        from mlflow.models import infer_signature
+
+        pyfunc.save_model(
+            path=str(folder / "pyfunc"),
+            loader_module=model_files.__name__,
+            data_path=str(folder / "model"),
+            signature=infer_signature(inputs, outputs),
+            pip_requirements=_requirements(),
+            mlflow_model=Description(run_id=run_id, model_id=model_id),
+        )
+
+
+def _requirements() -> list[str]:
+    """Pin what is installed; a local build's suffix, such as `+cpu`, names nothing that an index has."""
+    return [f"{name}=={version.partition('+')[0]}" for name, version in installed().items()]

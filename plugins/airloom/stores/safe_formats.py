@@ -1,0 +1,75 @@
+"""Formats that keep scikit-learn and torch models without executing a pickle when they are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from airloom.core.errors import DataError
+
+if TYPE_CHECKING:
+    import torch
+
+#: Types beyond skops' own that may be constructed. skops reads its list from the file that it is about to load,
+#: which would let the file vouch for itself, so ours is written here.
+_TRUSTED = (
+    "functools.partial",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.utils.validation.check_array",
+)
+
+
+def save_estimator(estimator: Any, file: Path) -> None:
+    """Write a fitted scikit-learn estimator in skops' format."""
+    import skops.io
+
+    skops.io.dump(estimator, file)
+
+
+def load_estimator(file: Path) -> Any:
+    """Read what `save_estimator` wrote.
+
+    Raises:
+        DataError: The file holds a type that is not on the list, or is no such file at all.
+    """
+    import zipfile
+
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    try:
+        return skops.io.load(file, trusted=list(_TRUSTED))
+    except (UntrustedTypesFoundException, TypeError, zipfile.BadZipFile, KeyError) as error:
+        raise _refused(file, error) from error
+
+
+def save_weights(weights: dict[str, torch.Tensor], file: Path) -> None:
+    """Write a torch module's `state_dict`, on the CPU whatever device it was trained on."""
+    import torch
+
+    torch.save({name: tensor.detach().cpu() for name, tensor in weights.items()}, file)
+
+
+def load_weights(file: Path) -> dict[str, torch.Tensor]:
+    """Read what `save_weights` wrote.
+
+    Raises:
+        DataError: The file holds anything but tensors.
+    """
+    import pickle
+
+    import torch
+
+    try:
+        return cast("dict[str, torch.Tensor]", torch.load(file, map_location="cpu", weights_only=True))
+    except (pickle.UnpicklingError, RuntimeError) as error:
+        raise _refused(file, error) from error
+
+
+def _refused(file: Path, error: Exception) -> DataError:
+    return DataError(
+        "A model's file holds what it must not; nothing of it was executed.",
+        where=str(file),
+        found=str(error).splitlines()[0] if str(error) else type(error).__name__,
+        do="train the model again",
+    )

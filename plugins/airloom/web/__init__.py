@@ -1,0 +1,1 @@
+"""What Airloom adds to Airflow's web server."""

@@ -1,0 +1,131 @@
+import math
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airloom.core.gate import Case, Head, Judged, Verdict, decide
+from airloom.core.pipeline import Gate
+
+D = date(2013, 2, 10)
+RULES = Gate(metric="roc_auc", min_effect=0.01, min_rows=100, floors={"roc_auc": 0.6, "log_loss": 0.7})
+
+
+def judged(auc=0.7, *, version=2, as_of=D, rows=1000, digest="same", **metrics):
+    return Judged(
+        version=version,
+        as_of=as_of,
+        rows=rows,
+        rows_digest=digest,
+        metrics={"roc_auc": auc, "log_loss": 0.5, **metrics},
+    )
+
+
+def verdict(challenger, champion=None, head=None, rules=RULES) -> Verdict:
+    case = Case(
+        pipeline="p",
+        partition=challenger.as_of,
+        challenger=challenger,
+        champion=champion,
+        head=head,
+        training_digest="t",
+        pipeline_digest="d",
+    )
+    return decide(case, rules)
+
+
+def head_of(champion, epoch=1):
+    return Head(epoch=epoch, version=champion.version, as_of=champion.as_of)
+
+
+def test_the_first_model_needs_only_to_pass_the_floors():
+    assert verdict(judged(0.61)).outcome == "first"
+
+
+def test_the_first_model_below_a_floor_is_rejected():
+    assert verdict(judged(0.59)).outcome == "rejected"
+
+
+def test_a_floor_of_a_metric_that_is_better_when_lower_is_a_ceiling():
+    assert verdict(judged(log_loss=0.71)).outcome == "rejected"
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1.797e308, None])
+def test_a_metric_that_is_not_finite_never_passes(value):
+    assert verdict(judged(value)).outcome == "rejected"
+
+
+def test_a_metric_that_is_missing_never_passes():
+    challenger = Judged(version=2, as_of=D, rows=1000, rows_digest="same", metrics={})
+    assert verdict(challenger).outcome == "rejected"
+
+
+def test_too_few_rows_are_refused():
+    assert verdict(judged(rows=99)).outcome == "rejected"
+
+
+def test_a_better_challenger_replaces_the_champion():
+    champion = judged(0.70, version=1, as_of=date(2013, 2, 9))
+    assert verdict(judged(0.72), champion, head_of(champion)).outcome == "better"
+
+
+@pytest.mark.parametrize("auc", [0.70, 0.705, 0.65])
+def test_a_gain_below_the_minimum_effect_keeps_the_champion(auc):
+    champion = judged(0.70, version=1, as_of=date(2013, 2, 9))
+    assert verdict(judged(auc), champion, head_of(champion)).outcome == "tie"
+
+
+def test_an_equal_model_is_a_tie_even_without_a_minimum_effect():
+    champion = judged(0.70, version=1)
+    rules = Gate(metric="roc_auc", min_effect=0.0)
+    assert verdict(judged(0.70), champion, head_of(champion), rules).outcome == "tie"
+
+
+def test_models_scored_on_different_rows_are_incomparable():
+    champion = judged(0.60, version=1, digest="other")
+    assert verdict(judged(0.90), champion, head_of(champion)).outcome == "incomparable"
+
+
+def test_a_champion_that_cannot_be_scored_is_incomparable():
+    champion = judged(None, version=1)
+    assert verdict(judged(0.90), champion, head_of(champion)).outcome == "incomparable"
+
+
+def test_a_champion_that_was_not_scored_is_never_taken_for_no_champion():
+    assert verdict(judged(0.90), None, Head(epoch=1, version=1, as_of=D)).outcome == "incomparable"
+
+
+def test_an_older_challenger_never_replaces_a_newer_champion():
+    challenger = judged(0.99, as_of=date(2013, 2, 1))
+    assert verdict(challenger, None, Head(epoch=3, version=1, as_of=D)).outcome == "older"
+
+
+def test_the_verdict_lists_every_violation():
+    failed = [check.rule for check in verdict(judged(0.5, rows=1, log_loss=0.9)).checks if not check.passed]
+    assert failed == ["rows", "floor roc_auc", "floor log_loss"]
+
+
+def test_the_same_case_has_the_same_verdict():
+    assert verdict(judged()).id == verdict(judged()).id
+
+
+@given(
+    auc=st.floats(0.0, 1.0) | st.just(math.nan),
+    champion_auc=st.floats(0.0, 1.0),
+    rows=st.integers(0, 2000),
+    extra_floor=st.floats(0.0, 1.0),
+)
+def test_adding_a_rule_never_turns_a_refusal_into_an_acceptance(auc, champion_auc, rows, extra_floor):
+    champion = judged(champion_auc, version=1)
+    loose = Gate(metric="roc_auc", min_rows=100)
+    strict = Gate(metric="roc_auc", min_rows=100, floors={"roc_auc": extra_floor})
+    challenger = judged(auc, rows=rows)
+    accepted = verdict(challenger, champion, head_of(champion), loose).accepted
+    assert accepted or not verdict(challenger, champion, head_of(champion), strict).accepted
+
+
+def test_an_accepted_verdict_is_explained_by_what_speaks_for_it():
+    champion = judged(0.70, version=1, as_of=date(2013, 2, 9))
+    reasons = verdict(judged(0.72), champion, head_of(champion)).reasons
+    assert reasons == "gain roc_auc +0.0200 (0.7000 to 0.7200) (at least +0.01)"

@@ -1,0 +1,122 @@
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from airloom.core.declaration import find_pipeline
+from airloom.core.errors import DataError, UsageError
+from airloom.launcher.api import Range
+from airloom.launcher.backfill import STAGES, Request, run
+
+FLIGHTS = find_pipeline(Path(__file__).parents[2] / "include", "flight_delays")
+DAYS = Range(date(2013, 2, 1), date(2013, 2, 3))
+
+
+class Airflow:
+    """An Airflow that ends one run of every backfill per look."""
+
+    def __init__(self, *, success=0, failing=(), busy=0, reads_files_after=0):
+        self.created, self.paused = [], set()
+        self.runs = {f"flight_delays.{stage}": ["success"] * success for stage in STAGES}
+        self.failing, self.busy, self.reads_files_after = set(failing), busy, reads_files_after
+        self.errors = {}
+
+    def dags(self, prefix):
+        self.reads_files_after -= 1
+        return set(self.runs) if self.reads_files_after < 0 else set()
+
+    def import_errors(self):
+        return self.errors
+
+    def unpause(self, dag_id):
+        self.paused.discard(dag_id)
+
+    def has_active_backfill(self, dag_id):
+        self.busy -= 1
+        return self.busy >= 0
+
+    def create_backfill(self, dag_id, days, **options):
+        self.created.append((dag_id, days, options))
+        if options["reprocess"] == "completed":
+            self.runs[dag_id] = []
+        self.runs[dag_id] += ["queued"] * (3 - len(self.runs[dag_id]))
+        return True
+
+    def count_runs(self, dag_id, days, states=None):
+        runs = self.runs[dag_id]
+        if states == ["success", "failed"] and "queued" in runs:
+            runs[runs.index("queued")] = "failed" if dag_id in self.failing else "success"
+        return sum(state in (states or [state]) for state in runs)
+
+
+def request(**options):
+    return Request(pipeline=FLIGHTS, days=DAYS, **options)
+
+
+def test_every_stage_gets_its_own_backfill_in_the_order_of_the_data():
+    airflow = Airflow()
+    ended = run(airflow, request(max_active_runs=2), lambda stages: None, pause=0)
+    assert [dag_id for dag_id, _, _ in airflow.created] == [f"flight_delays.{stage}" for stage in STAGES]
+    assert {days for _, days, _ in airflow.created} == {DAYS}
+    assert airflow.created[0][2] == {"max_active_runs": 2, "reprocess": "none", "backwards": False}
+    assert [(stage.ended, stage.failed) for stage in ended] == [(3, 0)] * 4
+
+
+def test_failed_runs_are_counted():
+    ended = run(Airflow(failing=["flight_delays.train"]), request(), lambda stages: None, pause=0)
+    assert {stage.stage: stage.failed for stage in ended} == {"ingest": 0, "features": 0, "train": 3, "score": 0}
+
+
+def test_progress_is_shown_until_the_end():
+    seen = []
+    run(Airflow(), request(stages=("ingest",)), lambda stages: seen.append(stages[0].ended), pause=0)
+    assert seen == [1, 2, 3]
+
+
+def test_an_earlier_backfill_that_is_still_active_is_waited_for():
+    airflow, notes = Airflow(busy=2), []
+    run(airflow, request(stages=("ingest",)), lambda stages: notes.append(stages[0].note), pause=0)
+    assert len(airflow.created) == 1
+    assert ["earlier backfill" in note for note in notes[:3]] == [True, True, False]
+
+
+def test_days_that_have_all_succeeded_need_no_backfill():
+    airflow = Airflow(success=3)
+    ended = run(airflow, request(reprocess="failed"), lambda stages: None, pause=0)
+    assert airflow.created == []
+    assert all(stage.done for stage in ended)
+
+
+def test_days_that_have_succeeded_run_again_when_that_is_asked_for():
+    airflow = Airflow(success=3)
+    run(airflow, request(reprocess="completed", stages=("score",)), lambda stages: None, pause=0)
+    assert [dag_id for dag_id, _, _ in airflow.created] == ["flight_delays.score"]
+
+
+def test_dags_that_airflow_has_not_read_yet_are_waited_for():
+    ended = run(Airflow(reads_files_after=2), request(), lambda stages: None, pause=0)
+    assert all(stage.done for stage in ended)
+
+
+def test_a_dag_file_that_cannot_be_imported_ends_the_waiting_with_its_error():
+    airflow = Airflow(reads_files_after=5)
+    airflow.errors = {"train.py": "no module x"}
+    with pytest.raises(DataError) as caught:
+        run(airflow, request(), lambda stages: None, pause=0)
+    assert (caught.value.where, caught.value.found) == ("train.py", "no module x")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"stages": ("ingest", "trian")}, "no stage 'trian'"),
+        ({"days": Range(DAYS.last, DAYS.first)}, "ends before it starts"),
+        ({"days": Range(date(2012, 12, 31), DAYS.last)}, "does not cover"),
+        ({"days": Range(DAYS.first, date(2014, 1, 1))}, "does not cover"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_airflow_is_asked(options, message):
+    airflow = Airflow()
+    with pytest.raises(UsageError, match=message):
+        run(airflow, Request(**{"pipeline": FLIGHTS, "days": DAYS, **options}), lambda stages: None, pause=0)
+    assert airflow.created == []

@@ -1,0 +1,110 @@
+import json
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from airloom.core.settings import Settings
+from airloom.launcher.environment import environment, secrets_of
+from airloom.launcher.ports import Ports
+
+PORTS = Ports(airflow=18081, mlflow=15001)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(project=tmp_path / "a project", var=tmp_path / "var", state_url="sqlite:////nowhere/state.db")
+
+
+def test_everything_that_a_run_makes_lies_below_var(settings):
+    var = str(settings.var)
+    variables = environment(settings, PORTS)
+    assert variables["AIRFLOW_HOME"].startswith(var)
+    assert variables["AIRFLOW__LOGGING__BASE_LOG_FOLDER"].startswith(var)
+    assert variables["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].startswith(f"sqlite:///{var}/")
+    assert json.loads(variables["AIRFLOW__OPENLINEAGE__TRANSPORT"])["log_file_path"] == str(settings.lineage)
+
+
+def test_servers_answer_on_the_loopback_address_only(settings):
+    variables = environment(settings, PORTS)
+    assert variables["AIRFLOW__API__HOST"] == "127.0.0.1"
+    assert variables["AIRFLOW__API__BASE_URL"] == "http://127.0.0.1:18081"
+    assert variables["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://127.0.0.1:18081/execution/"
+    assert variables["AIRLOOM_MLFLOW_URL"] == "http://127.0.0.1:15001"
+
+
+def test_a_login_is_needed_and_no_telemetry_leaves(settings):
+    variables = environment(settings, PORTS)
+    assert variables["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS"] == "False"
+    assert variables["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] == "admin:admin"
+    assert variables["DO_NOT_TRACK"] == variables["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert variables["GX_ANALYTICS_ENABLED"] == variables["MLFLOW_LOG_UV_FILES"] == "false"
+
+
+def test_no_variable_holds_a_secret(settings):
+    secrets = secrets_of(settings)
+    secrets.create()
+    contents = [file.read_text() for file in (secrets.jwt, secrets.fernet, secrets.session)] + [secrets.password()]
+    variables = environment(settings, PORTS)
+    assert not [name for name, value in variables.items() if any(content in value for content in contents)]
+
+
+def test_the_command_of_a_secret_prints_it_even_from_a_folder_with_a_space(tmp_path):
+    settings = Settings(project=tmp_path, var=tmp_path / "with space", state_url="")
+    secrets_of(settings).create()
+    command = environment(settings, PORTS)["AIRFLOW__API_AUTH__JWT_SECRET_CMD"]
+    printed = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True).stdout
+    assert printed == secrets_of(settings).jwt.read_text()
+
+
+def test_airflow_reads_every_option_as_it_is_meant(settings):
+    """An option that Airflow does not know, or that it has renamed, would be ignored without a word."""
+    secrets_of(settings).create()
+    variables = environment(settings, PORTS)
+    names = [name for name in variables if name.startswith("AIRFLOW__")]
+    code = """
+import json, sys
+from airflow.configuration import conf
+found = {}
+for name in json.load(sys.stdin):
+    section, key = name.removeprefix("AIRFLOW__").lower().split("__", 1)
+    key = key.removesuffix("_cmd")
+    known = key in conf.configuration_description.get(section, {}).get("options", {})
+    found[name] = [known, conf.get(section, key)]
+print(json.dumps(found))
+"""
+    (settings.var / "airflow").mkdir(parents=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        input=json.dumps(names),
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = json.loads(done.stdout.splitlines()[-1])
+    provided_by_providers = {name for name in names if "__OPENLINEAGE__" in name}
+    assert {name for name, (known, _) in found.items() if not known} - provided_by_providers == set()
+    assert found["AIRFLOW__CORE__FERNET_KEY_CMD"][1] == secrets_of(settings).fernet.read_text()
+
+
+def test_secrets_are_readable_by_their_owner_only_and_made_once(settings):
+    secrets = secrets_of(settings)
+    assert secrets.create() is True
+    before = secrets.password()
+    assert secrets.create() is False
+    assert secrets.password() == before
+    assert stat.S_IMODE(secrets.folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in secrets.folder.iterdir()} == {0o600}
+
+
+def test_a_secret_that_was_opened_to_others_is_closed_again(settings):
+    secrets = secrets_of(settings)
+    secrets.create()
+    secrets.jwt.chmod(0o644)
+    secrets.folder.chmod(0o755)
+    secrets.create()
+    assert stat.S_IMODE(secrets.jwt.stat().st_mode) == 0o600
+    assert stat.S_IMODE(secrets.folder.stat().st_mode) == 0o700

@@ -1,0 +1,104 @@
+import json
+import os
+import textwrap
+import time
+
+import psutil
+import pytest
+
+from airloom.launcher.process import Background, stop
+
+#: Starts a child that ignores SIGTERM and lives in a process group of its own, then ends without it.
+ORPHANS = """
+    import os, signal, subprocess, sys, time
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
+    started = subprocess.Popen([sys.executable, "-c", deaf], process_group=0, stdout=subprocess.PIPE)
+    started.stdout.readline()
+    print("child", started.pid, flush=True)
+    {end}
+"""
+
+
+@pytest.fixture
+def background(tmp_path):
+    started = []
+
+    def make(code, grace=0.5):
+        service = Background("dummy", ("-c", textwrap.dedent(code)), tmp_path, grace)
+        service.start(dict(os.environ), tmp_path)
+        started.append(service)
+        return service
+
+    yield make
+    stop(started)
+
+
+def wait_for(condition, seconds=10.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.02)
+
+
+def child_of(service):
+    wait_for(lambda: "child" in service.last_lines())
+    return int(service.last_lines().split()[-1])
+
+
+@pytest.mark.parametrize("end", ["time.sleep(60)", "os._exit(0)"], ids=["parent lives", "parent has ended"])
+def test_stopping_leaves_no_process_even_of_another_group_that_ignores_sigterm(background, end):
+    service = background(ORPHANS.replace("{end}", end))
+    child = child_of(service)
+    assert stop([service]) >= 1
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+    assert service.session() == []
+    assert service.process() is None
+
+
+def test_a_process_that_ends_by_itself_is_not_killed(background):
+    code = """
+        import signal, sys, time
+        signal.signal(signal.SIGTERM, lambda *_: (print("ended well", flush=True), sys.exit()))
+        print("ready", flush=True)
+        time.sleep(60)
+    """
+    service = background(code, grace=10.0)
+    wait_for(lambda: "ready" in service.last_lines())
+    stop([service])
+    assert "ended well" in service.last_lines()
+
+
+def test_another_command_finds_the_process_again(background, tmp_path):
+    service = background("import time; time.sleep(60)")
+    again = Background("dummy", (), tmp_path, 1.0)
+    assert again.process().pid == service.process().pid
+
+
+def test_a_later_process_with_the_same_number_is_not_taken_for_it(background):
+    service = background("import time; time.sleep(60)")
+    identity = json.loads(service.record.read_text())
+    service.record.write_text(json.dumps(identity | {"created": identity["created"] - 100}))
+    assert service.process() is None
+    service.record.write_text(json.dumps(identity))
+
+
+def test_a_process_that_has_ended_is_not_running(background):
+    service = background("print('done')")
+    wait_for(lambda: service.process() is None)
+    assert service.last_lines() == "done"
+
+
+def test_its_files_are_readable_by_their_owner_only(background, tmp_path):
+    service = background("open('made', 'w').close()")
+    wait_for(lambda: (tmp_path / "made").exists())
+    assert (tmp_path / "made").stat().st_mode & 0o077 == 0
+    assert service.process() is None or service.log.exists()
+
+
+def test_stopping_what_never_ran_does_nothing(tmp_path):
+    assert stop([Background("never", (), tmp_path, 1.0)]) == 0
+
+
+def test_a_terminal_interrupt_does_not_reach_it(background):
+    service = background("import time; time.sleep(60)")
+    assert os.getsid(service.process().pid) != os.getsid(0)

@@ -1,0 +1,90 @@
+import http.server
+import socket
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from airloom.core.errors import SetupError
+from airloom.core.settings import Settings
+from airloom.launcher.health import unhealthy_airflow, unhealthy_mlflow
+from airloom.launcher.ports import Ports
+from airloom.launcher.services import Services
+
+
+@contextmanager
+def answering(body, status=200):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_):
+            """Say nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield Ports(airflow=server.server_port, mlflow=server.server_port)
+        server.shutdown()
+        thread.join()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+HEALTHY = """{
+    "metadatabase": {"status": "healthy"},
+    "scheduler": {"status": "healthy", "latest_scheduler_heartbeat": "2026-01-01T00:00:10+00:00"},
+    "triggerer": {"status": null, "latest_triggerer_heartbeat": null}
+}"""
+HEARTBEAT = 1767225610.0
+
+
+def test_a_component_without_heartbeat_is_not_healthy():
+    with answering(HEALTHY) as ports:
+        assert unhealthy_airflow(ports, {}) == ["triggerer"]
+
+
+def test_the_heartbeat_of_an_earlier_scheduler_does_not_count():
+    with answering(HEALTHY) as ports:
+        assert unhealthy_airflow(ports, {"scheduler": HEARTBEAT + 1}) == ["scheduler", "triggerer"]
+        assert unhealthy_airflow(ports, {"scheduler": HEARTBEAT - 1}) == ["triggerer"]
+
+
+@pytest.mark.parametrize(("body", "status"), [("not json", 200), ("{}", 500)])
+def test_a_server_that_answers_nonsense_is_not_healthy(body, status):
+    with answering(body, status) as ports:
+        assert unhealthy_airflow(ports, {}) == ["api-server"]
+
+
+def test_a_server_that_does_not_answer_is_not_healthy():
+    ports = Ports(airflow=free_port(), mlflow=free_port())
+    assert unhealthy_airflow(ports, {}) == ["api-server"]
+    assert unhealthy_mlflow(ports) == ["mlflow"]
+
+
+def services(tmp_path, ports):
+    return Services(Settings(project=tmp_path, var=tmp_path / "var", state_url="sqlite://"), ports)
+
+
+def test_nothing_is_started_when_a_port_is_busy(tmp_path):
+    with answering("") as busy:
+        servers = services(tmp_path, Ports(airflow=free_port(), mlflow=busy.mlflow))
+        with pytest.raises(SetupError, match="MLflow"):
+            servers.start(lambda text: None)
+    assert servers.running() == []
+
+
+def test_stopping_what_does_not_run_is_fine(tmp_path):
+    assert services(tmp_path, Ports()).stop() == 0
+
+
+def test_two_commands_do_not_start_the_same_installation_at_once(tmp_path):
+    servers = services(tmp_path, Ports())
+    with servers._alone(), pytest.raises(SetupError, match="Another command"):
+        servers.stop()

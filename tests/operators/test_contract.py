@@ -1,0 +1,95 @@
+"""One contract for every operator of Airloom."""
+
+import importlib
+import inspect
+import pkgutil
+from datetime import UTC, datetime
+
+import pytest
+from airflow.sdk import DAG, BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
+from airflow.serialization.serialized_objects import DagSerialization
+
+import airloom.operators
+from airloom.operators.step import LOGICAL_DAY, StepOperator
+
+
+def every_operator():
+    for module in pkgutil.iter_modules(airloom.operators.__path__, "airloom.operators."):
+        for _, member in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
+            if issubclass(member, BaseOperator) and member.__module__ == module.name and member is not StepOperator:
+                yield member
+
+
+OPERATORS = sorted(every_operator(), key=lambda operator: operator.__name__)
+STEPS = [operator for operator in OPERATORS if issubclass(operator, StepOperator)]
+
+
+OPTIONAL = {"partition", "states", "include_partition"}
+
+
+def own_parameters(operator):
+    return set(inspect.signature(operator.__init__).parameters) - {"self", "kwargs"}
+
+
+def build(operator, **changes):
+    inherited = {"pipeline"} if issubclass(operator, StepOperator) else set()
+    wanted = {name: f"some {name}" for name in (own_parameters(operator) | inherited) - OPTIONAL}
+    return operator(task_id="task", **{**wanted, "partition": "2013-02-10", **changes})
+
+
+def test_there_are_operators():
+    assert len(OPERATORS) >= 10
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_every_template_field_is_an_attribute(operator):
+    task = build(operator)
+    assert all(hasattr(task, field) for field in operator.template_fields)
+    assert {"pipeline", "partition"} <= set(operator.template_fields)
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_arguments_are_stored_under_their_own_names(operator):
+    task = build(operator)
+    assert all(hasattr(task, name) for name in own_parameters(operator))
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_the_partition_is_the_runs_day_unless_said_otherwise(operator):
+    names = {name: f"some {name}" for name in own_parameters(operator) - OPTIONAL}
+    assert operator(task_id="task", **{"pipeline": "p", **names}).partition == LOGICAL_DAY
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_every_argument_is_documented(operator):
+    documented = inspect.getdoc(operator)
+    assert all(f"{name}:" in documented for name in ("pipeline", "partition"))
+    assert all(f"{name}:" in documented for name in own_parameters(operator))
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_it_can_be_serialized(operator):
+    with DAG("d", start_date=datetime(2013, 1, 1, tzinfo=UTC), schedule=None) as dag:
+        build(operator)
+    assert DagSerialization.to_dict(dag)["dag"]["dag_id"] == "d"
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_a_run_without_a_logical_date_is_refused_in_words(operator):
+    with pytest.raises(AirflowFailException, match="This is not a partition"):
+        build(operator, partition="", pipeline="flight_delays").execute({})
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_an_unknown_pipeline_is_refused_in_words(operator):
+    with pytest.raises(AirflowFailException, match="Did you mean 'flight_delays'"):
+        build(operator, pipeline="flight_delay").execute({})
+
+
+@pytest.mark.parametrize("operator", STEPS)
+def test_lineage_is_answered_before_and_after_a_step_that_did_nothing(operator):
+    task = build(operator)
+    assert task.get_openlineage_facets_on_start().inputs == []
+    assert task.get_openlineage_facets_on_complete(None).outputs == []
+    assert task.get_openlineage_facets_on_failure(None).outputs == []

@@ -1,0 +1,39 @@
+"""Preloading happens in the process that forks tasks: what it starts there would not survive the fork."""
+
+import os
+import subprocess
+import sys
+
+from airloom.scheduling import preload
+
+REPORT = """
+import os, sys, threading
+from airloom.scheduling.preload import preload
+preload()
+print("THREADS", [thread.name for thread in threading.enumerate()], "torch" in sys.modules, "feast" in sys.modules)
+print("METRICS", [name for name in os.environ if name.startswith("PROMETHEUS")])
+"""
+
+
+def test_preloading_starts_no_thread_and_leaves_no_trace_in_the_environment():
+    run = subprocess.run(
+        [sys.executable, "-c", REPORT],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert "THREADS ['MainThread'] True True" in run.stdout, run.stderr
+    assert "METRICS []" in run.stdout
+
+
+def test_only_a_component_whose_environment_asks_for_it_preloads(monkeypatch):
+    asked = []
+    monkeypatch.setattr(preload, "preload", lambda: asked.append(True))
+    component = type("Job", (), {})()
+    preload.on_starting(component)
+    monkeypatch.setenv("AIRLOOM_PRELOAD", "1")
+    preload.on_starting(type("TaskRunnerMarker", (), {})())
+    assert asked == []
+    preload.on_starting(component)
+    assert asked == [True]

@@ -1,0 +1,43 @@
+"""Candidates that go wrong, each in its own way, and one that is simple."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class ByRate:
+    """Predicts a share of one feature; `wild` makes it wrong for far flights."""
+
+    share: float
+    wild: bool = False
+
+    def predict(self, frame):
+        scores = self.share * frame["carrier_delays__late_rate"].to_numpy()
+        return np.where(self.wild & (frame["distance"] > 5000), np.nan, scores)
+
+    def save(self, folder):
+        (folder / "model.json").write_text(json.dumps([self.share, self.wild]))
+
+    @classmethod
+    def load(cls, folder):
+        return cls(*json.loads((folder / "model.json").read_text()))
+
+
+def by_rate(data, params, log):
+    return ByRate(float(params.get("share", 1.0)))
+
+
+def wild_on_far_flights(data, params, log):
+    return ByRate(1.0, wild=True)
+
+
+def diverging(data, params, log):
+    log.log({"train.loss": 0.5}, step=0)
+    log.log({"train.loss": float("nan")}, step=1)
+    raise AssertionError("must have been stopped")
+
+
+def not_probabilities(data, params, log):
+    return ByRate(5.0)

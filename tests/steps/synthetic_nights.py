@@ -1,0 +1,86 @@
+"""A small pipeline and training sets of it, for the steps that train and judge."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from airloom.core.pipeline import Pipeline
+from airloom.core.records import Dataset, TrainingSet
+from airloom.core.settings import Settings
+from airloom.steps.columns import ModelColumns
+from airloom.steps.training_sets import SPLIT, write_training_set
+
+PROJECT = Path(__file__).parents[2]
+NIGHT = date(2024, 1, 10)
+COLUMNS = ModelColumns(categorical=("carrier",), numeric=("distance", "carrier_delays__late_rate"))
+
+BOOSTING = {"fit": "include.flight_delays.models:boosting", "params": {"max_iter": 8, "min_samples_leaf": 10}}
+NETWORK = {"fit": "include.flight_delays.models:torch_mlp", "params": {"epochs": 2, "learning_rate": 0.01}}
+
+
+def settings_at(folder: Path) -> Settings:
+    return Settings(project=PROJECT, var=folder / "var", state_url=f"sqlite:///{folder}/var/state/airloom.db")
+
+
+def pipeline_with(**candidates) -> Pipeline:
+    table = {"key": ["flight_id"], "time": "scheduled_at", "known_at": "known_at", "expectations": "none.yaml"}
+    return Pipeline.model_validate(
+        {
+            "name": "late",
+            "description": "Late flights",
+            "owner": "tests",
+            "schedule": {"nightly": "02:00", "timezone": "America/New_York", "start": date(2024, 1, 1)},
+            "source": "include.flight_delays.source:extract",
+            "tables": {"flights": table, "schedule": table},
+            "features": {
+                "module": "include.flight_delays.features",
+                "views": {"carrier_delays": {"reads": "flights", "window": "7d", "sql": "none.sql"}},
+            },
+            "label": {"table": "flights", "column": "late", "known_after": "1d"},
+            "train": {
+                "window": "5d",
+                "holdout": "2d",
+                "seed": 7,
+                "inputs": {"categorical": ["carrier"], "numeric": ["distance"]},
+                "candidates": candidates or {"boosting": BOOSTING, "torch_mlp": NETWORK},
+            },
+            "gate": {"metric": "roc_auc", "floors": {"roc_auc": 0.6}},
+            "score": {"entities": "schedule"},
+        }
+    )
+
+
+def example_rows(rows_a_day: int = 120, seed: int = 1) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    days = np.repeat([NIGHT - timedelta(days=back) for back in range(5, 0, -1)], rows_a_day)
+    frame = pd.DataFrame(
+        {
+            "flight_id": [f"{day}/{number}" for number, day in enumerate(days)],
+            "partition": days,
+            SPLIT: ["holdout" if day >= NIGHT - timedelta(days=2) else "train" for day in days],
+            "carrier": random.choice(["UA", "B6", "WN"], len(days)),
+            "distance": random.integers(90, 4000, len(days)),
+            "carrier_delays__late_rate": random.random(len(days)),
+        }
+    )
+    chance = 0.8 * frame["carrier_delays__late_rate"] + 0.2 * (frame["carrier"] == "WN")
+    return frame.assign(late=(random.random(len(days)) < chance).astype(float))
+
+
+def training_set(pipeline: Pipeline, settings: Settings, rows: pd.DataFrame | None = None) -> TrainingSet:
+    rows = example_rows() if rows is None else rows
+    digest, path = write_training_set(pipeline, NIGHT, rows, COLUMNS, settings)
+    holdout = int((rows[SPLIT] == "holdout").sum())
+    return TrainingSet(
+        pipeline=pipeline.name,
+        partition=NIGHT,
+        headline="made for a test",
+        digest=digest,
+        path=path,
+        rows=len(rows) - holdout,
+        holdout_rows=holdout,
+        lake={"raw.flights": 4},
+        outputs=(Dataset(name="training", partition=NIGHT, version=digest),),
+    )

@@ -1,0 +1,281 @@
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_raw import (
+    DAY,
+    START,
+    VIEWS,
+    ZONE,
+    flight_pipeline,
+    flights,
+    lake_of,
+    local,
+    planes,
+    publish,
+    publish_days,
+    settings_at,
+    weather,
+)
+
+from airloom.core.errors import DataError, DeclarationError, SetupError
+from airloom.core.partitions import as_of, day_range
+from airloom.steps import compute as compute_step
+from airloom.steps.compute import compute
+from airloom.steps.inputs import FeatureInputs
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return settings_at(tmp_path)
+
+
+def features(settings, view, day=DAY):
+    rows = lake_of(settings).read(f"features.{view}", [day])
+    return rows.sort_values(list(rows.columns), ignore_index=True)
+
+
+def commits(settings):
+    return {view: lake_of(settings).commit(f"features.{view}") for view in VIEWS}
+
+
+def test_features_are_what_pandas_says(settings):
+    publish_days(settings, START, DAY)
+    pipeline = flight_pipeline()
+    computed = compute(pipeline, DAY, settings)
+    history = pd.concat(flights(day) for day in day_range(START, DAY))
+    week = history[history["scheduled_at"] >= as_of(DAY - timedelta(days=7), ZONE)]
+    carriers = features(settings, "carrier_delays").set_index("carrier")
+    assert computed.views == dict(zip(VIEWS, (3, 2, 4, 4, 4, 2), strict=True))
+    for column, expected in {
+        "carrier_late_rate_28d": history.groupby("carrier")["late"].mean(),
+        "carrier_late_rate_7d": week.groupby("carrier")["late"].mean(),
+        "carrier_flights_28d": history.groupby("carrier").size(),
+        "carrier_flights_1d": flights(DAY).groupby("carrier").size(),
+        "carrier_arr_delay_mean_7d": week.groupby("carrier")["arr_delay"].mean(),
+    }.items():
+        pd.testing.assert_series_equal(carriers[column], expected, check_names=False, check_index_type=False)
+    last = features(settings, "origin_weather").set_index("origin").loc["EWR"]
+    assert (last["weather_temp_last"], last["weather_temp_min_1d"], last["weather_precip_1d"]) == (
+        33.0,
+        10.0,
+        pytest.approx(2.4),
+    )
+    ages = features(settings, "plane").set_index("tailnum")["plane_age"]
+    assert ages.to_dict() == pytest.approx({"N0": 14, "N1": 9, "N2": np.nan, "N3": np.nan}, nan_ok=True)
+
+
+def test_features_are_stamped_with_the_end_of_the_day(settings):
+    publish_days(settings, DAY, DAY)
+    compute(flight_pipeline(), DAY, settings)
+    rows = features(settings, "carrier_delays")
+    assert set(rows["as_of"]) == set(rows["known_at"]) == {pd.Timestamp(as_of(DAY, ZONE))}
+
+
+def test_a_day_of_twenty_three_hours_is_a_day(settings):
+    spring = START.replace(day=10)
+    publish_days(settings, START, spring)
+    compute(flight_pipeline("carrier_delays"), spring, settings)
+    assert features(settings, "carrier_delays", spring)["carrier_flights_1d"].sum() == 12
+
+
+def test_a_flight_that_lands_after_midnight_is_not_known_yet(settings):
+    publish_days(settings, DAY, DAY)
+    pipeline = flight_pipeline()
+    compute(pipeline, DAY, settings)
+    before = {view: features(settings, view) for view in VIEWS}
+    late = (
+        flights(DAY)
+        .head(1)
+        .assign(flight_id="late", arr_delay=900.0, late=1.0, known_at=local(DAY, 24) + timedelta(microseconds=1))
+    )
+    publish(settings, "flights", DAY, pd.concat([flights(DAY), late]))
+    compute(pipeline, DAY, settings)
+    for view in VIEWS:
+        pd.testing.assert_frame_equal(features(settings, view), before[view])
+
+
+def test_tomorrow_in_the_lake_changes_nothing(settings):
+    publish_days(settings, START, DAY)
+    pipeline = flight_pipeline()
+    compute(pipeline, DAY, settings)
+    before = commits(settings)
+    publish_days(settings, DAY + timedelta(days=1), DAY + timedelta(days=3))
+    assert compute(pipeline, DAY, settings).changed == 0
+    assert commits(settings) == before
+
+
+def test_rows_planted_in_the_future_of_their_own_day_change_nothing(settings):
+    publish(settings, "weather", DAY, weather(DAY))
+    pipeline = flight_pipeline("origin_weather")
+    compute(pipeline, DAY, settings)
+    before = features(settings, "origin_weather")
+    planted = weather(DAY, temp=500.0).assign(observed_at=local(DAY, 25))
+    publish(settings, "weather", DAY, pd.concat([planted, weather(DAY)]))
+    compute(pipeline, DAY, settings)
+    pd.testing.assert_frame_equal(features(settings, "origin_weather"), before)
+
+
+def test_the_order_of_rows_and_of_commits_changes_no_version(settings, tmp_path):
+    other, pipeline = settings_at(tmp_path / "other"), flight_pipeline("carrier_delays", "aircraft_delays")
+    for day in day_range(START, DAY):
+        publish(settings, "flights", day, flights(day))
+    for day in reversed(day_range(START, DAY)):
+        publish(other, "flights", day, flights(day).sample(frac=1.0, random_state=1))
+    first, second = (compute(pipeline, DAY, each).outputs for each in (settings, other))
+    assert [each.version for each in first] == [each.version for each in second]
+
+
+def test_the_same_again_writes_nothing(settings):
+    publish_days(settings, START, DAY)
+    pipeline = flight_pipeline()
+    first = compute(pipeline, DAY, settings)
+    before = commits(settings)
+    second = compute(pipeline, DAY, settings)
+    assert (first.changed, second.changed, second.healed) == (len(VIEWS), 0, ())
+    assert (second.views, second.outputs) == (first.views, first.outputs)
+    assert commits(settings) == before
+
+
+def test_a_correction_recomputes_exactly_the_days_that_used_it(settings):
+    last = START + timedelta(days=11)
+    publish_days(settings, START, last)
+    pipeline = flight_pipeline("origin_delays", "origin_weather")
+    for day in day_range(START, last):
+        compute(pipeline, day, settings)
+    before = {view: lake_of(settings).partitions(f"features.{view}") for view in pipeline.features.views}
+    corrected = START + timedelta(days=2)
+    publish(settings, "flights", corrected, flights(corrected, delay=99.0))
+    healed = compute(pipeline, corrected, settings)
+    after = {view: lake_of(settings).partitions(f"features.{view}") for view in pipeline.features.views}
+    assert healed.healed == tuple(day_range(corrected + timedelta(days=1), corrected + timedelta(days=6)))
+    assert healed.changed == 7
+    changed = [day for day in day_range(START, last) if after["origin_delays"][day] != before["origin_delays"][day]]
+    assert changed == day_range(corrected, corrected + timedelta(days=6))
+    assert after["origin_weather"] == before["origin_weather"]
+    assert compute(pipeline, corrected, settings).changed == 0
+
+
+def test_a_nightly_run_heals_earlier_days_within_the_look_back(settings):
+    publish_days(settings, START, DAY)
+    pipeline = flight_pipeline("origin_delays")
+    early = DAY - timedelta(days=3)
+    for day in (early, DAY - timedelta(days=1)):
+        compute(pipeline, day, settings)
+    publish(settings, "flights", early, flights(early, delay=99.0))
+    assert compute(pipeline, DAY, settings).healed == (early, DAY - timedelta(days=1))
+
+
+def test_changed_sql_recomputes(settings, monkeypatch):
+    publish_days(settings, DAY, DAY)
+    pipeline = flight_pipeline("plane")
+    compute(pipeline, DAY, settings)
+    columns = "7 AS plane_age, seats AS plane_seats, engines AS plane_engines, manufacturer AS plane_manufacturer"
+    with_sql(monkeypatch, f"SELECT tailnum, {columns} FROM planes")
+    assert compute(pipeline, DAY, settings).changed == 1
+    assert set(features(settings, "plane")["plane_age"]) == {7}
+
+
+def test_a_missing_or_degraded_day_of_the_window_degrades(settings):
+    pipeline = flight_pipeline("origin_delays")
+    publish_days(settings, START, START + timedelta(days=1))
+    assert not compute(pipeline, START, settings).degraded
+    assert not compute(pipeline, START + timedelta(days=1), settings).degraded
+    assert compute(pipeline, START + timedelta(days=2), settings).degraded
+    publish(settings, "flights", START, flights(START), degraded=True)
+    assert compute(pipeline, START, settings).degraded
+    published = lake_of(settings).partitions("features.origin_delays")
+    assert [each.degraded for each in published.values()] == [True, True, True]
+
+
+def test_nothing_published_in_the_window_is_an_error(settings):
+    publish_days(settings, START, START)
+    with pytest.raises(DataError, match="Not one day of the window"):
+        compute(flight_pipeline(), DAY, settings)
+    assert lake_of(settings).partitions("features.carrier_delays") == {}
+
+
+def with_sql(monkeypatch, sql):
+    read = FeatureInputs.read
+    monkeypatch.setattr(
+        FeatureInputs,
+        "read",
+        lambda pipeline, settings: FeatureInputs(
+            pipeline,
+            dict.fromkeys(pipeline.features.views, sql),
+            read(pipeline, settings).raw,
+            read(pipeline, settings).features,
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT tailnum, seats AS plane_seats FROM flights",
+        "SELECT * FROM read_parquet('/etc/passwd')",
+        "SELECT tailnum, nothing FROM planes",
+        "DROP TABLE planes; SELECT 1",
+        "CREATE TABLE kept AS SELECT * FROM planes",
+        "SELECT tailnum, seen_at AS as_of FROM planes",
+        "SELEKT",
+    ],
+)
+def test_sql_that_reads_or_does_something_else_is_refused(settings, monkeypatch, sql):
+    publish(settings, "planes", DAY, planes(DAY))
+    with_sql(monkeypatch, sql)
+    with pytest.raises(DeclarationError) as refused:
+        compute(flight_pipeline("plane"), DAY, settings)
+    assert refused.value.where == "include/flight_delays/sql/plane.sql"
+
+
+def test_a_column_that_cannot_be_a_feature_is_named(settings, monkeypatch):
+    publish(settings, "planes", DAY, planes(DAY))
+    with_sql(monkeypatch, "SELECT tailnum, [1, 2] AS many FROM planes")
+    with pytest.raises(DataError) as refused:
+        compute(flight_pipeline("plane"), DAY, settings)
+    assert refused.value.where == "include/flight_delays/sql/plane.sql, column many"
+
+
+def test_a_correction_that_comes_in_between_leaves_nothing_stale(settings, monkeypatch):
+    publish_days(settings, START, DAY)
+    pipeline, replaced = flight_pipeline("origin_delays"), []
+    compute_all = compute_step._compute_all
+
+    def overtaken(*arguments):
+        written = compute_all(*arguments)
+        if not replaced:
+            replaced.append(True)
+            publish(settings, "flights", DAY, flights(DAY, delay=99.0))
+        return written
+
+    monkeypatch.setattr(compute_step, "_compute_all", overtaken)
+    compute(pipeline, DAY, settings)
+    assert set(features(settings, "origin_delays")["origin_dep_delay_mean_1d"]) == {99.0}
+    assert FeatureInputs.read(pipeline, settings).is_current("origin_delays", DAY)
+
+
+def test_a_source_that_never_rests_is_given_up(settings, monkeypatch):
+    publish_days(settings, DAY, DAY)
+    compute_all, count = compute_step._compute_all, iter(range(100))
+
+    def overtaken(*arguments):
+        written = compute_all(*arguments)
+        publish(settings, "flights", DAY, flights(DAY, delay=float(next(count))))
+        return written
+
+    monkeypatch.setattr(compute_step, "_compute_all", overtaken)
+    with pytest.raises(SetupError, match="kept changing"):
+        compute(flight_pipeline("origin_delays"), DAY, settings)
+
+
+def test_the_record_names_every_version_that_was_read(settings):
+    publish_days(settings, DAY - timedelta(days=1), DAY)
+    computed = compute(flight_pipeline("origin_delays", "plane"), DAY, settings)
+    published = lake_of(settings).partitions("raw.flights")
+    assert {(each.name, each.partition, each.version) for each in computed.inputs} == {
+        *(("raw.flights", day, version.version) for day, version in published.items()),
+        ("raw.planes", DAY, lake_of(settings).partitions("raw.planes")[DAY].version),
+    }
+    assert [each.name for each in computed.outputs] == ["features.origin_delays", "features.plane"]

@@ -1,0 +1,140 @@
+from datetime import date, datetime, timedelta
+
+import pandas as pd
+import pytest
+import toy_ingest as toy
+
+from airloom.core.errors import DataError, DeclarationError, UsageError
+from airloom.steps.extract import extract
+from airloom.steps.references import load_reference
+from airloom.stores.quarantine import Quarantine
+from airloom.stores.staging import Staging
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return toy.installation(tmp_path)
+
+
+def trips(**columns) -> pd.DataFrame:
+    return toy.ordinary_day(toy.DAY)["trips"].assign(**columns)
+
+
+def test_every_declared_table_is_staged_and_counted(settings):
+    staged = extract(toy.declaration(), toy.DAY, settings)
+    assert staged.headline == "40 trips staged: 43 rows in 2 tables"
+    assert staged.tables == {"trips": 40, "stations": 3}
+    assert [each.name for each in staged.outputs] == ["staging.trips", "staging.stations"]
+    assert staged.outputs[0].columns["started_at"] == "timestamp[us, tz=UTC]"
+    assert Staging(settings.staging / "toy").read(toy.DAY, "stations").num_rows == 3
+
+
+def test_the_order_of_the_source_makes_no_difference(settings, monkeypatch):
+    first = extract(toy.declaration(), toy.DAY, settings)
+    file = Staging(settings.staging / "toy").path(toy.DAY, "trips")
+    content = file.read_bytes()
+    toy.returning(monkeypatch, trips=trips().sample(frac=1, random_state=1))
+    assert extract(toy.declaration(), toy.DAY, settings) == first
+    assert file.read_bytes() == content
+
+
+def test_other_content_has_another_digest(settings, monkeypatch):
+    first = extract(toy.declaration(), toy.DAY, settings)
+    toy.returning(monkeypatch, trips=trips(minutes=1.0))
+    assert extract(toy.declaration(), toy.DAY, settings).digest != first.digest
+
+
+@pytest.mark.parametrize("day", [date(2012, 12, 31), date(2013, 12, 31)])
+def test_a_day_outside_the_schedule_is_refused(settings, day):
+    with pytest.raises(UsageError, match="no such partition"):
+        extract(toy.declaration(), day, settings)
+
+
+def test_time_zones_become_utc(settings, monkeypatch):
+    local = trips().apply(
+        lambda column: column.dt.tz_convert("America/New_York") if column.name == "ended_at" else column
+    )
+    toy.returning(monkeypatch, trips=local)
+    extract(toy.declaration(), toy.DAY, settings)
+    rows = Staging(settings.staging / "toy").read(toy.DAY, "trips")
+    assert str(rows.schema.field("ended_at").type) == "timestamp[us, tz=UTC]"
+    assert rows["ended_at"][0].as_py() == trips()["ended_at"][0]
+
+
+def test_a_column_without_a_single_value_is_text(settings, monkeypatch):
+    toy.returning(monkeypatch, trips=trips(rider=None))
+    assert extract(toy.declaration(), toy.DAY, settings).outputs[0].columns["rider"] == "string"
+
+
+@pytest.mark.parametrize(
+    ("rows", "what", "where"),
+    [
+        (trips().iloc[:0], "no rows for trips", None),
+        (trips().rename(columns={"trip_id": "tripid"}), "no column 'trip_id'. Did you mean 'tripid'?", "table trips"),
+        (trips().drop(columns="ended_at"), "no column 'ended_at'", "table trips"),
+        (pd.concat([trips(), trips()[["trip_id"]]], axis=1), "'trip_id' more than once", "table trips"),
+        (trips(started_at=datetime(2013, 2, 10)), "no time zone", "column started_at"),
+        (trips(extra=datetime(2013, 2, 10)), "no time zone", "column extra"),
+        (trips(ended_at="2013-02-10"), "is no timestamp", "column ended_at"),
+        (trips(minutes=[1, "secret"] * 20), "mixes values of different types", "column minutes"),
+    ],
+)
+def test_what_cannot_be_staged_is_named(settings, monkeypatch, rows, what, where):
+    toy.returning(monkeypatch, trips=rows)
+    with pytest.raises(DataError) as caught:
+        extract(toy.declaration(), toy.DAY, settings)
+    assert what in caught.value.what
+    assert where is None or where in caught.value.where
+    assert "secret" not in str(caught.value)
+    assert not settings.staging.exists(), "nothing is staged"
+
+
+def test_undeclared_missing_and_no_tables_are_errors(settings, monkeypatch):
+    usual = toy.ordinary_day(toy.DAY)
+    for returned, message in (
+        ({**usual, "trip": usual["trips"]}, "Did you mean 'trips'"),
+        ({"trips": usual["trips"]}, "did not return the table stations"),
+        (None, "returned no tables"),
+    ):
+        monkeypatch.setattr("toy_ingest.source", lambda partition, returned=returned: returned)
+        with pytest.raises(DataError, match=message):
+            extract(toy.declaration(), toy.DAY, settings)
+
+
+def test_a_day_that_cannot_be_staged_is_blocked_so_that_nobody_waits_for_it(settings, monkeypatch):
+    toy.returning(monkeypatch, trips=trips().iloc[:0])
+    with pytest.raises(DataError):
+        extract(toy.declaration(), toy.DAY, settings)
+    assert Quarantine(settings.quarantine / "toy").blocked_days("trips") == {toy.DAY}
+
+
+def test_an_error_of_the_source_keeps_its_kind(settings, monkeypatch):
+    def refused(partition):
+        raise ConnectionRefusedError("later, perhaps")
+
+    monkeypatch.setattr("toy_ingest.source", refused)
+    with pytest.raises(ConnectionRefusedError):
+        extract(toy.declaration(), toy.DAY, settings)
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("toy_ingest:sources", "has no 'sources'. Did you mean 'source'"),
+        ("toy_ingests:source", "no module 'toy_ingests'"),
+        ("airloom.nowhere.at_all:source", r"no module 'airloom.nowhere'"),
+        ("broken_source:source", "broken_source cannot be imported"),
+        ("needy_source:source", "needy_source cannot be imported"),
+    ],
+)
+def test_a_reference_that_leads_nowhere_is_an_error_of_the_declaration(tmp_path, monkeypatch, reference, message):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "broken_source.py").write_text("def source(:\n")
+    (tmp_path / "needy_source.py").write_text("import a_library_that_nobody_has\n")
+    with pytest.raises(DeclarationError, match=message):
+        load_reference(reference, tmp_path)
+
+
+def test_a_reference_without_a_name_is_the_module(tmp_path):
+    assert load_reference("toy_ingest", tmp_path).DAY == toy.DAY
+    assert load_reference("toy_ingest:DAY", tmp_path) + timedelta(days=1) == date(2013, 2, 11)

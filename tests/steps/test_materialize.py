@@ -1,0 +1,106 @@
+import importlib
+import shutil
+import tempfile
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from small_raw import DAY, START, VIEWS, ZONE, flight_pipeline, flights, publish, publish_days, settings_at
+
+from airloom.core.errors import DataError, SetupError
+from airloom.core.partitions import as_of, day_range
+from airloom.steps.compute import compute
+from airloom.steps.materialize import materialize
+from airloom.stores.features import apply_features, open_feature_store
+
+RATE = "carrier_delays:carrier_late_rate_28d"
+
+
+@pytest.fixture
+def settings(tmp_path):
+    shutil.copytree(_applied() / "state", tmp_path / "state")
+    return settings_at(tmp_path)
+
+
+@cache
+def _applied():
+    folder = Path(tempfile.mkdtemp(prefix="airloom-tests-"))
+    apply_features(flight_pipeline(), settings_at(folder), importlib.import_module("include.flight_delays.features"))
+    return folder
+
+
+def run(settings, *days, pipeline=None):
+    pipeline = pipeline or flight_pipeline()
+    for day in days:
+        computed = compute(pipeline, day, settings)
+        materialized = materialize(pipeline, day, settings, computed.healed)
+    return materialized
+
+
+def online(settings, features):
+    keys = {"carrier": "UA", "origin": "EWR", "dest": "IAH", "tailnum": "N0"}
+    answer = open_feature_store(flight_pipeline(), settings).get_online_features(features, [keys]).to_dict()
+    return [answer[feature.partition(":")[2]][0] for feature in features]
+
+
+def everything(settings):
+    views = open_feature_store(flight_pipeline(), settings).list_feature_views()
+    return [f"{view.name}:{feature.name}" for view in views for feature in view.features]
+
+
+def test_the_online_store_answers_as_the_offline_join_does(settings, capsys):
+    publish_days(settings, START, DAY)
+    materialized = run(settings, DAY)
+    assert materialized.rows == dict(zip(VIEWS, (3, 2, 4, 4, 4, 2), strict=True))
+    assert capsys.readouterr().out == ""
+    features = everything(settings)
+    keys = pd.DataFrame({"carrier": ["UA"], "origin": ["EWR"], "dest": ["IAH"], "tailnum": ["N0"]})
+    rows = keys.assign(event_timestamp=pd.Timestamp(as_of(DAY, ZONE)))
+    offline = open_feature_store(flight_pipeline(), settings).get_historical_features(rows, features).to_df()
+    expected = offline[[feature.partition(":")[2] for feature in features]].iloc[0].tolist()
+    assert online(settings, features) == expected
+
+
+def test_days_in_any_order_leave_the_newest_online(settings):
+    publish_days(settings, START, DAY)
+    run(settings, DAY)
+    newest = online(settings, [RATE])
+    run(settings, START, DAY - timedelta(days=4))
+    assert online(settings, [RATE]) == newest
+
+
+def test_a_correction_of_an_earlier_day_reaches_the_online_store(settings):
+    publish_days(settings, START, DAY)
+    run(settings, *day_range(DAY - timedelta(days=2), DAY))
+    before = online(settings, [RATE])
+    publish(settings, "flights", START, flights(START, delay=99.0))
+    run(settings, START)
+    after = online(settings, [RATE])
+    expected = pd.concat([flights(START, delay=99.0), *(flights(day) for day in day_range(START, DAY)[1:])])
+    assert after != before
+    assert after == [pytest.approx(expected.groupby("carrier")["late"].mean()["UA"])]
+
+
+def test_the_same_again_changes_no_answer(settings):
+    publish_days(settings, START, DAY)
+    first = run(settings, DAY)
+    before = online(settings, everything(settings))
+    assert run(settings, DAY) == first
+    assert online(settings, everything(settings)) == before
+
+
+def test_features_that_were_not_computed_are_an_error(settings):
+    publish_days(settings, DAY, DAY)
+    with pytest.raises(DataError, match="have not been computed"):
+        materialize(flight_pipeline(), DAY, settings)
+
+
+def test_definitions_that_were_not_applied_are_an_error(tmp_path):
+    settings = settings_at(tmp_path)
+    publish_days(settings, DAY, DAY)
+    compute(flight_pipeline(), DAY, settings)
+    with pytest.raises(SetupError) as refused:
+        materialize(flight_pipeline(), DAY, settings)
+    assert refused.value.do == "run: airloom apply"

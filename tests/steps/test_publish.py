@@ -1,0 +1,177 @@
+from datetime import timedelta
+
+import pandas as pd
+import pytest
+import toy_ingest as toy
+
+from airloom.core.errors import DataError
+from airloom.steps.publish import publish
+from airloom.stores.lake import Lake
+from airloom.stores.quarantine import Quarantine
+from airloom.stores.staging import Staging
+
+pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return toy.installation(tmp_path)
+
+
+@pytest.fixture
+def lake(settings):
+    return Lake(settings.lake / "toy")
+
+
+def trips(**columns) -> pd.DataFrame:
+    return toy.ordinary_day(toy.DAY)["trips"].assign(**columns)
+
+
+def minutes(*wrong: float) -> list[float]:
+    return [*wrong, *([20.0] * (40 - len(wrong)))]
+
+
+def ingest(settings, monkeypatch, **tables: pd.DataFrame):
+    with monkeypatch.context() as patch:
+        toy.returning(patch, **tables)
+        toy.staged(settings)
+    return publish(toy.declaration(), toy.DAY, settings, toy.audits(settings))
+
+
+def test_an_audited_partition_becomes_readable(settings, lake, monkeypatch):
+    published = ingest(settings, monkeypatch)
+    assert published.headline == "published 2 tables, 40 trips"
+    assert (published.changed, published.degraded) == (2, False)
+    assert [each.name for each in published.outputs] == ["raw.trips", "raw.stations"]
+    version = lake.partitions("raw.trips")[toy.DAY]
+    assert (version.version, version.degraded) == (published.outputs[0].version, False)
+    assert list(lake.read("raw.trips", [toy.DAY])["trip_id"]) == sorted(trips()["trip_id"])
+
+
+def test_publishing_twice_changes_nothing(settings, lake, monkeypatch):
+    first = ingest(settings, monkeypatch)
+    commit = lake.commit("raw.trips")
+    second = ingest(settings, monkeypatch, trips=trips().sample(frac=1, random_state=1))
+    assert second.model_copy(update={"changed": 2}) == first
+    assert second.changed == 0
+    assert lake.commit("raw.trips") == commit
+
+
+def test_quarantined_rows_are_kept_and_not_published(settings, lake, monkeypatch):
+    published = ingest(settings, monkeypatch, trips=trips(minutes=minutes(-5, 200)))
+    assert published.headline == "published 2 tables, 38 trips; 2 rows quarantined"
+    assert (published.quarantined_rows, published.degraded) == (2, False)
+    assert set(lake.read("raw.trips", [toy.DAY])["minutes"]) == {20.0}
+    quarantine = Quarantine(settings.quarantine / "toy")
+    assert sorted(quarantine.rows("trips", toy.DAY)["minutes"].to_pylist()) == [-5, 200]
+    assert quarantine.blocked_days("trips") == set()
+
+
+def test_a_corrected_partition_leaves_nothing_in_quarantine(settings, lake, monkeypatch):
+    ingest(settings, monkeypatch, trips=trips(minutes=minutes(-5)))
+    ingest(settings, monkeypatch, trips=trips())
+    assert Quarantine(settings.quarantine / "toy").reason("trips", toy.DAY) is None
+    assert len(lake.read("raw.trips", [toy.DAY])) == 40
+
+
+def test_a_warning_marks_what_is_published_as_degraded(settings, lake, monkeypatch):
+    published = ingest(settings, monkeypatch, trips=trips(rider=["a", None] * 20, minutes=minutes(-5)))
+    assert published.degraded
+    assert lake.partitions("raw.trips")[toy.DAY].degraded
+    assert not lake.partitions("raw.stations")[toy.DAY].degraded
+
+
+def test_one_blocked_table_keeps_the_whole_partition_back(settings, lake, monkeypatch):
+    stations = toy.ordinary_day(toy.DAY)["stations"].assign(station="a")
+    with pytest.raises(DataError) as caught:
+        ingest(settings, monkeypatch, stations=stations)
+    assert caught.value.what == "1 of 2 tables of 2013-02-10 are blocked; nothing is published."
+    assert "stations: expect_column_values_to_be_unique (station): 3 of 3 rows" in caught.value.found
+    assert lake.partitions("raw.trips") == lake.partitions("raw.stations") == {}
+
+
+def test_every_blocked_table_is_listed(settings, monkeypatch):
+    stations = toy.ordinary_day(toy.DAY)["stations"].assign(station="a")
+    with pytest.raises(DataError) as caught:
+        ingest(settings, monkeypatch, stations=stations, trips=trips(minutes=-1.0))
+    assert caught.value.where == "trips, stations"
+
+
+def test_a_good_day_that_turns_bad_keeps_what_was_published(settings, lake, monkeypatch):
+    ingest(settings, monkeypatch)
+    before = lake.partitions("raw.trips")
+    with pytest.raises(DataError, match="blocked"):
+        ingest(settings, monkeypatch, trips=trips(minutes=-1.0))
+    assert lake.partitions("raw.trips") == before
+    assert Quarantine(settings.quarantine / "toy").is_blocked("trips", toy.DAY)
+    ingest(settings, monkeypatch)
+    assert not Quarantine(settings.quarantine / "toy").is_blocked("trips", toy.DAY)
+
+
+def test_what_was_staged_after_the_audit_is_not_published(settings, lake, monkeypatch):
+    toy.staged(settings)
+    validations = toy.audits(settings)
+    toy.returning(monkeypatch, trips=trips(minutes=21.0))
+    toy.staged(settings)
+    with pytest.raises(DataError, match="audit of trips of 2013-02-10 is not of what would be published"):
+        publish(toy.declaration(), toy.DAY, settings, validations)
+    assert lake.partitions("raw.trips") == {}
+
+
+def test_an_audit_with_an_older_suite_is_not_enough(settings, tmp_path):
+    toy.staged(settings)
+    validations = toy.audits(settings)
+    toy.installation(tmp_path, trips=toy.TRIPS.replace("max_value: 100", "max_value: 30"))
+    with pytest.raises(DataError) as caught:
+        publish(toy.declaration(), toy.DAY, settings, validations)
+    assert caught.value.expected.startswith("suite ")
+
+
+def test_audits_must_cover_every_table_of_this_partition_once(settings):
+    toy.staged(settings)
+    trips_audit, stations_audit = toy.audits(settings)
+    yesterday = stations_audit.model_copy(update={"partition": toy.DAY - timedelta(days=1)})
+    for validations in ([], [trips_audit], [trips_audit, trips_audit], [trips_audit, yesterday]):
+        with pytest.raises(DataError, match="not those of every table"):
+            publish(toy.declaration(), toy.DAY, settings, validations)
+
+
+def test_a_record_cannot_pass_for_another_outcome(settings, lake, monkeypatch):
+    toy.returning(monkeypatch, trips=trips(minutes=-1.0))
+    toy.staged(settings)
+    forged = [each.model_copy(update={"outcome": "passed", "failures": ()}) for each in toy.audits(settings)]
+    with pytest.raises(DataError, match="blocked"):
+        publish(toy.declaration(), toy.DAY, settings, forged)
+
+
+@pytest.mark.parametrize(
+    ("changed", "column", "found", "expected"),
+    [
+        (lambda rows: rows.rename(columns={"rider": "passenger"}), "rider", "no such column", "string"),
+        (lambda rows: rows.assign(extra=1), "extra", "int64", "no such column"),
+        (lambda rows: rows.assign(late=rows["late"].astype(int)), "late", "int64", "double"),
+    ],
+)
+def test_other_columns_than_the_lake_has_are_refused_by_name(tmp_path, monkeypatch, changed, column, found, expected):
+    settings = toy.installation(tmp_path, trips=toy.STATIONS.replace("station", "trip_id"))
+    ingest(settings, monkeypatch)
+    with pytest.raises(DataError) as caught:
+        ingest(settings, monkeypatch, trips=changed(trips()))
+    assert caught.value.where == f"table trips, column {column}"
+    assert (caught.value.found, caught.value.expected) == (found, expected)
+
+
+@pytest.mark.parametrize(("ids", "found"), [(["a", "a"], "1 rows"), (["a", None], "null in trip_id")])
+def test_a_key_that_does_not_identify_rows_is_refused_whatever_the_suite_says(tmp_path, monkeypatch, ids, found):
+    suite = "- {expectation: expect_column_to_exist, severity: critical, column: trip_id}\n"
+    with pytest.raises(DataError, match="does not identify its rows") as caught:
+        ingest(toy.installation(tmp_path, trips=suite), monkeypatch, trips=trips().iloc[:2].assign(trip_id=ids))
+    assert caught.value.found.startswith(found)
+
+
+def test_a_lost_staged_file_is_an_error(settings):
+    toy.staged(settings)
+    validations = toy.audits(settings)
+    Staging(settings.staging / "toy").path(toy.DAY, "stations").unlink()
+    with pytest.raises(DataError, match="has not been staged"):
+        publish(toy.declaration(), toy.DAY, settings, validations)

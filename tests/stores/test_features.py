@@ -1,0 +1,141 @@
+import importlib
+import multiprocessing
+import sqlite3
+from datetime import timedelta
+
+import pytest
+from feast import Entity, FeatureView, Field
+from feast.types import Float64
+from feature_lake import (
+    DAY,
+    TTL,
+    definitions,
+    drivers,
+    online,
+    open_small,
+    publish,
+    settings_at,
+    small_pipeline,
+    write_window,
+)
+
+from airloom.core.errors import DeclarationError, SetupError
+from airloom.stores.features import apply_features, open_feature_store
+from airloom.stores.ledger import Ledger
+from airloom.stores.source import LakeSource, lake_view
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return settings_at(tmp_path)
+
+
+def test_opening_before_applying_says_what_to_run(settings):
+    with pytest.raises(SetupError) as refused:
+        open_feature_store(small_pipeline(), settings)
+    assert refused.value.expected == "driver, leg"
+    assert refused.value.do == "run: airloom apply"
+
+
+def test_what_was_applied_is_what_is_opened(settings):
+    store = open_small(settings)
+    view = store.get_feature_view("driver")
+    assert {each.name for each in store.list_feature_views()} == {"driver", "leg"}
+    assert (view.ttl, view.batch_source) == (TTL, LakeSource(table="features.driver"))
+    assert [field.name for field in view.entity_columns] == ["driver_id"]
+
+
+def test_applying_again_changes_nothing(settings):
+    def registry():
+        with sqlite3.connect(settings.var / "state" / "airloom.db") as connection:
+            rows = connection.execute("SELECT * FROM feature_views ORDER BY 1").fetchall()
+        connection.close()
+        return rows
+
+    apply_features(small_pipeline(), settings, definitions())
+    first = registry()
+    apply_features(small_pipeline(), settings, definitions())
+    assert registry() == first
+
+
+def test_applying_again_keeps_what_is_online_readable(settings):
+    store = open_small(settings)
+    publish(settings, "driver", DAY, drivers(DAY, {"ann": 1.0}))
+    write_window(store, DAY)
+    changed = [each for each in definitions() if each.name != "driver" or isinstance(each, Entity)]
+    fields = [Field(name="rate", dtype=Float64), Field(name="extra", dtype=Float64)]
+    entities = [each for each in definitions() if isinstance(each, Entity)]
+    changed.append(lake_view("driver", entities=[entities[0]], ttl=timedelta(days=9), schema=fields))
+    apply_features(small_pipeline(), settings, changed)
+    again = open_feature_store(small_pipeline(), settings)
+    assert online(again, ["ann"]) == [1.0]
+    assert online(again, ["ann"], "driver:extra") == [None]
+
+
+def test_a_view_that_is_declared_and_not_defined_is_named(settings):
+    only = [each for each in definitions() if each.name != "leg"]
+    with pytest.raises(DeclarationError) as refused:
+        apply_features(small_pipeline(), settings, only)
+    assert (refused.value.found, refused.value.expected) == ("driver", "driver, leg")
+
+
+def test_a_view_that_is_defined_and_not_declared_is_named(settings):
+    more = [*definitions(), FeatureView(name="more", entities=[], source=LakeSource(table="features.more"))]
+    with pytest.raises(DeclarationError) as refused:
+        apply_features(small_pipeline(), settings, more)
+    assert refused.value.found == "driver, leg, more"
+
+
+def test_a_module_is_applied_by_what_it_defines(settings):
+    module = type(multiprocessing)("module")
+    for number, each in enumerate(definitions()):
+        setattr(module, f"definition_{number}", each)
+    module.FeatureView = FeatureView
+    apply_features(small_pipeline(), settings, module)
+    assert len(open_feature_store(small_pipeline(), settings).list_feature_views()) == 2
+
+
+def test_ledger_and_registry_share_a_database(settings):
+    assert Ledger(settings.state_url).history("small") == []
+    store = open_small_here(settings)
+    assert Ledger(settings.state_url).history("small") == []
+    assert len(store.list_feature_views()) == 2
+    with sqlite3.connect(settings.var / "state" / "airloom.db") as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+
+
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
+def test_no_table_of_the_registry_has_the_name_of_one_of_mlflows():
+    importlib.import_module("mlflow.store.tracking.dbmodels.models")
+    importlib.import_module("mlflow.store.model_registry.dbmodels.models")
+    mlflow = importlib.import_module("mlflow.store.db.base_sql_model").Base.metadata.tables
+    feast = importlib.import_module("feast.infra.registry.sql").metadata.tables
+    assert set(mlflow) & set(feast) == set()
+    assert {"experiments", "registered_models"} <= set(mlflow)
+
+
+def open_small_here(settings):
+    apply_features(small_pipeline(), settings, definitions())
+    return open_feature_store(small_pipeline(), settings)
+
+
+def test_pipelines_have_a_registry_each(settings):
+    open_small(settings)
+    with pytest.raises(SetupError):
+        open_feature_store(small_pipeline("another"), settings)
+
+
+def apply_here(folder):
+    apply_features(small_pipeline(), settings_at(folder), definitions())
+
+
+def test_several_processes_can_be_first(settings):
+    spawn = multiprocessing.get_context("spawn")
+    processes = [spawn.Process(target=apply_here, args=(settings.var,)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(180)
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert len(open_feature_store(small_pipeline(), settings).list_feature_views()) == 2

@@ -1,0 +1,82 @@
+from concurrent.futures import ProcessPoolExecutor
+from datetime import date, timedelta
+from multiprocessing import get_context
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airloom.core.errors import DataError
+from airloom.stores.lake import Lake, PartitionVersion, content_version
+
+DAY = date(2013, 1, 1)
+ROWS = pa.table({"id": [1, 2, 3], "name": ["a", None, "c"]})
+
+
+def publish(lake, day=DAY, rows=ROWS, **facts):
+    return lake.replace("raw.things", PartitionVersion(day, content_version(rows), **facts), rows)
+
+
+def test_what_is_published_can_be_told_from_the_log_alone(tmp_path):
+    lake = Lake(tmp_path)
+    publish(lake, inputs="abc", degraded=True)
+    assert lake.partitions("raw.things") == {DAY: PartitionVersion(DAY, content_version(ROWS), "abc", True)}
+
+
+def test_a_table_that_does_not_exist_has_no_partitions(tmp_path):
+    assert Lake(tmp_path).partitions("raw.things") == {}
+    with pytest.raises(DataError, match="no table raw"):
+        Lake(tmp_path).read("raw.things", [DAY])
+
+
+def test_replacing_a_partition_leaves_the_others_alone(tmp_path):
+    lake = Lake(tmp_path)
+    publish(lake)
+    publish(lake, DAY + timedelta(days=1))
+    publish(lake, DAY, pa.table({"id": [9], "name": ["z"]}))
+    assert lake.read("raw.things", [DAY])["id"].tolist() == [9]
+    assert lake.read("raw.things", [DAY + timedelta(days=1)])["id"].tolist() == [1, 2, 3]
+
+
+def test_publishing_the_same_again_writes_nothing(tmp_path):
+    lake = Lake(tmp_path)
+    assert publish(lake)
+    assert not publish(lake)
+    assert lake.commit("raw.things") == 0
+
+
+def test_an_empty_partition_is_refused(tmp_path):
+    with pytest.raises(DataError, match="empty partition"):
+        publish(Lake(tmp_path), rows=ROWS.slice(0, 0))
+
+
+def test_an_older_commit_can_be_read_again(tmp_path):
+    lake = Lake(tmp_path)
+    publish(lake)
+    publish(lake, rows=pa.table({"id": [9], "name": ["z"]}))
+    assert lake.dataset("raw.things", [DAY], commit=0).to_table().num_rows == 3
+
+
+def _publish_days(root, offset):
+    lake = Lake(root)
+    for index in range(offset, 30, 3):
+        publish(lake, DAY + timedelta(days=index))
+
+
+def test_processes_that_publish_different_days_at_once_lose_nothing(tmp_path):
+    with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as pool:
+        list(pool.map(_publish_days, [tmp_path] * 3, range(3)))
+    assert len(Lake(tmp_path).partitions("raw.things")) == 30
+
+
+@given(st.permutations(range(20)))
+def test_the_version_does_not_depend_on_the_order_of_rows(order):
+    rows = pa.table({"id": list(range(20)), "value": [None if i % 3 else i / 7 for i in range(20)]})
+    assert content_version(rows.take(list(order))) == content_version(rows)
+
+
+def test_the_version_ignores_what_it_is_told_to_ignore():
+    stamped = ROWS.append_column("run", pa.array(["x"] * 3))
+    assert content_version(stamped, ignore=["run"]) == content_version(ROWS)
+    assert content_version(stamped) != content_version(ROWS)

@@ -1,0 +1,229 @@
+import multiprocessing
+import sqlite3
+import subprocess
+import sys
+from datetime import timedelta
+
+import pandas as pd
+import pytest
+from feast.feature_view import FeatureViewState
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+from feast.protos.feast.types.Value_pb2 import Value
+from feature_lake import (
+    DAY,
+    ZONE,
+    drivers,
+    legs,
+    online,
+    open_small,
+    publish,
+    settings_at,
+    small_pipeline,
+    write_window,
+)
+
+from airloom.core.errors import SetupError
+from airloom.core.partitions import as_of
+from airloom.stores.features import open_feature_store
+
+JANUARY, FEBRUARY = DAY - timedelta(days=31), DAY
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return settings_at(tmp_path)
+
+
+@pytest.fixture
+def store(settings):
+    return open_small(settings)
+
+
+def published(settings, store, day, rates):
+    publish(settings, "driver", day, drivers(day, rates))
+    write_window(store, day)
+
+
+def pushed(store, day, rate):
+    moment = pd.Timestamp(as_of(day, ZONE))
+    row = {"driver_id": "ann", "rate": rate, "trips": 1, "home": None, "as_of": moment, "known_at": moment}
+    store.write_to_online_store("driver", pd.DataFrame([row]))
+
+
+def test_january_after_february_keeps_februarys_values(settings, store):
+    published(settings, store, FEBRUARY, {"ann": 10.0})
+    published(settings, store, JANUARY, {"ann": 1.0})
+    assert online(store, ["ann"]) == [10.0]
+
+
+def test_a_correction_of_the_same_day_wins(settings, store):
+    published(settings, store, DAY, {"ann": 1.0})
+    published(settings, store, DAY, {"ann": 2.0})
+    assert online(store, ["ann"]) == [2.0]
+
+
+def test_every_type_and_a_missing_value_can_be_read(settings, store):
+    published(settings, store, DAY, {"ann": 0.5, "bob": None})
+    assert online(store, ["bob", "ann", "nobody"], "driver:rate") == [None, 0.5, None]
+    assert online(store, ["bob", "ann", "nobody"], "driver:trips") == [None, 5, None]
+    assert online(store, ["bob", "ann"], "driver:home") == ["home of bob", "home of ann"]
+
+
+def test_keys_of_several_parts_and_types_are_found(settings, store):
+    publish(settings, "leg", DAY, legs(DAY, {("north", 1): 7.0, ("north", 2): 8.0}))
+    write_window(store, DAY, view="leg")
+    found = store.get_online_features(
+        ["leg:minutes"], [{"start": "north", "end_zone": 2}, {"start": "south", "end_zone": 1}]
+    ).to_dict()
+    assert found["minutes"] == [8.0, None]
+
+
+def test_more_keys_than_one_query_takes_are_read(settings, store):
+    published(settings, store, DAY, {f"d{number}": float(number) for number in range(1203)})
+    assert online(store, [f"d{number}" for number in range(1203)]) == [float(number) for number in range(1203)]
+
+
+def test_days_in_any_order_end_the_same(settings, store, tmp_path):
+    other = settings_at(tmp_path / "other")
+    other_store = open_small(other)
+    days = {DAY - timedelta(days=back): {"ann": 1.0 + back, f"d{back}": 2.0} for back in range(4)}
+    for day, rates in days.items():
+        published(settings, store, day, rates)
+    for day, rates in reversed(days.items()):
+        published(other, other_store, day, rates)
+    assert stored(settings) == stored(other)
+
+
+def test_an_entity_that_a_correction_removed_gets_its_earlier_row_back(settings, store):
+    published(settings, store, DAY - timedelta(days=1), {"ann": 1.0, "bob": 1.0})
+    published(settings, store, DAY, {"ann": 2.0, "bob": 2.0, "eve": 2.0})
+    published(settings, store, DAY, {"ann": 3.0})
+    assert online(store, ["ann", "bob", "eve"]) == [3.0, 1.0, None]
+
+
+def test_an_expired_feature_is_missing_as_it_is_offline(settings, store):
+    published(settings, store, DAY - timedelta(days=6), {"ann": 1.0, "bob": 1.0})
+    published(settings, store, DAY - timedelta(days=5), {"bob": 2.0})
+    published(settings, store, DAY, {"eve": 3.0})
+    assert online(store, ["ann", "bob", "eve"]) == [None, 2.0, 3.0]
+
+
+def test_rows_written_before_a_feature_was_added_stay_readable(settings, store):
+    published(settings, store, DAY, {"ann": 1.0})
+    view = store.get_feature_view("driver")
+    with sqlite3.connect(settings.online) as connection:
+        connection.execute("UPDATE layouts SET fields = replace(fields, '\"home\"', '\"address\"')")
+    connection.close()
+    found = store.provider.online_store.online_read(store.config, view, keys_of("ann"))
+    assert found[0][1]["rate"].double_val == 1.0
+    assert found[0][1]["home"].WhichOneof("val") is None
+
+
+def keys_of(*names):
+    return [EntityKey(join_keys=["driver_id"], entity_values=[Value(string_val=name)]) for name in names]
+
+
+def test_rows_pushed_through_feast_are_guarded_too(store):
+    for day, rate in ((FEBRUARY, 10.0), (JANUARY, 1.0)):
+        pushed(store, day, rate)
+        assert online(store, ["ann"]) == [10.0]
+    pushed(store, FEBRUARY, 11.0)
+    assert online(store, ["ann"]) == [11.0]
+
+
+def test_pipelines_that_share_the_file_do_not_share_rows(settings, store):
+    published(settings, store, DAY, {"ann": 1.0})
+    view, another = store.get_feature_view("driver"), store.config.model_copy(update={"project": "another"})
+    assert store.provider.online_store.online_read(another, view, keys_of("ann")) == [(None, None)]
+
+
+def test_a_file_that_is_not_a_database_is_named(settings, store):
+    settings.online.write_text("nothing like a database")
+    with pytest.raises(SetupError) as refused:
+        online(store, ["ann"])
+    assert refused.value.where == str(settings.online)
+
+
+def test_views_that_are_torn_down_are_forgotten(settings, store):
+    published(settings, store, DAY, {"ann": 1.0})
+    view = store.get_feature_view("driver")
+    store.provider.online_store.teardown(store.config, [view], [])
+    assert store.provider.online_store.online_read(store.config, view, keys_of("ann")) == [(None, None)]
+
+
+def test_a_view_that_was_left_materializing_is_readable_and_recovers(settings, store):
+    published(settings, store, DAY, {"ann": 1.0})
+    view = store.get_feature_view("driver")
+    view.state = FeatureViewState.MATERIALIZING
+    with sqlite3.connect(settings.var / "state" / "airloom.db") as connection:
+        row = (view.to_proto().SerializeToString(),)
+        connection.execute("UPDATE feature_views SET feature_view_proto = ? WHERE feature_view_name = 'driver'", row)
+    connection.close()
+    again = open_feature_store(small_pipeline(), settings)
+    assert again.get_feature_view("driver").state == FeatureViewState.MATERIALIZING
+    assert online(again, ["ann"]) == [1.0]
+    published(settings, again, DAY, {"ann": 2.0})
+    assert online(again, ["ann"]) == [2.0]
+    assert again.get_feature_view("driver").state == FeatureViewState.AVAILABLE_ONLINE
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path[:0] = {path!r}
+from feature_lake import DAY, settings_at, small_pipeline, write_window
+from airloom.stores import online
+from airloom.stores.features import open_feature_store
+upsert = online._upsert
+def killed(*arguments):
+    upsert(*arguments)
+    os.kill(os.getpid(), signal.SIGKILL)
+online._upsert = killed
+write_window(open_feature_store(small_pipeline(), settings_at(Path({folder!r}))), DAY)
+"""
+
+
+def test_a_kill_in_the_middle_leaves_the_old_values_and_the_retry_converges(settings, store):
+    published(settings, store, DAY - timedelta(days=1), {"ann": 1.0, "bob": 1.0})
+    publish(settings, "driver", DAY, drivers(DAY, {"ann": 2.0, "bob": 2.0}))
+    script = KILLED.format(path=sys.path, folder=str(settings.var))
+    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert process.returncode == -9, process.stderr
+    after = open_feature_store(small_pipeline(), settings)
+    assert online(after, ["ann", "bob"]) == [1.0, 1.0]
+    write_window(after, DAY)
+    assert online(after, ["ann", "bob"]) == [2.0, 2.0]
+
+
+def write_days(folder, days):
+    store = open_feature_store(small_pipeline(), settings_at(folder))
+    for day in days:
+        write_window(store, day)
+
+
+def test_two_processes_at_once_end_with_the_newest_values(settings, store):
+    days = [DAY - timedelta(days=back) for back in range(3)]
+    for back, day in enumerate(days):
+        publish(settings, "driver", day, drivers(day, {f"d{number}": float(back) for number in range(200)}))
+    spawn = multiprocessing.get_context("spawn")
+    processes = [spawn.Process(target=write_days, args=(settings.var, order)) for order in (days, days[::-1])]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert online(store, [f"d{number}" for number in range(200)]) == [0.0] * 200
+
+
+def test_the_sqlite_store_of_feast_is_not_imported():
+    code = "import sys, airloom.stores.online; print('feast.infra.online_stores.sqlite' in sys.modules)"
+    script = f"import sys; sys.path[:0] = {sys.path!r}; {code}"
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "False"
+
+
+def stored(settings):
+    with sqlite3.connect(settings.online) as connection:
+        rows = connection.execute("SELECT entity, event_us, created_us, features FROM entities ORDER BY 1").fetchall()
+    connection.close()
+    return rows

@@ -1,0 +1,163 @@
+"""A whole installation for the system tests: a copy of the project with short windows, its own folder and ports."""
+
+import json
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from airloom.core.settings import Settings
+from airloom.stores.lake import Lake
+from airloom.stores.ledger import Ledger
+
+PROJECT = Path(__file__).parents[2]
+PIPELINE = "flight_delays"
+
+#: Short windows and quick candidates; the floors let a model through that has seen three days.
+SHORTER = {
+    "window: 28d": "window: 3d",
+    "window: 7d": "window: 2d",
+    "holdout: 7d": "holdout: 1d",
+    "patience: 2h": "patience: 20m",
+    "min_rows: 1000": "min_rows: 100",
+    "floors: {roc_auc: 0.6}": "floors: {roc_auc: 0.2}",
+    "max_iter: ": "max_iter: 1 #",
+}
+
+#: Lets a test change what the source says of a day, by a file next to it.
+CHANGEABLE = """
+
+_extract = extract
+
+
+def extract(partition):
+    from pathlib import Path
+
+    tables = _extract(partition)
+    change = Path(__file__).with_name(f"{partition}.change")
+    if change.exists():
+        flights = tables["flights"]
+        if change.read_text() == "fewer flights":
+            tables["flights"] = flights.iloc[5:].reset_index(drop=True)
+        if change.read_text() == "no keys":
+            tables["flights"] = flights.assign(flight_id=None)
+    return tables
+"""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """One installation in a folder of its own."""
+
+    folder: Path
+    airflow_port: int
+    mlflow_port: int
+
+    @classmethod
+    def create(cls, folder):
+        project = folder / "project"
+        project.mkdir(parents=True)
+        for name in ("config", "dags", "plugins", "requirements.txt"):
+            (project / name).symlink_to(PROJECT / name)
+        shutil.copytree(PROJECT / "include", project / "include", ignore=shutil.ignore_patterns("__pycache__"))
+        pipeline = project / "include" / PIPELINE
+        declaration = (pipeline / "pipeline.yaml").read_text()
+        for long, short in SHORTER.items():
+            if not long.endswith(": "):
+                assert long in declaration
+                declaration = declaration.replace(long, short)
+        (pipeline / "pipeline.yaml").write_text(declaration)
+        with (pipeline / "source.py").open("a") as source:
+            source.write(CHANGEABLE)
+        return cls(folder, _free_port(), _free_port())
+
+    @property
+    def settings(self):
+        var = self.folder / "var"
+        return Settings(self.folder / "project", var, f"sqlite:///{var / 'state' / 'airloom.db'}")
+
+    @property
+    def environment(self):
+        own = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AIRLOOM"))}
+        return own | {
+            "AIRLOOM_PROJECT": str(self.settings.project),
+            "AIRLOOM_VAR": str(self.settings.var),
+            "AIRLOOM_AIRFLOW_PORT": str(self.airflow_port),
+            "AIRLOOM_MLFLOW_PORT": str(self.mlflow_port),
+        }
+
+    def airloom(self, *arguments, check=True):
+        command = [str(Path(sys.executable).with_name("airloom")), *arguments]
+        run = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=840)
+        if check and run.returncode:
+            raise AssertionError(f"airloom {' '.join(arguments)}: {run.returncode}\n{run.stdout}\n{run.stderr}")
+        return run
+
+    def airflow(self, *arguments):
+        exports = self.airloom("env").stdout
+        command = f"{exports}\n{Path(sys.executable).with_name('airflow')} {' '.join(arguments)}"
+        return subprocess.run(
+            ["bash", "-c", command], env=self.environment, capture_output=True, text=True, timeout=300
+        )
+
+    def change(self, day, what):
+        (self.settings.include / PIPELINE / f"{day}.change").write_text(what)
+
+    def correct(self, day):
+        (self.settings.include / PIPELINE / f"{day}.change").unlink()
+
+    def lake(self):
+        """Everything that is published, by table and day."""
+        lake = Lake(self.settings.lake / PIPELINE)
+        tables = [".".join(log.parent.relative_to(lake.root).parts) for log in lake.root.rglob("_delta_log")]
+        return {table: lake.partitions(table) for table in sorted(tables)}
+
+    def online(self):
+        """Every row of the online store."""
+        query = (
+            "select v.name, v.newest_us, hex(e.entity), e.event_us, e.created_us, l.fields, hex(e.features) "
+            "from entities e join views v on v.id = e.view join layouts l on l.id = e.layout order by 1, 3"
+        )
+        with sqlite3.connect(self.settings.online) as database:
+            return database.execute(query).fetchall()
+
+    def champions(self):
+        """The champion history by as-of."""
+        return [(row.effective_from, row.version) for row in Ledger(self.settings.state_url).history(PIPELINE)]
+
+    def state(self):
+        """Everything that must not depend on the order in which days were run."""
+        return {"lake": self.lake(), "online": self.online(), "champions": self.champions()}
+
+    def events(self):
+        return [json.loads(line) for line in self.settings.lineage.read_text().splitlines()]
+
+    def runs(self, stage):
+        """The state of every run of a stage, by its day."""
+        with sqlite3.connect(self.settings.var / "airflow" / "airflow.db") as database:
+            query = "select substr(logical_date, 1, 10), state from dag_run where dag_id = ?"
+            return dict(database.execute(query, [f"{PIPELINE}.{stage}"]).fetchall())
+
+    def tasks(self, stage, day):
+        """The state of every task of a run, by its name."""
+        with sqlite3.connect(self.settings.var / "airflow" / "airflow.db") as database:
+            query = (
+                "select t.task_id, t.state from task_instance t join dag_run r using (dag_id, run_id) "
+                "where t.dag_id = ? and r.logical_date like ?"
+            )
+            return dict(database.execute(query, [f"{PIPELINE}.{stage}", f"{day}%"]).fetchall())
+
+
+def day(number):
+    return date(2013, 1, number)
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
