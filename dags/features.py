@@ -7,12 +7,12 @@ online; an online value is never replaced by an older one.
 """
 
 from airloom.operators.features import ComputeOperator, MaterializeOperator
-from airloom.operators.waiting import AwaitPartitionsOperator
+from airloom.operators.waiting import AwaitInputsOperator
 from airloom.scheduling.stages import asset, pipelines, stage_dag
 
 for pipeline in pipelines():
     with stage_dag(pipeline, "features", doc=__doc__):
-        await_inputs = AwaitPartitionsOperator(task_id="await_inputs", stage="features")
+        await_inputs = AwaitInputsOperator(task_id="await_inputs", stage="features")
         compute = ComputeOperator(task_id="compute", outlets=[asset(pipeline, "features")])
         materialize = MaterializeOperator(task_id="materialize", computed=compute.output)
 

@@ -1,21 +1,18 @@
 """Predict with the champion as of the day, one atomic commit per partition.
 
-One Airflow DAG per pipeline: `await_inputs` waits for the day's features and for the rows to score,
-`await_training` for trainings that are under way. `score` uses the champion that was effective on the day, so a day
-of the past is scored as it would have been then; later days whose inputs have changed are scored again. Without a
-champion the run ends as skipped.
+One Airflow DAG per pipeline: `await_inputs` waits for the day's features, for the rows to score and for trainings
+that are under way. `score` uses the champion that was effective on the day, so a day of the past is scored as it
+would have been then; later days whose inputs have changed are scored again. Without a champion the run ends as
+skipped.
 """
 
 from airloom.operators.score import ScoreOperator
-from airloom.operators.waiting import AwaitPartitionsOperator, AwaitRunsOperator
+from airloom.operators.waiting import AwaitInputsOperator
 from airloom.scheduling.stages import asset, pipelines, stage_dag
 
 for pipeline in pipelines():
     with stage_dag(pipeline, "score", doc=__doc__):
-        await_inputs = AwaitPartitionsOperator(task_id="await_inputs", stage="score")
-        await_training = AwaitRunsOperator(
-            task_id="await_training", stage="train", states=["queued", "running"], include_partition=True
-        )
+        await_inputs = AwaitInputsOperator(task_id="await_inputs", stage="score")
         score = ScoreOperator(task_id="score", outlets=[asset(pipeline, "predictions")])
 
-        await_inputs >> await_training >> score
+        await_inputs >> score

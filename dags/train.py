@@ -9,18 +9,18 @@ way, its verdict is awaited. A window that is not complete ends the run as skipp
 from airflow.sdk import TriggerRule
 
 from airloom.operators.train import ApplyOperator, AssembleOperator, DecideOperator, EvaluateOperator, FitOperator
-from airloom.operators.waiting import AwaitPartitionsOperator, AwaitRunsOperator
+from airloom.operators.waiting import AwaitInputsOperator, AwaitVerdictsOperator
 from airloom.scheduling.stages import asset, pipelines, stage_dag
 
 for pipeline in pipelines():
     with stage_dag(pipeline, "train", doc=__doc__):
-        await_inputs = AwaitPartitionsOperator(task_id="await_inputs", stage="train")
+        await_inputs = AwaitInputsOperator(task_id="await_inputs", stage="train")
         assemble = AssembleOperator(task_id="assemble")
         fit = FitOperator.partial(
             task_id="fit", training=assemble.output, map_index_template="{{ task.candidate }}"
         ).expand(candidate=list(pipeline.train.candidates))
-        await_verdicts = AwaitRunsOperator(
-            task_id="await_verdicts", stage="train", trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS
+        await_verdicts = AwaitVerdictsOperator(
+            task_id="await_verdicts", trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS
         )
         evaluate = EvaluateOperator(
             task_id="evaluate",

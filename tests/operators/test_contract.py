@@ -12,12 +12,15 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 import airloom.operators
 from airloom.operators.step import LOGICAL_DAY, StepOperator
+from airloom.operators.waiting import WaitOperator
+
+BASES = (StepOperator, WaitOperator)
 
 
 def every_operator():
     for module in pkgutil.iter_modules(airloom.operators.__path__, "airloom.operators."):
         for _, member in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
-            if issubclass(member, BaseOperator) and member.__module__ == module.name and member is not StepOperator:
+            if issubclass(member, BaseOperator) and member.__module__ == module.name and member not in BASES:
                 yield member
 
 
@@ -25,7 +28,7 @@ OPERATORS = sorted(every_operator(), key=lambda operator: operator.__name__)
 STEPS = [operator for operator in OPERATORS if issubclass(operator, StepOperator)]
 
 
-OPTIONAL = {"partition", "states", "include_partition"}
+OPTIONAL = {"partition"}
 
 
 def own_parameters(operator):

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from airloom.core.declaration import find_pipeline
-from airloom.core.errors import UsageError
+from airloom.core.errors import NotDue, UsageError
 from airloom.core.settings import PROJECT, Settings
 from airloom.steps.readiness import needs, readiness
 from airloom.stores.lake import Lake, PartitionVersion, content_version
@@ -28,7 +28,14 @@ def test_nothing_is_awaited_before_the_declared_start():
 
 
 def test_training_needs_days_whose_labels_are_known():
-    assert needs(PIPELINE, "train", date(2013, 1, 3))["raw.flights"] == [date(2013, 1, 1), date(2013, 1, 2)]
+    labelled = needs(PIPELINE, "train", date(2013, 2, 10))["raw.flights"]
+    assert (labelled[0], labelled[-1], len(labelled)) == (date(2013, 1, 13), date(2013, 2, 9), 28)
+
+
+def test_training_is_not_due_while_its_window_begins_before_the_pipeline():
+    assert needs(PIPELINE, "train", date(2013, 1, 29))
+    with pytest.raises(NotDue, match="there are 27 of 28 days since the start on 2013-01-01"):
+        needs(PIPELINE, "train", date(2013, 1, 28))
 
 
 def test_a_stage_without_inputs_waits_for_nothing():

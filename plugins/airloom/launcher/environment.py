@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from airloom.launcher.secrets import USER, Secrets
 
 #: Several tasks share the cores, so none may take them all.
 _ONE_THREAD_EACH = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+#: A task waits for the API server about as long as it computes.
+_TASKS_PER_CORE = 3
 
 _QUIET = {
     "DO_NOT_TRACK": "true",
@@ -74,7 +78,7 @@ def _core(settings: Settings) -> dict[tuple[str, str], object]:
         ("core", "plugins_folder"): settings.project / "plugins",
         ("core", "load_examples"): False,
         ("core", "executor"): "LocalExecutor",
-        ("core", "parallelism"): 4,
+        ("core", "parallelism"): _TASKS_PER_CORE * (os.cpu_count() or 1),
         ("core", "dags_are_paused_at_creation"): True,
         ("core", "dagbag_import_error_traceback_depth"): 1,
         ("core", "daemon_umask"): "0o077",

@@ -1,28 +1,80 @@
-"""The operators that wait, for partitions and for runs that are under way, without holding a worker slot."""
+"""The operators that wait, for partitions and for trainings: they start and end in the triggerer, without a worker."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.triggers.base import StartTriggerArgs
 
 from airloom.core.declaration import find_pipeline
 from airloom.core.errors import AirloomError
-from airloom.core.partitions import day_range, parse_partition
-from airloom.core.pipeline import Pipeline
+from airloom.core.partitions import parse_partition
 from airloom.core.settings import Settings
 from airloom.operators.step import LOGICAL_DAY
-from airloom.scheduling.triggers import PartitionsTrigger, RunsTrigger, count_runs
+from airloom.scheduling.triggers import InputsTrigger, VerdictsTrigger, WaitTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+#: Patience is counted from the start of the run.
+RUN_START = "{{ dag_run.start_date.isoformat() if dag_run.start_date else '' }}"
 
-class AwaitPartitionsOperator(BaseOperator):
-    """Wait until the partitions that a stage reads are published or stopped by an audit, or patience is over.
+
+class WaitOperator(BaseOperator):
+    """Wait in the triggerer; a worker is asked for only to report an error, and by `airflow dags test`.
+
+    Args:
+        pipeline: Name of the pipeline.
+        partition: The day; by default the run's logical date.
+    """
+
+    #: What waits.
+    trigger: ClassVar[type[WaitTrigger]]
+
+    template_fields: Sequence[str] = ("pipeline", "partition", "since")
+    start_from_trigger = True
+    ui_color = "#f6f1e6"
+
+    def __init__(self, *, pipeline: str, partition: str = LOGICAL_DAY, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pipeline = pipeline
+        self.partition = partition
+        self.since = RUN_START
+        self.start_trigger_args = self._start()
+
+    def waits_for(self) -> dict[str, str]:
+        """Return the trigger's arguments."""
+        return {"pipeline": self.pipeline, "partition": self.partition, "since": self.since}
+
+    def execute(self, context: Context) -> None:
+        """Defer at once; Airflow itself skips this."""
+        try:
+            parse_partition(self.partition)
+            find_pipeline(Settings.from_environment().include, self.pipeline)
+        except AirloomError as error:
+            raise AirflowFailException(str(error)) from error
+        self.defer(trigger=self.trigger(**self.waits_for()), method_name=self.resume.__name__)
+
+    def resume(self, context: Context, event: dict[str, str] | str) -> None:
+        """End as the trigger says: only an error reaches a worker from the triggerer."""
+        if isinstance(event, dict):
+            raise AirflowFailException(event["error"])
+        if event == "skipped":
+            raise AirflowSkipException("Not due; the trigger's log lines say why.")
+
+    def _start(self) -> StartTriggerArgs:
+        trigger = f"{self.trigger.__module__}.{self.trigger.__qualname__}"
+        return StartTriggerArgs(trigger, self.resume.__name__, trigger_kwargs=self.waits_for())
+
+
+class AwaitInputsOperator(WaitOperator):
+    """Wait until what a stage reads is published or stopped by an audit, or patience is over.
+
+    A stage that cannot be due, such as a training whose window begins before the pipeline, is skipped at once. Scoring
+    also waits for trainings of its day and the days before that are queued or under way.
 
     Args:
         pipeline: Name of the pipeline.
@@ -30,101 +82,24 @@ class AwaitPartitionsOperator(BaseOperator):
         partition: The day; by default the run's logical date.
     """
 
-    template_fields: Sequence[str] = ("pipeline", "stage", "partition")
-    ui_color = "#f6f1e6"
+    trigger = InputsTrigger
+    template_fields: Sequence[str] = (*WaitOperator.template_fields, "stage")
 
     def __init__(self, *, pipeline: str, stage: str, partition: str = LOGICAL_DAY, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.pipeline = pipeline
         self.stage = stage
-        self.partition = partition
+        super().__init__(pipeline=pipeline, partition=partition, **kwargs)
 
-    def execute(self, context: Context) -> str:
-        """Look once; defer when something is missing."""
-        from airloom.steps.readiness import readiness
-
-        pipeline, partition = _declared(self.pipeline, self.partition)
-        state = readiness(pipeline, self.stage, partition, Settings.from_environment())
-        self.log.info("%s %s: %s", self.pipeline, self.partition, state)
-        if not state.settled:
-            until = _patience_ends(pipeline)
-            self.defer(
-                trigger=PartitionsTrigger(self.pipeline, self.stage, self.partition, until),
-                method_name="resume",
-            )
-        return str(state)
-
-    def resume(self, context: Context, event: dict[str, Any]) -> str:
-        """Go on with what there is."""
-        return _resume(self, event)
+    def waits_for(self) -> dict[str, str]:
+        """Return the trigger's arguments."""
+        return {**super().waits_for(), "stage": self.stage}
 
 
-class AwaitRunsOperator(BaseOperator):
-    """Wait until runs of another day or stage that are under way have ended, or patience is over.
+class AwaitVerdictsOperator(WaitOperator):
+    """Wait until trainings of earlier days that are under way have ended, or patience is over.
 
     Args:
         pipeline: Name of the pipeline.
-        stage: The stage whose runs are awaited.
-        states: The states that count as under way; a run that has not started is only `queued`.
-        include_partition: Whether the partition itself is looked at too, besides the days before it.
         partition: The day; by default the run's logical date.
     """
 
-    template_fields: Sequence[str] = ("pipeline", "stage", "partition")
-    ui_color = "#f6f1e6"
-
-    def __init__(
-        self,
-        *,
-        pipeline: str,
-        stage: str,
-        states: Sequence[str] = ("running",),
-        include_partition: bool = False,
-        partition: str = LOGICAL_DAY,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.pipeline = pipeline
-        self.stage = stage
-        self.states = states
-        self.include_partition = include_partition
-        self.partition = partition
-
-    def execute(self, context: Context) -> str:
-        """Look once; defer while such a run is under way."""
-        pipeline, partition = _declared(self.pipeline, self.partition)
-        dag_id = f"{self.pipeline}.{self.stage}"
-        moments = self._logical_dates(pipeline, partition)
-        under_way = count_runs(dag_id, moments, list(self.states))
-        self.log.info("%s %s: %d runs of %s under way", self.pipeline, self.partition, under_way, dag_id)
-        if under_way:
-            until = _patience_ends(pipeline)
-            self.defer(trigger=RunsTrigger(dag_id, moments, list(self.states), until), method_name="resume")
-        return f"no run of {dag_id} under way"
-
-    def resume(self, context: Context, event: dict[str, Any]) -> str:
-        """Go on with what there is."""
-        return _resume(self, event)
-
-    def _logical_dates(self, pipeline: Pipeline, partition: date) -> list[str]:
-        """Look as far back as a run can still matter: one training window."""
-        last = partition if self.include_partition else partition - timedelta(days=1)
-        first = max(pipeline.schedule.start, partition - pipeline.train.window)
-        return [f"{day.isoformat()}T00:00:00+00:00" for day in day_range(first, last)]
-
-
-def _declared(name: str, day: str) -> tuple[Pipeline, date]:
-    try:
-        return find_pipeline(Settings.from_environment().include, name), parse_partition(day)
-    except AirloomError as error:
-        raise AirflowFailException(str(error)) from error
-
-
-def _patience_ends(pipeline: Pipeline) -> str:
-    return (datetime.now(UTC) + pipeline.schedule.patience).isoformat()
-
-
-def _resume(operator: BaseOperator, event: dict[str, Any]) -> str:
-    message = "%s" if event["settled"] else "Patience is over; going on with what there is: %s"
-    operator.log.info(message, event["state"])
-    return str(event["state"])
+    trigger = VerdictsTrigger

@@ -1,95 +1,144 @@
-"""The triggers that wait without holding a worker slot: for partitions, and for runs that are under way."""
+"""The triggers that wait without a worker: for partitions, and for trainings that are under way."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
-from asgiref.sync import sync_to_async
+from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 
 from airloom.core.declaration import find_pipeline
+from airloom.core.errors import AirloomError, NotDue
+from airloom.core.partitions import day_range, parse_partition
+from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.steps.readiness import readiness
 
-_POLL_SECONDS = 2.0
+_POLL_SECONDS = 1.0
 
 
-class PartitionsTrigger(BaseTrigger):
-    """Wait until every partition that a stage needs is published or stopped by an audit, or patience is over.
+@dataclass(frozen=True)
+class Look:
+    """What one look at the state of things found.
+
+    Args:
+        settled: Whether there is nothing left to wait for.
+        state: What is there and what is not, for the log.
+    """
+
+    settled: bool
+    state: str
+
+
+class WaitTrigger(BaseTrigger):
+    """Look again and again until nothing is left to wait for, or patience is over.
 
     Args:
         pipeline: Name of the pipeline.
-        stage: The stage that waits.
-        partition: The day it is to run for, ``YYYY-MM-DD``.
-        until: When patience is over, ISO 8601 with offset.
+        partition: The day that waits, ``YYYY-MM-DD``.
+        since: When the run started, ISO 8601 with offset: the pipeline's patience is counted from then.
+        arguments: What the trigger of one kind needs besides.
     """
 
-    def __init__(self, pipeline: str, stage: str, partition: str, until: str) -> None:
+    def __init__(self, pipeline: str, partition: str, since: str, **arguments: str) -> None:
         super().__init__()
         self.pipeline = pipeline
-        self.stage = stage
         self.partition = partition
-        self.until = until
+        self.since = since
+        self.arguments = arguments
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class and its arguments, for the triggerer."""
-        arguments = {name: getattr(self, name) for name in ("pipeline", "stage", "partition", "until")}
-        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
+        common = {"pipeline": self.pipeline, "partition": self.partition, "since": self.since}
+        return f"{type(self).__module__}.{type(self).__qualname__}", {**common, **self.arguments}
+
+    @abstractmethod
+    def look(self, pipeline: Pipeline, partition: date, settings: Settings) -> Look:
+        """Look once; runs in a thread.
+
+        Raises:
+            NotDue: There is nothing to wait for, because the stage cannot run for this day.
+        """
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look every few seconds."""
+        """Wait, and end the task: as a success, or as skipped when it is not due; an error is left to a worker."""
         settings = Settings.from_environment()
-        declared = await asyncio.to_thread(find_pipeline, settings.include, self.pipeline)
-        while True:
-            state = await asyncio.to_thread(
-                readiness, declared, self.stage, date.fromisoformat(self.partition), settings
-            )
-            if state.settled or datetime.now(UTC) >= datetime.fromisoformat(self.until):
-                yield TriggerEvent({"settled": state.settled, "state": str(state)})
-                return
-            await asyncio.sleep(_POLL_SECONDS)
+        try:
+            partition = parse_partition(self.partition)
+            pipeline = await asyncio.to_thread(find_pipeline, settings.include, self.pipeline)
+            until = _moment(self.since) + pipeline.schedule.patience
+            state = ""
+            while True:
+                found = await asyncio.to_thread(self.look, pipeline, partition, settings)
+                if found.settled:
+                    break
+                if datetime.now(UTC) >= until:
+                    self.log.warning("Patience is over; going on with what there is.")
+                    break
+                if found.state != state:
+                    self.log.info("%s %s: %s", self.pipeline, self.partition, found.state)
+                    state = found.state
+                await asyncio.sleep(_POLL_SECONDS)
+            self.log.info("%s %s: %s", self.pipeline, self.partition, found.state)
+            yield TaskSuccessEvent()
+        except NotDue as reason:
+            self.log.info("%s", reason)
+            yield TaskSkippedEvent()
+        except AirloomError as error:
+            yield TriggerEvent({"error": str(error)})
 
 
-class RunsTrigger(BaseTrigger):
-    """Wait until no run of a DAG for the given days is in one of the given states, or patience is over.
+class InputsTrigger(WaitTrigger):
+    """Wait until every partition that a stage reads is published or stopped by an audit.
+
+    Scoring also waits until no training of its day or the days before is queued or under way.
 
     Args:
-        dag_id: The DAG.
-        logical_dates: The days' logical dates, ISO 8601 with offset.
-        states: The states to wait out, for example `running`.
-        until: When patience is over, ISO 8601 with offset.
+        pipeline: Name of the pipeline.
+        partition: The day that waits, ``YYYY-MM-DD``.
+        since: When the run started, ISO 8601 with offset.
+        stage: The stage that waits.
     """
 
-    def __init__(self, dag_id: str, logical_dates: list[str], states: list[str], until: str) -> None:
-        super().__init__()
-        self.dag_id = dag_id
-        self.logical_dates = logical_dates
-        self.states = states
-        self.until = until
+    def __init__(self, pipeline: str, partition: str, since: str, stage: str) -> None:
+        super().__init__(pipeline, partition, since, stage=stage)
+        self.stage = stage
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class and its arguments, for the triggerer."""
-        arguments = {name: getattr(self, name) for name in ("dag_id", "logical_dates", "states", "until")}
-        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look every few seconds."""
-        while True:
-            under_way = await sync_to_async(count_runs)(self.dag_id, self.logical_dates, self.states)
-            if not under_way or datetime.now(UTC) >= datetime.fromisoformat(self.until):
-                yield TriggerEvent({"settled": not under_way, "state": f"{under_way} runs under way"})
-                return
-            await asyncio.sleep(_POLL_SECONDS)
+    def look(self, pipeline: Pipeline, partition: date, settings: Settings) -> Look:
+        """Compare what the stage reads with what is published."""
+        state = readiness(pipeline, self.stage, partition, settings)
+        if not state.settled or self.stage != "score":
+            return Look(state.settled, str(state))
+        return _trainings(pipeline, partition, ("queued", "running"))
 
 
-def count_runs(dag_id: str, logical_dates: list[str], states: list[str]) -> int:
+class VerdictsTrigger(WaitTrigger):
+    """Wait until no training of an earlier day is under way; one that is only queued is not waited for."""
+
+    def look(self, pipeline: Pipeline, partition: date, settings: Settings) -> Look:
+        """Count the trainings."""
+        return _trainings(pipeline, partition - timedelta(days=1), ("running",))
+
+
+def _trainings(pipeline: Pipeline, last: date, states: Sequence[str]) -> Look:
+    """Look for trainings as far back as a run can still matter: one training window."""
+    first = max(pipeline.schedule.start, last - pipeline.train.window)
+    days = day_range(first, last)
+    under_way = count_runs(f"{pipeline.name}.train", days, states) if days else 0
+    return Look(not under_way, f"{under_way} trainings under way")
+
+
+def count_runs(dag_id: str, days: Sequence[date], states: Sequence[str]) -> int:
     """Count a DAG's runs for some days in some states, through Airflow's execution API."""
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
-    if not logical_dates:
-        return 0
-    moments = [datetime.fromisoformat(each) for each in logical_dates]
-    return int(RuntimeTaskInstance.get_dr_count(dag_id=dag_id, logical_dates=moments, states=states))
+    moments = [datetime(day.year, day.month, day.day, tzinfo=UTC) for day in days]
+    return int(RuntimeTaskInstance.get_dr_count(dag_id=dag_id, logical_dates=moments, states=list(states)))
+
+
+def _moment(since: str) -> datetime:
+    return datetime.fromisoformat(since) if since else datetime.now(UTC)

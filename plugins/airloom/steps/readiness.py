@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from airloom.core.errors import UsageError
+from airloom.core.errors import NotDue, UsageError
 from airloom.core.partitions import day_range, window
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
@@ -50,7 +50,11 @@ def readiness(pipeline: Pipeline, stage: str, partition: date, settings: Setting
         stage: `features`, `train` or `score`.
         partition: The day to run.
         settings: Where the lake is.
+
+    Raises:
+        NotDue: The stage cannot run for this day, whatever will be published.
     """
+    wanted = needs(pipeline, stage, partition)
     lake = Lake(settings.lake / pipeline.name)
     quarantine = Quarantine(settings.quarantine / pipeline.name)
     published = 0
@@ -58,7 +62,7 @@ def readiness(pipeline: Pipeline, stage: str, partition: date, settings: Setting
     missing: list[str] = []
     # A day is published whole or not at all, so one blocked table stops every table of the day, and its features.
     stopped = {day for table in pipeline.tables for day in quarantine.blocked_days(table)}
-    for table, days in needs(pipeline, stage, partition).items():
+    for table, days in wanted.items():
         there = lake.partitions(table)
         for day in days:
             if day in there:
@@ -73,6 +77,7 @@ def needs(pipeline: Pipeline, stage: str, partition: date) -> Needs:
 
     Raises:
         UsageError: The stage has no inputs to wait for.
+        NotDue: The stage cannot run for this day, whatever will be published.
     """
     try:
         rule = _NEEDS[stage]
@@ -95,7 +100,12 @@ def _features(pipeline: Pipeline, partition: date) -> Needs:
 
 
 def _train(pipeline: Pipeline, partition: date) -> Needs:
-    labels = label_days(pipeline, partition)
+    labels, expected = label_days(pipeline, partition), pipeline.train.window.days
+    if len(labels) < expected:
+        raise NotDue(
+            f"Training needs {expected} days with known labels; as of {partition} there are {len(labels)} of "
+            f"{expected} days since the start on {pipeline.schedule.start}."
+        )
     known = [day - timedelta(days=1) for day in labels if day > pipeline.schedule.start]
     views = {f"features.{name}": known for name in pipeline.features.views}
     return {f"raw.{pipeline.label.table}": labels, **views}
