@@ -19,7 +19,7 @@ from small_raw import (
     weather,
 )
 
-from airloom.core.errors import DataError, DeclarationError, SetupError
+from airloom.core.errors import DataError, DeclarationError, NotDue, SetupError
 from airloom.core.partitions import as_of, day_range
 from airloom.steps import compute as compute_step
 from airloom.steps.compute import compute
@@ -189,11 +189,31 @@ def test_a_missing_or_degraded_day_of_the_window_degrades(settings):
     assert [each.degraded for each in published.values()] == [True, True, True]
 
 
-def test_nothing_published_in_the_window_is_an_error(settings):
+def test_a_day_of_which_nothing_is_published_is_not_due(settings):
     publish_days(settings, START, START)
-    with pytest.raises(DataError, match="Not one day of the window"):
-        compute(flight_pipeline(), DAY, settings)
-    assert lake_of(settings).partitions("features.carrier_delays") == {}
+    with pytest.raises(NotDue, match="There is nothing to compute the features"):
+        compute(flight_pipeline("plane"), DAY, settings)
+    assert lake_of(settings).partitions("features.plane") == {}
+
+
+def test_a_view_without_any_input_is_left_out_and_the_day_is_degraded(settings):
+    publish_days(settings, START, DAY - timedelta(days=1))
+    pipeline = flight_pipeline("origin_delays", "plane")
+    computed = compute(pipeline, DAY, settings)
+    assert (list(computed.views), computed.degraded) == (["origin_delays"], True)
+    assert "left out for want of input: plane" in computed.headline
+    assert DAY not in lake_of(settings).partitions("features.plane")
+    assert compute(pipeline, DAY, settings).changed == 0
+
+
+def test_a_view_that_was_left_out_is_healed_by_the_next_nights_run(settings):
+    publish_days(settings, START, DAY - timedelta(days=1))
+    pipeline = flight_pipeline("origin_delays", "plane")
+    compute(pipeline, DAY, settings)
+    publish_days(settings, DAY, DAY + timedelta(days=1))
+    assert compute(pipeline, DAY + timedelta(days=1), settings).healed == (DAY,)
+    assert not lake_of(settings).partitions("features.plane")[DAY].degraded
+    assert not lake_of(settings).partitions("features.origin_delays")[DAY].degraded
 
 
 def with_sql(monkeypatch, sql):

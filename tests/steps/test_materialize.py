@@ -91,6 +91,16 @@ def test_the_same_again_changes_no_answer(settings):
     assert online(settings, everything(settings)) == before
 
 
+def test_a_view_that_was_left_out_keeps_its_newest_value_online(settings):
+    publish_days(settings, START, DAY)
+    run(settings, DAY)
+    before = online(settings, ["plane:plane_seats"])
+    publish(settings, "flights", DAY + timedelta(days=1), flights(DAY + timedelta(days=1)))
+    materialized = run(settings, DAY + timedelta(days=1))
+    assert set(VIEWS) - set(materialized.rows) == {"plane", "origin_weather"}
+    assert online(settings, ["plane:plane_seats"]) == before
+
+
 def test_features_that_were_not_computed_are_an_error(settings):
     publish_days(settings, DAY, DAY)
     with pytest.raises(DataError, match="have not been computed"):

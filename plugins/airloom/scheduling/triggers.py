@@ -18,8 +18,6 @@ from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.steps.readiness import readiness
 
-_POLL_SECONDS = 1.0
-
 
 @dataclass(frozen=True)
 class Look:
@@ -43,6 +41,9 @@ class WaitTrigger(BaseTrigger):
         since: When the run started, ISO 8601 with offset: the pipeline's patience is counted from then.
         arguments: What the trigger of one kind needs besides.
     """
+
+    #: Between two looks.
+    seconds = 1.0
 
     def __init__(self, pipeline: str, partition: str, since: str, **arguments: str) -> None:
         super().__init__()
@@ -82,7 +83,7 @@ class WaitTrigger(BaseTrigger):
                 if found.state != state:
                     self.log.info("%s %s: %s", self.pipeline, self.partition, found.state)
                     state = found.state
-                await asyncio.sleep(_POLL_SECONDS)
+                await asyncio.sleep(self.seconds)
             self.log.info("%s %s: %s", self.pipeline, self.partition, found.state)
             yield TaskSuccessEvent()
         except NotDue as reason:
@@ -103,6 +104,9 @@ class InputsTrigger(WaitTrigger):
         since: When the run started, ISO 8601 with offset.
         stage: The stage that waits.
     """
+
+    #: A look reads the logs of several tables.
+    seconds = 2.0
 
     def __init__(self, pipeline: str, partition: str, since: str, stage: str) -> None:
         super().__init__(pipeline, partition, since, stage=stage)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from airloom.core.errors import DataError, SetupError
+from airloom.core.errors import DataError, NotDue, SetupError
 from airloom.core.partitions import as_of
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Computed, Dataset
@@ -28,8 +28,9 @@ Stale = list[tuple[str, date]]
 def compute(pipeline: Pipeline, partition: date, settings: Settings) -> Computed:
     """Compute the features of a partition, and again those of other published days whose inputs have changed.
 
-    A day is computed from what is published; missing or degraded days of a window make it degraded. What was computed
-    is compared with what is published afterwards, so that a correction that came in between is not overlooked.
+    A day is computed from what is published; missing or degraded days of a window make it degraded, and a view that
+    has nothing at all to be computed from is left out until there is something. What was computed is compared with
+    what is published afterwards, so that a correction that came in between is not overlooked.
 
     Args:
         pipeline: The declaration.
@@ -40,11 +41,16 @@ def compute(pipeline: Pipeline, partition: date, settings: Settings) -> Computed
         What was computed.
 
     Raises:
-        DataError: Not one day of a view's window is published, or a query gave nothing that can be published.
+        NotDue: Not one day of any view's window is published.
+        DataError: A query gave nothing that can be published.
         SetupError: What is published kept changing.
     """
     inputs = FeatureInputs.read(pipeline, settings)
-    _require_any(inputs, partition)
+    if not inputs.computable(partition):
+        raise NotDue(
+            f"There is nothing to compute the features of {partition} from: no day of any view's window is published.",
+            do=f"run ingest for {partition}, then features",
+        )
     lake = Lake(settings.lake / pipeline.name)
     written: dict[tuple[str, date], _Written] = {}
     for _ in range(_ROUNDS):
@@ -91,7 +97,6 @@ def _compute_all(inputs: FeatureInputs, lake: Lake, stale: Stale) -> dict[tuple[
         for name, day in stale:
             raw = tables[views[name].reads]
             used = inputs.among(name, day, raw.versions)
-            _require_found(used, views[name].reads)
             rows = run_feature_query(engine, pipeline, used, raw.rows, as_of(day, pipeline.schedule.timezone))
             written[name, day] = _publish(lake, used, rows)
     return written
@@ -125,25 +130,11 @@ def _publish(lake: Lake, used: ViewInputs, rows: pa.Table) -> _Written:
     return _Written(_dataset(table, published, rows.num_rows, rows.schema), new)
 
 
-def _require_any(inputs: FeatureInputs, partition: date) -> None:
-    for name, view in inputs.pipeline.features.views.items():
-        _require_found(inputs.of(name, partition), view.reads)
-
-
-def _require_found(used: ViewInputs, table: str) -> None:
-    if not used.found:
-        raise DataError(
-            f"Not one day of the window of features.{used.view} is published.",
-            where=f"raw.{table}",
-            expected=f"at least one of {used.days[0]} to {used.days[-1]}" if used.days else f"{used.partition}",
-            do=f"ingest {used.partition} before",
-        )
-
-
 def _computed(
     inputs: FeatureInputs, lake: Lake, partition: date, written: Mapping[tuple[str, date], _Written]
 ) -> Computed:
-    used = [inputs.of(name, partition) for name in inputs.pipeline.features.views]
+    used = inputs.computable(partition)
+    left_out = tuple(sorted(set(inputs.pipeline.features.views) - {each.view for each in used}))
     outputs = [
         written[each.view, partition].dataset
         if (each.view, partition) in written
@@ -153,11 +144,11 @@ def _computed(
     rows = {each.view: output.rows or 0 for each, output in zip(used, outputs, strict=True)}
     changed = sum(each.new for each in written.values())
     healed = tuple(sorted({day for _, day in written if day != partition}))
-    degraded = any(each.degraded for each in used)
+    degraded = bool(left_out) or any(each.degraded for each in used)
     return Computed(
         pipeline=inputs.pipeline.name,
         partition=partition,
-        headline=_headline(rows, changed, healed, degraded),
+        headline=_headline(rows, changed, healed, left_out, degraded),
         views=rows,
         changed=changed,
         healed=healed,
@@ -187,8 +178,11 @@ def _raw_datasets(inputs: FeatureInputs, used: Iterable[ViewInputs]) -> Iterable
         yield Dataset(name=f"raw.{table}", partition=version.partition, version=version.version)
 
 
-def _headline(rows: Mapping[str, int], changed: int, healed: tuple[date, ...], degraded: bool) -> str:
+def _headline(
+    rows: Mapping[str, int], changed: int, healed: tuple[date, ...], left_out: tuple[str, ...], degraded: bool
+) -> str:
     parts = [f"{sum(rows.values()):,} rows in {len(rows)} views, {changed} partitions new"]
     parts += [f"healed {len(healed)} other days"] if healed else []
+    parts += [f"left out for want of input: {', '.join(left_out)}"] if left_out else []
     parts += ["degraded"] if degraded else []
     return ", ".join(parts)

@@ -81,21 +81,26 @@ class FeatureInputs:
         found = tuple(published[day] for day in days if day in published)
         return ViewInputs(name, partition, tuple(days), found, self.sql[name])
 
+    def computable(self, partition: date) -> list[ViewInputs]:
+        """Return what the views' partitions are to be computed from, without views that have nothing."""
+        return [used for name in self.pipeline.features.views if (used := self.of(name, partition)).found]
+
     def is_current(self, name: str, partition: date) -> bool:
-        """Tell whether a view's partition is published and was computed from what is published now."""
-        present = self.features[name].get(partition)
-        return present is not None and present.inputs == self.of(name, partition).fingerprint
+        """Tell whether a view's partition was computed from what is published now, if anything is."""
+        present, used = self.features[name].get(partition), self.of(name, partition)
+        return not used.found if present is None else present.inputs == used.fingerprint
 
     def stale(self, partition: date) -> Iterator[tuple[str, date]]:
         """Find what a run for a partition has to compute.
 
         That is the partition itself, every later one whose window reaches back to it, and earlier ones within the
-        look-back; of each, only what is not current.
+        look-back; of each, only what is not current. A day counts when any of its views was computed.
         """
         look_back = timedelta(days=self.pipeline.look_back)
+        computed = set().union(*self.features.values())
         for name in self.pipeline.features.views:
             reach = self._view(name).window
-            others = [day for day in self.features[name] if partition - look_back <= day < partition + reach]
+            others = [day for day in computed if partition - look_back <= day < partition + reach]
             for day in sorted({partition, *others}):
                 if not self.is_current(name, day):
                     yield name, day

@@ -19,8 +19,8 @@ from airloom.stores.lake import Lake
 def materialize(pipeline: Pipeline, partition: date, settings: Settings, days: Sequence[date] = ()) -> Materialized:
     """Make the online store what the lake says of a partition, and of other days that were computed again.
 
-    Every view is written once, for the window from the first of the days to the last one. An entity's row is never
-    replaced by one with an older event time, so that days may come in any order.
+    Every view that has any of the days is written once, for the window from the first of them to the last one. An
+    entity's row is never replaced by one with an older event time, so that days may come in any order.
 
     Args:
         pipeline: The declaration, whose features have been applied.
@@ -35,12 +35,16 @@ def materialize(pipeline: Pipeline, partition: date, settings: Settings, days: S
         DataError: The features of the partition have not been computed.
     """
     lake = Lake(settings.lake / pipeline.name)
-    published = {name: _published(lake, name, partition) for name in pipeline.features.views}
-    moments = [as_of(day, pipeline.schedule.timezone) for day in sorted({partition, *days})]
+    every_day = sorted({partition, *days})
+    written = [name for name in pipeline.features.views if _has_any(lake, name, every_day)]
+    published = {name: each for name in written if (each := _published(lake, name, partition))}
+    if not published:
+        raise DataError(f"The features of {partition} have not been computed.", do="run compute before materialize")
+    moments = [as_of(day, pipeline.schedule.timezone) for day in every_day]
     store = open_feature_store(pipeline, settings)
     # Feast prints its progress; the record says what was done.
     with redirect_stdout(StringIO()):
-        store.materialize(moments[0], moments[-1], feature_views=list(published))
+        store.materialize(moments[0], moments[-1], feature_views=written)
     rows = {name: dataset.rows or 0 for name, dataset in published.items()}
     return Materialized(
         pipeline=pipeline.name,
@@ -52,17 +56,16 @@ def materialize(pipeline: Pipeline, partition: date, settings: Settings, days: S
     )
 
 
-def _published(lake: Lake, view: str, partition: date) -> Dataset:
+def _has_any(lake: Lake, view: str, days: Sequence[date]) -> bool:
+    return not lake.partitions(f"features.{view}").keys().isdisjoint(days)
+
+
+def _published(lake: Lake, view: str, partition: date) -> Dataset | None:
+    """Describe a view's partition; None when the view was left out for want of input."""
     table = f"features.{view}"
     dataset = lake.dataset(table, [partition])
     versions = dataset.to_table(columns=["version"]).column("version").to_pylist() if dataset is not None else []
-    if not versions:
-        raise DataError(
-            f"The features of {partition} have not been computed.",
-            where=table,
-            do="run compute before materialize",
-        )
-    return Dataset(name=table, partition=partition, version=versions[0], rows=len(versions))
+    return Dataset(name=table, partition=partition, version=versions[0], rows=len(versions)) if versions else None
 
 
 def _headline(rows: dict[str, int], days: int) -> str:
