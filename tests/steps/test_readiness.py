@@ -6,7 +6,7 @@ import pytest
 from airloom.core.declaration import find_pipeline
 from airloom.core.errors import NotDue, UsageError
 from airloom.core.settings import PROJECT, Settings
-from airloom.steps.readiness import needs, readiness
+from airloom.steps.readiness import needs, readiness, upstream
 from airloom.stores.lake import Lake, PartitionVersion, content_version
 from airloom.stores.quarantine import Quarantine
 
@@ -56,3 +56,11 @@ def test_a_day_that_an_audit_has_stopped_is_not_waited_for(settings):
     state = readiness(PIPELINE, "score", day, settings)
     assert state.settled
     assert "raw.schedule 2013-01-01" in state.blocked
+
+
+def test_a_stage_waits_for_the_stages_before_that_are_about_to_publish():
+    assert upstream(PIPELINE, "features", date(2013, 1, 2)) == {"ingest": [date(2013, 1, 1), date(2013, 1, 2)]}
+    runs = upstream(PIPELINE, "score", date(2013, 2, 10))
+    assert (runs["ingest"], runs["features"]) == ([date(2013, 2, 10)], [date(2013, 2, 10)])
+    assert (runs["train"][0], runs["train"][-1]) == (date(2013, 1, 13), date(2013, 2, 10))
+    assert list(upstream(PIPELINE, "train", date(2013, 2, 10))) == ["ingest", "features"]

@@ -1,5 +1,6 @@
 """A whole installation for the system tests: a copy of the project with short windows, its own folder and ports."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -7,9 +8,12 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+
+import psutil
 
 from airloom.core.settings import Settings
 from airloom.stores.lake import Lake
@@ -17,6 +21,8 @@ from airloom.stores.ledger import Ledger
 
 PROJECT = Path(__file__).parents[2]
 PIPELINE = "flight_delays"
+#: The days of the range that the tests run again and again.
+FIRST, LAST = "2013-01-01", "2013-01-07"
 
 #: Short windows and quick candidates; the floors let a model through that has seen three days.
 SHORTER = {
@@ -42,10 +48,12 @@ def extract(partition):
     change = Path(__file__).with_name(f"{partition}.change")
     if change.exists():
         flights = tables["flights"]
-        if change.read_text() == "fewer flights":
-            tables["flights"] = flights.iloc[5:].reset_index(drop=True)
-        if change.read_text() == "no keys":
-            tables["flights"] = flights.assign(flight_id=None)
+        tables["flights"] = {
+            "fewer flights": lambda: flights.iloc[5:].reset_index(drop=True),
+            "no keys": lambda: flights.assign(flight_id=None),
+            "no rows": lambda: flights.iloc[:0],
+            "impossible times": lambda: flights.assign(scheduled_at=flights["scheduled_at"].iloc[0].replace(year=2031)),
+        }[change.read_text()]()
     return tables
 """
 
@@ -98,6 +106,28 @@ class Installation:
             raise AssertionError(f"airloom {' '.join(arguments)}: {run.returncode}\n{run.stdout}\n{run.stderr}")
         return run
 
+    def backfill(self, *options, first=FIRST, last=LAST, check=True):
+        return self.airloom("backfill", PIPELINE, "--from", first, "--to", last, *options, check=check)
+
+    def start(self, *arguments):
+        """Start a command as a terminal does, in a process group of its own."""
+        command = [str(Path(sys.executable).with_name("airloom")), *arguments]
+        output = (self.folder / "started.log").open("ab")
+        with output:
+            return subprocess.Popen(
+                command, env=self.environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+    def processes(self):
+        """Every living process of this installation."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                mine = process.environ().get("AIRLOOM_VAR") == str(self.settings.var)
+                if mine and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
+
     def airflow(self, *arguments):
         exports = self.airloom("env").stdout
         command = f"{exports}\n{Path(sys.executable).with_name('airflow')} {' '.join(arguments)}"
@@ -139,18 +169,42 @@ class Installation:
 
     def runs(self, stage):
         """The state of every run of a stage, by its day."""
-        with sqlite3.connect(self.settings.var / "airflow" / "airflow.db") as database:
-            query = "select substr(logical_date, 1, 10), state from dag_run where dag_id = ?"
-            return dict(database.execute(query, [f"{PIPELINE}.{stage}"]).fetchall())
+        return dict(
+            self.ask("select substr(logical_date, 1, 10), state from dag_run where dag_id = ?", f"{PIPELINE}.{stage}")
+        )
 
     def tasks(self, stage, day):
         """The state of every task of a run, by its name."""
-        with sqlite3.connect(self.settings.var / "airflow" / "airflow.db") as database:
-            query = (
-                "select t.task_id, t.state from task_instance t join dag_run r using (dag_id, run_id) "
-                "where t.dag_id = ? and r.logical_date like ?"
-            )
-            return dict(database.execute(query, [f"{PIPELINE}.{stage}", f"{day}%"]).fetchall())
+        query = (
+            "select t.task_id, t.state from task_instance t join dag_run r using (dag_id, run_id) "
+            "where t.dag_id = ? and r.logical_date like ?"
+        )
+        return dict(self.ask(query, f"{PIPELINE}.{stage}", f"{day}%"))
+
+    def ask(self, query, *values):
+        """Ask Airflow's own database; there is nothing in it before the first start."""
+        file = self.settings.var / "airflow" / "airflow.db"
+        with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=60)) as database:
+            return database.execute(query, values).fetchall()
+
+    def log(self, stage, task, day="*"):
+        """Everything that was logged by a task of a day, whatever the run and the attempt."""
+        runs = self.ask(
+            "select run_id from dag_run where dag_id = ? and coalesce(logical_date, '') glob ?",
+            f"{PIPELINE}.{stage}",
+            f"{day}*",
+        )
+        folder = self.settings.var / "logs" / "airflow" / f"dag_id={PIPELINE}.{stage}"
+        files = [file for (run,) in runs for file in (folder / f"run_id={run}" / f"task_id={task}").rglob("*.log*")]
+        return "\n".join(file.read_text() for file in sorted(files))
+
+
+def wait_until(look, wanted, seconds=120):
+    """Look until the first column of the first row is what is wanted."""
+    deadline = time.monotonic() + seconds
+    while (found := look()) != [(wanted,)]:
+        assert time.monotonic() < deadline, f"{found} instead of {wanted!r}"
+        time.sleep(0.5)
 
 
 def day(number):

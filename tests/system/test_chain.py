@@ -1,25 +1,14 @@
 """The chain through the real scheduler, on real days, in one installation; the tests build on each other in order."""
 
 import pytest
-from installation import PIPELINE, Installation, day
+from installation import PIPELINE, day, wait_until
 
 pytestmark = pytest.mark.system
 
-FIRST, LAST = "2013-01-01", "2013-01-07"
 
-
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory):
-    installation = Installation.create(tmp_path_factory.mktemp("installation"))
-    try:
-        installation.airloom("demo", "--from", FIRST, "--to", LAST)
-        yield installation
-    finally:
-        installation.airloom("down")
-
-
-def backfill(installation, *options, first=FIRST, last=LAST):
-    return installation.airloom("backfill", PIPELINE, "--from", first, "--to", last, *options)
+@pytest.fixture(scope="module", autouse=True)
+def _remember(in_parallel):
+    """Keep the state before any test changes it."""
 
 
 def test_every_stage_ran_for_every_day(installation):
@@ -37,7 +26,8 @@ def test_every_day_is_published_and_scored_once_there_is_a_champion(installation
 
 
 def test_a_window_that_is_not_complete_ends_the_training_as_skipped(installation):
-    assert installation.tasks("train", "2013-01-03")["assemble"] == "skipped"
+    assert set(installation.tasks("train", "2013-01-03").values()) == {"skipped"}
+    assert "there are 2 of 3 days since the start" in installation.log("train", "await_inputs", "2013-01-03")
     assert installation.tasks("train", "2013-01-04")["apply"] == "success"
 
 
@@ -60,23 +50,21 @@ def test_status_tells_how_far_each_stage_is(installation):
     assert "2013-01-07" in told
 
 
-def test_the_same_again_ends_in_the_same_state(installation):
-    before = installation.state()
-    backfill(installation, "--reprocess", "completed")
-    assert installation.state() == before
+def test_the_same_again_ends_in_the_same_state(installation, in_parallel):
+    installation.backfill("--reprocess", "completed")
+    assert installation.state() == in_parallel
 
 
-def test_the_same_backwards_ends_in_the_same_state(installation):
-    before = installation.state()
-    backfill(installation, "--reprocess", "completed", "--backwards")
-    assert installation.state() == before
+def test_the_same_backwards_ends_in_the_same_state(installation, in_parallel):
+    installation.backfill("--reprocess", "completed", "--backwards")
+    assert installation.state() == in_parallel
 
 
 def test_correcting_a_day_recomputes_exactly_what_used_it(installation):
     before = installation.lake()
     installation.change("2013-01-04", "fewer flights")
     for stage in ("ingest", "features", "score"):
-        backfill(installation, "--stage", stage, "--reprocess", "completed", first="2013-01-04", last="2013-01-04")
+        installation.backfill("--stage", stage, "--reprocess", "completed", first="2013-01-04", last="2013-01-04")
     after = installation.lake()
     changed = {
         table: [each.day for each in after[table] if after[table][each] != before[table][each]] for table in after
@@ -87,3 +75,74 @@ def test_correcting_a_day_recomputes_exactly_what_used_it(installation):
     assert changed["features.origin_delays"] == [4, 5]
     assert changed["features.origin_weather"] == []
     assert changed["predictions"] == [4, 5, 6]
+
+
+BAD, GOOD = "2013-01-08", "2013-01-09"
+
+
+def test_a_corrupted_day_is_stopped_and_the_next_good_day_works(installation):
+    installation.change(BAD, "no keys")
+    assert installation.backfill(first=BAD, last=GOOD, check=False).returncode == 3
+    assert installation.tasks("ingest", BAD)["publish"] == "upstream_failed"
+    assert "flights of 2013-01-08 is blocked" in installation.log("ingest", "validate", BAD)
+    lake = installation.lake()
+    assert {table for table in lake if day(8) in lake[table]} == {
+        "features.carrier_delays",
+        "features.origin_delays",
+        "features.route_delays",
+        "features.aircraft_delays",
+    }
+    assert lake["features.carrier_delays"][day(8)].degraded
+    assert installation.tasks("score", BAD) == {"await_inputs": "success", "score": "skipped"}
+    assert installation.tasks("train", GOOD)["assemble"] == "skipped"
+    assert installation.tasks("score", GOOD)["score"] == "success"
+    assert lake["predictions"][day(9)].degraded
+
+
+def test_the_corrected_day_repairs_what_was_degraded(installation):
+    installation.correct(BAD)
+    installation.backfill("--reprocess", "completed", first=BAD, last=GOOD)
+    lake = installation.lake()
+    assert not any(day(8) in lake[table] and lake[table][day(8)].degraded for table in lake)
+    assert not any(day(9) in lake[table] and lake[table][day(9)].degraded for table in lake)
+    assert day(8) in lake["predictions"]
+    assert installation.tasks("train", GOOD)["apply"] == "success"
+
+
+@pytest.mark.parametrize(
+    ("bad", "change", "task", "reason"),
+    [
+        ("2013-01-10", "no rows", "extract", "flights"),
+        ("2013-01-11", "impossible times", "validate", "is blocked"),
+    ],
+)
+def test_a_day_that_cannot_be_true_is_stopped_with_the_reason(installation, bad, change, task, reason):
+    installation.change(bad, change)
+    installation.backfill("--stage", "ingest", first=bad, last=bad, check=False)
+    assert installation.runs("ingest")[bad] == "failed"
+    assert reason in installation.log("ingest", task, bad)
+    assert day(int(bad[-2:])) not in installation.lake()["raw.flights"]
+
+
+@pytest.mark.parametrize(("stage", "task"), [("ingest", "extract"), ("train", "await_inputs")])
+def test_a_run_without_a_logical_date_is_refused_in_words(installation, stage, task):
+    dag = f"{PIPELINE}.{stage}"
+    assert installation.airflow("dags", "trigger", dag, "--run-id", "no_date").returncode == 0
+    wait_until(
+        lambda: installation.ask("select state from dag_run where run_id = 'no_date' and dag_id = ?", dag), "failed"
+    )
+    assert "This is not a partition" in installation.log(stage, task, "")
+
+
+def test_stopping_leaves_no_process_behind(installation):
+    assert len(installation.processes()) >= 5
+    installation.airloom("down")
+    assert installation.processes() == []
+
+
+@pytest.mark.parametrize("stage", ["ingest", "features", "train", "score"])
+def test_airflows_own_dags_test_works_for_every_stage(installation, stage):
+    before = installation.lake()
+    tested = installation.airflow("dags", "test", f"{PIPELINE}.{stage}", "2013-01-07")
+    assert "state:success" in tested.stdout, tested.stdout[-3000:]
+    assert installation.lake() == before

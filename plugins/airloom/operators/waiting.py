@@ -73,8 +73,9 @@ class WaitOperator(BaseOperator):
 class AwaitInputsOperator(WaitOperator):
     """Wait until what a stage reads is published or stopped by an audit, or patience is over.
 
-    A stage that cannot be due, such as a training whose window begins before the pipeline, is skipped at once. Scoring
-    also waits for trainings of its day and the days before that are queued or under way.
+    Runs of the stages before that are queued or under way for the same days are awaited too: they may be about to
+    correct what is published. A stage that cannot be due, such as a training whose window begins before the pipeline,
+    is skipped at once.
 
     Args:
         pipeline: Name of the pipeline.

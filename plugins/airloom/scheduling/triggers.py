@@ -13,10 +13,11 @@ from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEven
 
 from airloom.core.declaration import find_pipeline
 from airloom.core.errors import AirloomError, NotDue
-from airloom.core.partitions import day_range, parse_partition
+from airloom.core.partitions import parse_partition
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
-from airloom.steps.readiness import readiness
+from airloom.core.wording import counted
+from airloom.steps.readiness import readiness, training_days, upstream
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,7 @@ class WaitTrigger(BaseTrigger):
 
 
 class InputsTrigger(WaitTrigger):
-    """Wait until every partition that a stage reads is published or stopped by an audit.
-
-    Scoring also waits until no training of its day or the days before is queued or under way.
+    """Wait until every partition that a stage reads is published or stopped by an audit, and nothing is changing it.
 
     Args:
         pipeline: Name of the pipeline.
@@ -113,11 +112,12 @@ class InputsTrigger(WaitTrigger):
         self.stage = stage
 
     def look(self, pipeline: Pipeline, partition: date, settings: Settings) -> Look:
-        """Compare what the stage reads with what is published."""
+        """Look for runs that are about to publish, then compare what the stage reads with what is published."""
+        for stage, days in upstream(pipeline, self.stage, partition).items():
+            if under_way := count_runs(pipeline, stage, days, ("queued", "running")):
+                return Look(False, f"{counted(under_way, 'run')} of {stage} under way")
         state = readiness(pipeline, self.stage, partition, settings)
-        if not state.settled or self.stage != "score":
-            return Look(state.settled, str(state))
-        return _trainings(pipeline, partition, ("queued", "running"))
+        return Look(state.settled, str(state))
 
 
 class VerdictsTrigger(WaitTrigger):
@@ -125,21 +125,18 @@ class VerdictsTrigger(WaitTrigger):
 
     def look(self, pipeline: Pipeline, partition: date, settings: Settings) -> Look:
         """Count the trainings."""
-        return _trainings(pipeline, partition - timedelta(days=1), ("running",))
+        days = training_days(pipeline, partition - timedelta(days=1))
+        under_way = count_runs(pipeline, "train", days, ("running",))
+        return Look(not under_way, f"{counted(under_way, 'training')} of earlier days under way")
 
 
-def _trainings(pipeline: Pipeline, last: date, states: Sequence[str]) -> Look:
-    """Look for trainings as far back as a run can still matter: one training window."""
-    first = max(pipeline.schedule.start, last - pipeline.train.window)
-    days = day_range(first, last)
-    under_way = count_runs(f"{pipeline.name}.train", days, states) if days else 0
-    return Look(not under_way, f"{under_way} trainings under way")
-
-
-def count_runs(dag_id: str, days: Sequence[date], states: Sequence[str]) -> int:
-    """Count a DAG's runs for some days in some states, through Airflow's execution API."""
+def count_runs(pipeline: Pipeline, stage: str, days: Sequence[date], states: Sequence[str]) -> int:
+    """Count a stage's runs for some days in some states, through Airflow's execution API."""
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
+    if not days:
+        return 0
+    dag_id = f"{pipeline.name}.{stage}"
     moments = [datetime(day.year, day.month, day.day, tzinfo=UTC) for day in days]
     return int(RuntimeTaskInstance.get_dr_count(dag_id=dag_id, logical_dates=moments, states=list(states)))
 

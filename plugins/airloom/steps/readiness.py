@@ -86,6 +86,28 @@ def needs(pipeline: Pipeline, stage: str, partition: date) -> Needs:
     return rule(pipeline, partition)
 
 
+def upstream(pipeline: Pipeline, stage: str, partition: date) -> Needs:
+    """Return the runs whose end a stage waits for when they are queued or under way: their days, by their stage.
+
+    What is published may be about to change: a blocked day that is ingested again, a correction on its way.
+
+    Raises:
+        UsageError: The stage has no inputs to wait for.
+        NotDue: The stage cannot run for this day, whatever will be published.
+    """
+    days: dict[str, set[date]] = {}
+    for table, read in needs(pipeline, stage, partition).items():
+        days.setdefault("features" if table.startswith("features.") else "ingest", set()).update(read)
+    if stage == "score":
+        days["train"] = set(training_days(pipeline, partition))
+    return {name: sorted(each) for name, each in days.items()}
+
+
+def training_days(pipeline: Pipeline, last: date) -> list[date]:
+    """Return the days up to ``last`` whose trainings can still matter: one training window."""
+    return day_range(max(pipeline.schedule.start, last - pipeline.train.window), last)
+
+
 def label_days(pipeline: Pipeline, partition: date) -> list[date]:
     """Return the days whose labels are known as of a partition and lie within the training window."""
     newest = partition - pipeline.label.known_after
