@@ -238,8 +238,12 @@ class Scored(Record):
         champion_version: The model that made them.
         rows: How many.
         healed: Later partitions that were scored again.
+        expired: Rows by feature view whose features were older than the view's TTL, and so were taken as missing.
+        compared: Values that were also asked from the online store; 0 for a partition that is not the newest there.
     """
 
     champion_version: int
     rows: int
     healed: tuple[date, ...] = ()
+    expired: dict[str, int] = {}
+    compared: int = 0

@@ -42,11 +42,12 @@ def model_columns(pipeline: Pipeline, settings: Settings) -> ModelColumns:
 
     A feature is called `<view>__<feature>`; those that Feast knows as strings are categorical.
     """
+    store = _store(pipeline, settings)
     from feast.types import String
 
     words: list[str] = []
     numbers: list[str] = []
-    for view in _views(pipeline, _store(pipeline, settings)):
+    for view in feature_views(pipeline, store):
         for feature in view.features:
             (words if feature.dtype == String else numbers).append(f"{view.name}__{feature.name}")
     inputs = pipeline.train.inputs
@@ -78,7 +79,7 @@ def join_features(
     import pandas as pd
 
     store = _store(pipeline, settings)
-    views = _views(pipeline, store)
+    views = feature_views(pipeline, store)
     entities = _entities(pipeline, rows, views)
     moments = moment.array if isinstance(moment, pd.Series) else moment
     entities[_MOMENT] = pd.DatetimeIndex(pd.to_datetime(pd.Series(moments, index=entities.index), utc=True))
@@ -90,9 +91,14 @@ def join_features(
     return pd.concat([rows.reset_index(drop=True), ordered], axis=1)
 
 
+def join_keys(views: list[Any]) -> list[str]:
+    """Return the columns that the entities of feature views are found by."""
+    return sorted({key.name for view in views for key in view.entity_columns})
+
+
 def _entities(pipeline: Pipeline, rows: pd.DataFrame, views: list[Any]) -> pd.DataFrame:
     """Number the rows and keep their join keys."""
-    keys = sorted({key.name for view in views for key in view.entity_columns})
+    keys = join_keys(views)
     inputs = pipeline.train.inputs
     missing = [name for name in dict.fromkeys([*keys, *inputs.categorical, *inputs.numeric]) if name not in rows]
     if missing:
@@ -122,7 +128,7 @@ def _store(pipeline: Pipeline, settings: Settings) -> Any:
     return open_feature_store(pipeline, settings)
 
 
-def _views(pipeline: Pipeline, store: Any) -> list[Any]:
+def feature_views(pipeline: Pipeline, store: Any) -> list[Any]:
     """Return Feast's definitions of the declared views, in the declared order."""
     from feast.errors import FeatureViewNotFoundException
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -12,6 +13,9 @@ from airloom.core.partitions import as_of
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Scored
 from airloom.core.settings import Settings
+from airloom.steps.columns import input_columns, join_features
+from airloom.steps.skew import compare_online, count_expired
+from airloom.steps.threads import fixed_threads
 from airloom.stores.lake import Lake, PartitionVersion, content_version
 from airloom.stores.ledger import Champion, Ledger, effective
 
@@ -82,6 +86,7 @@ def score(pipeline: Pipeline, partition: date, settings: Settings, run_id: str) 
 
     Raises:
         NotDue: There is no champion as of the partition, or nothing to score.
+        DataError: The online store has other features than the predictions would be made from.
     """
     published = _Published.read(pipeline, settings)
     champion = published.champion(partition)
@@ -91,18 +96,26 @@ def score(pipeline: Pipeline, partition: date, settings: Settings, run_id: str) 
         )
     changed = not published.is_current(partition)
     healed = published.stale(partition)
-    for day in [partition, *healed] if changed else healed:
-        _score_day(published, day, settings, run_id)
+    compared, expired = 0, {}
+    if changed:
+        joined = _joined(pipeline, partition, settings)
+        compared = compare_online(pipeline, partition, joined, settings)
+        expired = count_expired(pipeline, partition, joined, settings)
+        _score_day(published, partition, joined, settings, run_id)
+    for day in healed:
+        _score_day(published, day, _joined(pipeline, day, settings), settings, run_id)
     lake = Lake(settings.lake / pipeline.name)
     versions = lake.partitions(TABLE)
     rows = len(lake.read(TABLE, [partition], columns=["score"]))
     return Scored(
         pipeline=pipeline.name,
         partition=partition,
-        headline=_headline(rows, champion, changed, healed),
+        headline=_headline(rows, champion, changed, healed, expired),
         champion_version=champion.version,
         rows=rows,
         healed=tuple(healed),
+        expired=expired,
+        compared=compared,
         inputs=published.inputs(partition),
         outputs=tuple(
             Dataset(name=TABLE, partition=day, version=versions[day].version) for day in [*healed, partition]
@@ -110,14 +123,14 @@ def score(pipeline: Pipeline, partition: date, settings: Settings, run_id: str) 
     )
 
 
-def _score_day(published: _Published, day: date, settings: Settings, run_id: str) -> None:
-    """Score one day and replace its partition."""
+def _score_day(published: _Published, day: date, joined: pd.DataFrame, settings: Settings, run_id: str) -> None:
+    """Score one day's rows and replace its partition."""
     import pyarrow as pa
 
     champion = published.champion(day)
     if champion is None:
         return
-    predictions = _predict(published.pipeline, day, champion, settings)
+    predictions = _predict(published.pipeline, joined, champion, settings)
     predictions["scored_at"] = datetime.now(UTC)
     predictions["run_id"] = run_id
     rows = pa.Table.from_pandas(predictions, preserve_index=False)
@@ -128,31 +141,30 @@ def _score_day(published: _Published, day: date, settings: Settings, run_id: str
     lake.replace(TABLE, version, rows, {"model": champion.version, "run": run_id})
 
 
-def _predict(pipeline: Pipeline, partition: date, champion: Champion, settings: Settings) -> pd.DataFrame:
-    from airloom.steps.columns import input_columns, join_features
-    from airloom.steps.threads import fixed_threads
-    from airloom.stores.models import ModelRegistry
-
+def _joined(pipeline: Pipeline, day: date, settings: Settings) -> pd.DataFrame:
+    """Return the rows to score of a day, with what was known of their entities at its end."""
     table = f"raw.{pipeline.score.entities}"
     lake = Lake(settings.lake / pipeline.name)
-    if partition not in lake.partitions(table):
-        raise NotDue(
-            f"{table} of {partition} is not published: there is nothing to score.", do="run ingest for the day"
-        )
-    rows = lake.read(table, [partition])
-    moment = as_of(partition, pipeline.schedule.timezone)
-    features = join_features(pipeline, settings, rows, moment)
+    if day not in lake.partitions(table):
+        raise NotDue(f"{table} of {day} is not published: there is nothing to score.", do="run ingest for the day")
+    return join_features(pipeline, settings, lake.read(table, [day]), as_of(day, pipeline.schedule.timezone))
+
+
+def _predict(pipeline: Pipeline, joined: pd.DataFrame, champion: Champion, settings: Settings) -> pd.DataFrame:
+    from airloom.stores.models import ModelRegistry
+
     model = ModelRegistry(settings, pipeline.name).load(champion.version)
     declared = pipeline.tables[pipeline.score.entities]
-    predictions = features[list(dict.fromkeys([*declared.key, declared.time]))].copy()
+    predictions = joined[list(dict.fromkeys([*declared.key, declared.time]))].copy()
     with fixed_threads():
-        predictions["score"] = model.predict(features[input_columns(pipeline, settings)])
+        predictions["score"] = model.predict(joined[input_columns(pipeline, settings)])
     predictions["model_version"] = champion.version
     predictions["pipeline_digest"] = pipeline.digest
     return predictions.sort_values(list(declared.key), ignore_index=True)
 
 
-def _headline(rows: int, champion: Champion, changed: bool, healed: list[date]) -> str:
+def _headline(rows: int, champion: Champion, changed: bool, healed: Sequence[date], expired: Mapping[str, int]) -> str:
     done = "scored" if changed else "scored before, unchanged"
     again = f"; {len(healed)} other days scored again" if healed else ""
-    return f"{rows} rows {done} by version {champion.version}{again}"
+    old = "".join(f"; {view} expired for {count} of them" for view, count in expired.items())
+    return f"{rows} rows {done} by version {champion.version}{old}{again}"

@@ -1,0 +1,139 @@
+import importlib
+import shutil
+import sqlite3
+import tempfile
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+
+import pytest
+from small_raw import DAY, START, flight_pipeline, flights, lake_of, publish, publish_days, settings_at
+
+from airloom.core.errors import DataError, NotDue
+from airloom.steps.compute import compute
+from airloom.steps.materialize import materialize
+from airloom.steps.score import score
+from airloom.stores.features import apply_features
+from airloom.stores.ledger import Ledger
+from airloom.stores.models import ModelRegistry
+
+PIPELINE = flight_pipeline()
+YESTERDAY = DAY - timedelta(days=1)
+
+
+class Carriers:
+    """Predicts the share of late flights of the carrier."""
+
+    def predict(self, frame):
+        return frame["carrier_delays__carrier_late_rate_28d"].to_numpy()
+
+
+@cache
+def _prepared():
+    """An installation with features of two days, offline and online."""
+    folder = Path(tempfile.mkdtemp(prefix="airloom-tests-"))
+    settings = settings_at(folder)
+    apply_features(PIPELINE, settings, importlib.import_module("include.flight_delays.features"))
+    publish_days(settings, START, DAY)
+    for day in (YESTERDAY, DAY):
+        publish(settings, "schedule", day, schedule(day))
+        compute(PIPELINE, day, settings)
+        materialize(PIPELINE, day, settings)
+    return folder
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    shutil.copytree(_prepared(), tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(ModelRegistry, "load", lambda registry, version: Carriers())
+    return settings_at(tmp_path)
+
+
+@pytest.fixture
+def champion(settings):
+    promote(settings, 1, YESTERDAY, 0)
+
+
+def promote(settings, version, day, epoch):
+    Ledger(settings.state_url).promote(
+        "flight_delays", expected_epoch=epoch, effective_from=day, version=version, verdict=None, actor="t", reason="t"
+    )
+
+
+def schedule(day):
+    tomorrow = flights(day + timedelta(days=1))[["flight_id", "scheduled_at", "carrier", "origin", "dest", "tailnum"]]
+    return tomorrow.assign(
+        distance=1000, departure_hour=8, arrival_hour=10, weekday=3, announced_at=tomorrow["scheduled_at"]
+    )
+
+
+def predictions(settings, day=DAY):
+    return lake_of(settings).read("predictions", [day])
+
+
+def test_nothing_is_scored_without_a_champion(settings):
+    with pytest.raises(NotDue, match="no champion as of"):
+        score(PIPELINE, DAY, settings, "run")
+
+
+def test_nothing_is_scored_for_a_day_that_is_not_published(settings, champion):
+    with pytest.raises(NotDue, match="not published"):
+        score(PIPELINE, DAY + timedelta(days=1), settings, "run")
+
+
+def test_predictions_say_what_made_them(settings, champion):
+    scored = score(PIPELINE, DAY, settings, "run")
+    rows = predictions(settings)
+    assert (scored.rows, scored.champion_version, len(rows)) == (12, 1, 12)
+    assert rows["score"].between(0, 1).all()
+    assert set(rows["model_version"]) == {1}
+    assert set(rows["pipeline_digest"]) == {PIPELINE.digest}
+    assert set(rows["run_id"]) == {"run"}
+
+
+def test_the_same_again_writes_nothing(settings, champion):
+    score(PIPELINE, DAY, settings, "run")
+    commit = lake_of(settings).commit("predictions")
+    assert "unchanged" in score(PIPELINE, DAY, settings, "another run").headline
+    assert lake_of(settings).commit("predictions") == commit
+
+
+def test_a_day_is_scored_by_the_champion_as_of_it(settings, champion):
+    promote(settings, 2, DAY, 1)
+    assert score(PIPELINE, YESTERDAY, settings, "run").champion_version == 1
+    assert score(PIPELINE, DAY, settings, "run").champion_version == 2
+
+
+def test_later_days_whose_inputs_have_changed_are_scored_again(settings, champion):
+    for day in (YESTERDAY, DAY):
+        score(PIPELINE, day, settings, "run")
+    publish(settings, "flights", START, flights(START, delay=99.0))
+    compute(PIPELINE, START, settings)
+    assert score(PIPELINE, YESTERDAY, settings, "run").healed == (DAY,)
+
+
+def test_the_newest_day_is_compared_with_the_online_store_and_an_older_one_is_not(settings, champion):
+    assert score(PIPELINE, DAY, settings, "run").compared > 100
+    assert score(PIPELINE, YESTERDAY, settings, "run").compared == 0
+
+
+def test_other_features_online_than_offline_are_an_error(settings, champion):
+    online = sqlite3.connect(settings.online)
+    with online:
+        swapped = "update entities set features = (select features from entities where view = 1 limit 1) where view = 1"
+        assert online.execute(swapped).rowcount == 3
+    online.close()
+    with pytest.raises(DataError, match="answers other features") as refused:
+        score(PIPELINE, DAY, settings, "run")
+    assert "as of 2013-03-12" in refused.value.where
+    assert lake_of(settings).partitions("predictions") == {}
+
+
+def test_features_older_than_their_ttl_are_counted_and_those_of_strangers_are_not(settings, champion):
+    later = DAY + timedelta(days=9)
+    rows = schedule(later)
+    rows.loc[0, "carrier"] = "XX"
+    publish(settings, "schedule", later, rows)
+    scored = score(PIPELINE, later, settings, "run")
+    assert scored.expired == {"carrier_delays": 11, "origin_delays": 12, "aircraft_delays": 11}
+    assert "carrier_delays expired for 11 of them" in scored.headline
