@@ -112,6 +112,17 @@ def test_later_days_whose_inputs_have_changed_are_scored_again(settings, champio
     assert score(PIPELINE, YESTERDAY, settings, "run").healed == (DAY,)
 
 
+def test_a_day_before_the_first_champion_still_repairs_what_used_it(settings, champion):
+    score(PIPELINE, DAY, settings, "run")
+    publish(settings, "flights", START, flights(START, delay=99.0))
+    compute(PIPELINE, START, settings)
+    scored = score(PIPELINE, START, settings, "run")
+    assert (scored.healed, scored.rows, scored.champion_version) == ((DAY,), 0, None)
+    assert [each.partition for each in scored.outputs] == [DAY]
+    with pytest.raises(NotDue, match="no champion as of"):
+        score(PIPELINE, START, settings, "run")
+
+
 def test_the_newest_day_is_compared_with_the_online_store_and_an_older_one_is_not(settings, champion):
     assert score(PIPELINE, DAY, settings, "run").compared > 100
     assert score(PIPELINE, YESTERDAY, settings, "run").compared == 0

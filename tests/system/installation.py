@@ -22,7 +22,7 @@ from airloom.stores.ledger import Ledger
 PROJECT = Path(__file__).parents[2]
 PIPELINE = "flight_delays"
 #: The days of the range that the tests run again and again.
-FIRST, LAST = "2013-01-01", "2013-01-07"
+FIRST, LAST = "2013-01-01", "2013-01-06"
 
 #: Short windows and quick candidates; the floors let a model through that has seen three days.
 SHORTER = {
@@ -120,13 +120,15 @@ class Installation:
 
     def processes(self):
         """Every living process of this installation."""
-        found = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                mine = process.environ().get("AIRLOOM_VAR") == str(self.settings.var)
-                if mine and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-        return found
+        return [process for process in psutil.process_iter() if self.owns(process)]
+
+    def owns(self, process):
+        """Whether a process lives and is of this installation; one that names itself has overwritten its environment."""
+        with contextlib.suppress(psutil.Error):
+            here = process.cwd() == str(self.settings.project)
+            mine = here or process.environ().get("AIRLOOM_VAR") == str(self.settings.var)
+            return mine and process.status() != psutil.STATUS_ZOMBIE
+        return False
 
     def airflow(self, *arguments):
         exports = self.airloom("env").stdout

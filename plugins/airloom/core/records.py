@@ -235,14 +235,14 @@ class Scored(Record):
     """Predictions for one partition.
 
     Args:
-        champion_version: The model that made them.
+        champion_version: The model that made them; None when only other days were scored again.
         rows: How many.
-        healed: Later partitions that were scored again.
+        healed: Other partitions that were scored again.
         expired: Rows by feature view whose features were older than the view's TTL, and so were taken as missing.
         compared: Values that were also asked from the online store; 0 for a partition that is not the newest there.
     """
 
-    champion_version: int
+    champion_version: int | None
     rows: int
     healed: tuple[date, ...] = ()
     expired: dict[str, int] = {}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from airloom.core.partitions import as_of
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Scored
 from airloom.core.settings import Settings
+from airloom.core.wording import counted
 from airloom.steps.columns import input_columns, join_features
 from airloom.steps.skew import compare_online, count_expired
 from airloom.steps.threads import fixed_threads
@@ -73,7 +73,7 @@ class _Published:
 
 
 def score(pipeline: Pipeline, partition: date, settings: Settings, run_id: str) -> Scored:
-    """Predict for one partition, and again for those later days whose inputs have changed.
+    """Predict for one partition, and again for those other days whose inputs have changed.
 
     Args:
         pipeline: The declaration.
@@ -85,42 +85,63 @@ def score(pipeline: Pipeline, partition: date, settings: Settings, run_id: str) 
         What was predicted.
 
     Raises:
-        NotDue: There is no champion as of the partition, or nothing to score.
+        NotDue: There is no champion as of the partition, or nothing to score, and no other day to score again.
         DataError: The online store has other features than the predictions would be made from.
     """
     published = _Published.read(pipeline, settings)
-    champion = published.champion(partition)
+    healed = published.stale(partition)
+    for day in healed:
+        _score_day(published, day, _joined(published, day, settings), settings, run_id)
+    try:
+        done = _score_partition(published, partition, settings, run_id)
+    except NotDue as reason:
+        if not healed:
+            raise
+        done = _Done(headline=str(reason))
+    versions = Lake(settings.lake / pipeline.name).partitions(TABLE)
+    written = [*healed, partition] if done.rows else healed
+    return Scored(
+        pipeline=pipeline.name,
+        partition=partition,
+        headline=done.headline + (f"; {counted(len(healed), 'other day')} scored again" if healed else ""),
+        champion_version=done.champion,
+        rows=done.rows,
+        healed=tuple(healed),
+        expired=done.expired,
+        compared=done.compared,
+        inputs=published.inputs(partition),
+        outputs=tuple(Dataset(name=TABLE, partition=day, version=versions[day].version) for day in written),
+    )
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What came of the partition itself."""
+
+    headline: str
+    champion: int | None = None
+    rows: int = 0
+    expired: dict[str, int] = field(default_factory=dict)
+    compared: int = 0
+
+
+def _score_partition(published: _Published, partition: date, settings: Settings, run_id: str) -> _Done:
+    """Score the partition, unless its predictions are what they would be."""
+    pipeline, champion = published.pipeline, published.champion(partition)
     if champion is None:
         raise NotDue(
             f"{pipeline.name} has no champion as of {partition}.", do="train first; nothing is scored until then"
         )
-    changed = not published.is_current(partition)
-    healed = published.stale(partition)
-    compared, expired = 0, {}
-    if changed:
-        joined = _joined(pipeline, partition, settings)
-        compared = compare_online(pipeline, partition, joined, settings)
-        expired = count_expired(pipeline, partition, joined, settings)
-        _score_day(published, partition, joined, settings, run_id)
-    for day in healed:
-        _score_day(published, day, _joined(pipeline, day, settings), settings, run_id)
-    lake = Lake(settings.lake / pipeline.name)
-    versions = lake.partitions(TABLE)
-    rows = len(lake.read(TABLE, [partition], columns=["score"]))
-    return Scored(
-        pipeline=pipeline.name,
-        partition=partition,
-        headline=_headline(rows, champion, changed, healed, expired),
-        champion_version=champion.version,
-        rows=rows,
-        healed=tuple(healed),
-        expired=expired,
-        compared=compared,
-        inputs=published.inputs(partition),
-        outputs=tuple(
-            Dataset(name=TABLE, partition=day, version=versions[day].version) for day in [*healed, partition]
-        ),
-    )
+    if published.is_current(partition):
+        rows = len(Lake(settings.lake / pipeline.name).read(TABLE, [partition], columns=["score"]))
+        return _Done(f"{counted(rows, 'row')} scored before, unchanged", champion.version, rows)
+    joined = _joined(published, partition, settings)
+    compared = compare_online(pipeline, partition, joined, settings)
+    expired = count_expired(pipeline, partition, joined, settings)
+    _score_day(published, partition, joined, settings, run_id)
+    old = "".join(f"; {view} expired for {count} of them" for view, count in expired.items())
+    headline = f"{counted(len(joined), 'row')} scored by version {champion.version}{old}"
+    return _Done(headline, champion.version, len(joined), expired, compared)
 
 
 def _score_day(published: _Published, day: date, joined: pd.DataFrame, settings: Settings, run_id: str) -> None:
@@ -141,11 +162,11 @@ def _score_day(published: _Published, day: date, joined: pd.DataFrame, settings:
     lake.replace(TABLE, version, rows, {"model": champion.version, "run": run_id})
 
 
-def _joined(pipeline: Pipeline, day: date, settings: Settings) -> pd.DataFrame:
+def _joined(published: _Published, day: date, settings: Settings) -> pd.DataFrame:
     """Return the rows to score of a day, with what was known of their entities at its end."""
-    table = f"raw.{pipeline.score.entities}"
+    pipeline, table = published.pipeline, f"raw.{published.pipeline.score.entities}"
     lake = Lake(settings.lake / pipeline.name)
-    if day not in lake.partitions(table):
+    if day not in published.versions[table]:
         raise NotDue(f"{table} of {day} is not published: there is nothing to score.", do="run ingest for the day")
     return join_features(pipeline, settings, lake.read(table, [day]), as_of(day, pipeline.schedule.timezone))
 
@@ -161,10 +182,3 @@ def _predict(pipeline: Pipeline, joined: pd.DataFrame, champion: Champion, setti
     predictions["model_version"] = champion.version
     predictions["pipeline_digest"] = pipeline.digest
     return predictions.sort_values(list(declared.key), ignore_index=True)
-
-
-def _headline(rows: int, champion: Champion, changed: bool, healed: Sequence[date], expired: Mapping[str, int]) -> str:
-    done = "scored" if changed else "scored before, unchanged"
-    again = f"; {len(healed)} other days scored again" if healed else ""
-    old = "".join(f"; {view} expired for {count} of them" for view, count in expired.items())
-    return f"{rows} rows {done} by version {champion.version}{old}{again}"
