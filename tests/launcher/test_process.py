@@ -1,5 +1,7 @@
 import json
 import os
+import signal
+import subprocess
 import textwrap
 import time
 
@@ -53,6 +55,23 @@ def test_stopping_leaves_no_process_even_of_another_group_that_ignores_sigterm(b
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
     assert service.session() == []
     assert service.process() is None
+
+
+def test_an_interrupt_in_the_middle_of_a_start_leaves_a_process_that_can_be_stopped(background, monkeypatch, tmp_path):
+    start = subprocess.Popen
+
+    def interrupted(*arguments, **options):
+        started = start(*arguments, **options)
+        os.kill(os.getpid(), signal.SIGINT)
+        return started
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        background("import time; time.sleep(60)")
+    service = Background("dummy", (), tmp_path, 0.5)
+    process = service.process()
+    assert stop([service]) == 1
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_process_that_ends_by_itself_is_not_killed(background):

@@ -123,7 +123,7 @@ class Installation:
         return [process for process in psutil.process_iter() if self.owns(process)]
 
     def owns(self, process):
-        """Whether a process lives and is of this installation; one that names itself has overwritten its environment."""
+        """Whether a process lives and is ours; one that has named itself has overwritten its environment."""
         with contextlib.suppress(psutil.Error):
             here = process.cwd() == str(self.settings.project)
             mine = here or process.environ().get("AIRLOOM_VAR") == str(self.settings.var)

@@ -48,7 +48,7 @@ def forwards_with_kills(empty):
 def backwards_after_an_interrupted_start(empty):
     try:
         interrupt_start(empty)
-        left = empty.processes()
+        left = [process.cmdline() for process in empty.processes()]
         empty.airloom("up")
         empty.backfill("--backwards", "--max-active-runs", "1")
         return left, empty.state()

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,7 +63,7 @@ class Background:
 
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.record.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
+        with self.log.open("ab") as log, _uninterrupted():
             started = subprocess.Popen(
                 [sys.executable, *self.command],
                 env={**environment, **self.variables},
@@ -71,10 +74,10 @@ class Background:
                 start_new_session=True,
                 umask=0o077,
             )
-        # Detached on purpose: it outlives this command, and nobody waits for it.
-        started.returncode = 0
-        identity = {"pid": started.pid, "created": psutil.Process(started.pid).create_time()}
-        self.record.write_text(json.dumps(identity), encoding="utf-8")
+            # Detached on purpose: it outlives this command, and nobody waits for it.
+            started.returncode = 0
+            identity = {"pid": started.pid, "created": psutil.Process(started.pid).create_time()}
+            self.record.write_text(json.dumps(identity), encoding="utf-8")
 
     def process(self) -> psutil.Process | None:
         """Return the running process, None when it has ended; a later process with its number is not taken for it."""
@@ -103,6 +106,22 @@ class Background:
         except OSError:
             return ""
         return "\n".join(lines[-_LOG_TAIL:])
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Keep Ctrl-C waiting for a moment: a process that was started and not recorded could not be stopped any more."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def stop(services: Iterable[Background]) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 from airflow.listeners import hookimpl
 
 from airloom.stores.feast_loading import load_feast
+from airloom.stores.safe_formats import load_skops
 
 log = logging.getLogger(__name__)
 
@@ -25,13 +26,13 @@ LIBRARIES = (
     "pyarrow.dataset",
     "deltalake",
     "duckdb",
+    "airloom.steps.check",
     "great_expectations",
     "mlflow.pyfunc",
     "mlflow.data.pandas_dataset",
     "mlflow.store.tracking.sqlalchemy_store",
     "mlflow.store.model_registry.sqlalchemy_store",
     "sklearn.ensemble",
-    "skops.io",
     "torch",
     "torch._dynamo",
 )
@@ -51,10 +52,10 @@ def preload() -> float:
         Seconds that it took.
     """
     started = time.monotonic()
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     for library in LIBRARIES:
         importlib.import_module(library)
     load_feast()
+    load_skops()
     seconds = time.monotonic() - started
-    log.info("Preloaded %d libraries in %.1f s; tasks find them in memory.", len(LIBRARIES) + 1, seconds)
+    log.info("Preloaded %d libraries in %.1f s; tasks find them in memory.", len(LIBRARIES) + 2, seconds)
     return seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,6 +15,9 @@ from airloom.core.expectations import Expectation, Suite, unknown_argument, unkn
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# Its import tells of every function that it does not document.
+logging.getLogger("great_expectations").setLevel(logging.WARNING)
 
 _COUNTS = (
     "element_count",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import warnings
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from airloom.core.errors import DataError
@@ -19,11 +22,16 @@ _TRUSTED = (
 )
 
 
+def load_skops() -> ModuleType:
+    """Import skops quietly: it looks at every attribute of every module, also at those that warn about being old."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return importlib.import_module("skops.io")
+
+
 def save_estimator(estimator: Any, file: Path) -> None:
     """Write a fitted scikit-learn estimator in skops' format."""
-    import skops.io
-
-    skops.io.dump(estimator, file)
+    load_skops().dump(estimator, file)
 
 
 def load_estimator(file: Path) -> Any:
@@ -34,11 +42,11 @@ def load_estimator(file: Path) -> Any:
     """
     import zipfile
 
-    import skops.io
+    skops = load_skops()
     from skops.io.exceptions import UntrustedTypesFoundException
 
     try:
-        return skops.io.load(file, trusted=list(_TRUSTED))
+        return skops.load(file, trusted=list(_TRUSTED))
     except (UntrustedTypesFoundException, TypeError, zipfile.BadZipFile, KeyError) as error:
         raise _refused(file, error) from error
 
