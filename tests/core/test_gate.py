@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airloom.core.gate import Case, Head, Judged, Verdict, decide
-from airloom.core.pipeline import Gate
+from airloom.core.gate import Case, Comparison, Effect, Head, Judged, SliceEffect, Verdict, decide
+from airloom.core.pipeline import Gate, Slices
 
 D = date(2013, 2, 10)
 RULES = Gate(metric="roc_auc", min_effect=0.01, min_rows=100, floors={"roc_auc": 0.6, "log_loss": 0.7})
@@ -22,7 +22,21 @@ def judged(auc=0.7, *, version=2, as_of=D, rows=1000, digest="same", **metrics):
     )
 
 
-def verdict(challenger, champion=None, head=None, rules=RULES) -> Verdict:
+def effect(challenger, champion, spread=0.0):
+    """The effect of two values of the metric, with bounds that lie a spread away from it."""
+    gain = challenger - champion
+    bounds = {"lower": gain - spread, "upper": gain + spread}
+    return Effect(challenger=challenger, champion=champion, gain=gain, samples=1000, **bounds)
+
+
+def compared(challenger, champion, spread=0.0, slices=()):
+    mine, theirs = challenger.metrics.get("roc_auc"), champion.metrics.get("roc_auc") if champion else None
+    if mine is None or theirs is None or challenger.rows_digest != champion.rows_digest:
+        return None
+    return Comparison(effect=effect(mine, theirs, spread), slices=slices)
+
+
+def verdict(challenger, champion=None, head=None, rules=RULES, **comparison) -> Verdict:
     case = Case(
         pipeline="p",
         partition=challenger.as_of,
@@ -31,6 +45,7 @@ def verdict(challenger, champion=None, head=None, rules=RULES) -> Verdict:
         head=head,
         training_digest="t",
         pipeline_digest="d",
+        comparison=compared(challenger, champion, **comparison),
     )
     return decide(case, rules)
 
@@ -82,6 +97,39 @@ def test_an_equal_model_is_a_tie_even_without_a_minimum_effect():
     assert verdict(judged(0.70), champion, head_of(champion), rules).outcome == "tie"
 
 
+def test_a_gain_that_chance_could_show_keeps_the_champion():
+    champion = judged(0.70, version=1, as_of=date(2013, 2, 9))
+    assert verdict(judged(0.72), champion, head_of(champion), spread=0.009).outcome == "better"
+    assert verdict(judged(0.72), champion, head_of(champion), spread=0.011).outcome == "tie"
+
+
+SLICED = RULES.model_copy(update={"slices": Slices(by=("origin",), max_regression=0.02, min_rows=100)})
+
+
+@pytest.mark.parametrize(("lower", "outcome"), [(-0.019, "better"), (-0.021, "rejected"), (None, "better")])
+def test_a_better_challenger_that_is_worse_on_a_slice_is_refused(lower, outcome):
+    champion = judged(0.70, version=1, as_of=date(2013, 2, 9))
+    found = None if lower is None else effect(0.7 + lower, 0.7)
+    slices = (SliceEffect(column="origin", value="JFK", rows=300, effect=found),)
+    judgement = verdict(judged(0.72), champion, head_of(champion), SLICED, slices=slices)
+    assert judgement.outcome == outcome
+    assert [check.rule for check in judgement.checks if check.rule.startswith("slice")] == ["slice origin=JFK"]
+
+
+def test_a_champion_that_was_scored_and_not_compared_is_incomparable():
+    champion = judged(0.60, version=1)
+    case = Case(
+        pipeline="p",
+        partition=D,
+        challenger=judged(0.9),
+        champion=champion,
+        head=head_of(champion),
+        training_digest="t",
+        pipeline_digest="d",
+    )
+    assert decide(case, RULES).outcome == "incomparable"
+
+
 def test_models_scored_on_different_rows_are_incomparable():
     champion = judged(0.60, version=1, digest="other")
     assert verdict(judged(0.90), champion, head_of(champion)).outcome == "incomparable"
@@ -128,4 +176,5 @@ def test_adding_a_rule_never_turns_a_refusal_into_an_acceptance(auc, champion_au
 def test_an_accepted_verdict_is_explained_by_what_speaks_for_it():
     champion = judged(0.70, version=1, as_of=date(2013, 2, 9))
     reasons = verdict(judged(0.72), champion, head_of(champion)).reasons
-    assert reasons == "gain roc_auc +0.0200 (0.7000 to 0.7200) (at least +0.01)"
+    expected = "more than +0.01 with confidence 0.95"
+    assert reasons == f"gain roc_auc +0.0200 (0.7000 to 0.7200), at least +0.0200 ({expected})"

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, computed_field
 
 from airloom.core.fingerprint import fingerprint
-from airloom.core.metrics import at_least_as_good, gain
+from airloom.core.metrics import at_least_as_good
 from airloom.core.pipeline import Gate
 
 Outcome = Literal["first", "better", "tie", "rejected", "incomparable", "older"]
@@ -59,6 +59,42 @@ class Head(Fact):
     as_of: date
 
 
+class Effect(Fact):
+    """By how much the challenger is better than the champion on the same rows.
+
+    Args:
+        challenger: The challenger's value of the gate's metric.
+        champion: The champion's.
+        gain: The difference, positive when the challenger is better, whichever direction is better.
+        lower: The lower end of the interval that holds the gain with the gate's confidence.
+        upper: Its upper end.
+        samples: How many bootstrap samples the interval rests on.
+    """
+
+    challenger: float
+    champion: float
+    gain: float
+    lower: float
+    upper: float
+    samples: int
+
+
+class SliceEffect(Fact):
+    """The effect on the rows with one value of a column; None where they are too few to tell."""
+
+    column: str
+    value: str
+    rows: int
+    effect: Effect | None
+
+
+class Comparison(Fact):
+    """The effect on all rows and on every declared slice."""
+
+    effect: Effect
+    slices: tuple[SliceEffect, ...] = ()
+
+
 class Check(Fact):
     """One rule and what came of it, in numbers."""
 
@@ -82,6 +118,7 @@ class Verdict(Fact):
         training_digest: The training set.
         pipeline_digest: The declaration.
         degraded: Whether the training data carries a warning.
+        comparison: Challenger against champion, None when there was no champion that could be scored.
     """
 
     pipeline: str
@@ -94,6 +131,7 @@ class Verdict(Fact):
     training_digest: str
     pipeline_digest: str
     degraded: bool = False
+    comparison: Comparison | None = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -125,6 +163,7 @@ class Case(Fact):
     training_digest: str
     pipeline_digest: str
     degraded: bool = False
+    comparison: Comparison | None = None
 
 
 def decide(case: Case, rules: Gate) -> Verdict:
@@ -140,12 +179,13 @@ def decide(case: Case, rules: Gate) -> Verdict:
     fitness = [*_finite(case.challenger, rules), _enough_rows(case.challenger, rules)]
     fitness += _floors(case.challenger, rules)
     comparable = _comparable(case, rules)
-    effect = _effect(case, rules) if _all_passed(fitness + comparable) else []
+    effect = [_effect(case.comparison, rules)] if case.comparison else []
+    slices = [_slice(each, rules) for each in case.comparison.slices] if case.comparison else []
     order = _order(case)
     return Verdict(
         **dict(case),
-        outcome=_outcome(case, fitness, comparable, effect, order),
-        checks=(*fitness, *comparable, *effect, *order),
+        outcome=_outcome(case, fitness + slices, comparable, effect, order),
+        checks=(*fitness, *comparable, *effect, *slices, *order),
     )
 
 
@@ -215,6 +255,12 @@ def _comparable(case: Case, rules: Gate) -> list[Check]:
             rule=f"champion {rules.metric}", passed=is_finite(value), found=_number(value), expected="a finite number"
         ),
         Check(rule="same rows", passed=same, found="same" if same else "different", expected="same rows for both"),
+        Check(
+            rule="compared",
+            passed=case.comparison is not None,
+            found="row by row" if case.comparison else "not compared",
+            expected="row by row",
+        ),
     ]
 
 
@@ -222,20 +268,31 @@ def _missing_champion(head: Head) -> Check:
     return Check(rule="champion", passed=False, found=f"version {head.version} not scored", expected="scored")
 
 
-def _effect(case: Case, rules: Gate) -> list[Check]:
-    mine = case.challenger.metrics.get(rules.metric)
-    theirs = case.champion.metrics.get(rules.metric) if case.champion else None
-    if mine is None or theirs is None:
-        return []
-    effect = gain(rules.metric, mine, theirs)
-    return [
-        Check(
-            rule=f"gain {rules.metric}",
-            passed=effect > 0 and effect >= rules.min_effect,
-            found=f"{effect:+.4f} ({theirs:.4f} to {mine:.4f})",
-            expected=f"at least {rules.min_effect:+g}",
-        )
-    ]
+def _effect(comparison: Comparison, rules: Gate) -> Check:
+    """Demand a gain that chance alone would hardly show."""
+    effect = comparison.effect
+    return Check(
+        rule=f"gain {rules.metric}",
+        passed=effect.gain > 0 and effect.lower > rules.min_effect,
+        found=f"{effect.gain:+.4f} ({effect.champion:.4f} to {effect.challenger:.4f}), at least {effect.lower:+.4f}",
+        expected=f"more than {rules.min_effect:+g} with confidence {rules.confidence:g}",
+    )
+
+
+def _slice(each: SliceEffect, rules: Gate) -> Check:
+    """Demand that no slice is worse than allowed; what is too small to tell is said, and passes."""
+    allowed = rules.slices.max_regression if rules.slices else 0.0
+    if each.effect is None:
+        found, passed = f"{each.rows} rows, too few to tell", True
+    else:
+        found = f"{each.effect.gain:+.4f} on {each.rows} rows, at least {each.effect.lower:+.4f}"
+        passed = each.effect.lower >= -allowed
+    return Check(
+        rule=f"slice {each.column}={each.value}",
+        passed=passed,
+        found=found,
+        expected=f"at least {-allowed:+g} with confidence {rules.confidence:g}",
+    )
 
 
 def _order(case: Case) -> list[Check]:

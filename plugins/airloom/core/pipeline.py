@@ -146,13 +146,23 @@ class Train(Declared):
         return self
 
 
+class Slices(Declared):
+    """Groups of rows on which a challenger must not be worse than allowed."""
+
+    by: tuple[str, ...] = Field(min_length=1)
+    max_regression: float = Field(ge=0, allow_inf_nan=False)
+    min_rows: int = Field(default=200, ge=2)
+
+
 class Gate(Declared):
     """The rules that a challenger must pass."""
 
     metric: str
     min_effect: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
     min_rows: int = Field(default=1, ge=1)
     floors: dict[str, float] = {}
+    slices: Slices | None = None
 
     @model_validator(mode="after")
     def _known_metrics(self) -> Gate:
@@ -205,6 +215,14 @@ class Pipeline(Declared):
         keys = inputs.intersection(self.tables[self.label.table].key)
         if keys:
             raise problem_at(f"{min(keys)!r} identifies a row and cannot be learned from", "train", "inputs")
+        return self
+
+    @model_validator(mode="after")
+    def _slices_are_inputs(self) -> Pipeline:
+        known = {*self.train.inputs.categorical, *self.train.inputs.numeric}
+        for name in self.gate.slices.by if self.gate.slices else ():
+            if name not in known:
+                raise problem_at(f"no input {name!r} in train.inputs to slice by", "gate", "slices", "by")
         return self
 
     @property

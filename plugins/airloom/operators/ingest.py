@@ -53,6 +53,8 @@ class ValidateOperator(StepOperator):
         from airloom.steps.validate import validate
 
         validation = validate(pipeline, partition, self.table, settings)
+        # Also of a table that is blocked: that is when a person follows the link to the result.
+        self.record = validation
         for failure in validation.failures:
             self.log.warning("%s: %s on %s: %s", failure.severity, failure.expectation, failure.column, failure.found)
         if validation.outcome == "blocked":

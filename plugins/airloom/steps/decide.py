@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 
-from airloom.core.gate import Case, Judged, Verdict
+from airloom.core.gate import Case, Comparison, Judged, Verdict
 from airloom.core.gate import decide as judge
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Decided, Evaluation
 from airloom.core.settings import Settings
+from airloom.steps.compare import compare
 from airloom.stores.ledger import Ledger
 
 
@@ -19,13 +20,15 @@ def decide(pipeline: Pipeline, partition: date, evaluation: Evaluation, settings
         pipeline: The declaration.
         partition: The as-of of the challenger.
         evaluation: Challenger and champion on the same rows.
-        settings: Where the ledger is.
+        settings: Where the ledger and the results by row are.
 
     Returns:
         The verdict's identifier and outcome.
     """
     ledger = Ledger(settings.state_url)
-    verdict = _judged_before(ledger, evaluation) or judge(_case(pipeline, ledger, evaluation), pipeline.gate)
+    verdict = _judged_before(ledger, evaluation) or judge(
+        _case(pipeline, ledger, evaluation, compare(pipeline, evaluation, settings)), pipeline.gate
+    )
     ledger.record(verdict)
     return Decided(
         pipeline=pipeline.name,
@@ -52,7 +55,7 @@ def _judged_before(ledger: Ledger, evaluation: Evaluation) -> Verdict | None:
     return None
 
 
-def _case(pipeline: Pipeline, ledger: Ledger, evaluation: Evaluation) -> Case:
+def _case(pipeline: Pipeline, ledger: Ledger, evaluation: Evaluation, comparison: Comparison | None) -> Case:
     effective_from = {row.version: row.effective_from for row in ledger.history(pipeline.name)}
     champion = evaluation.champion_version
     return Case(
@@ -60,6 +63,7 @@ def _case(pipeline: Pipeline, ledger: Ledger, evaluation: Evaluation) -> Case:
         partition=evaluation.partition,
         challenger=_judged(evaluation, evaluation.challenger, evaluation.challenger_version, evaluation.partition),
         champion=None if champion is None else _judged(evaluation, "champion", champion, effective_from[champion]),
+        comparison=comparison,
         head=ledger.head(pipeline.name),
         training_digest=evaluation.training_digest,
         pipeline_digest=pipeline.digest,

@@ -67,7 +67,9 @@ def evaluate(
         metrics[CHAMPION] = score_metrics(label, champion)
     _log_holdout(pipeline, fitted, metrics, settings)
     version = registry.register(challenger.run_id, {"airloom.rows_digest": rows.digest})
-    results = rows.frame[[*pipeline.tables[pipeline.label.table].key, pipeline.label.column]].assign(
+    slices = pipeline.gate.slices.by if pipeline.gate.slices else ()
+    described = [*pipeline.tables[pipeline.label.table].key, pipeline.label.column, *slices]
+    results = rows.frame[list(dict.fromkeys(described))].assign(
         challenger=scores[challenger.candidate], champion=champion
     )
     return Evaluation(
