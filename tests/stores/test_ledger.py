@@ -56,6 +56,33 @@ def test_of_several_processes_that_promote_at_once_exactly_one_wins(ledger):
     assert len(ledger.history("p")) == 1
 
 
+def _promote_behind_a_barrier(url, version, rounds, barrier, outcomes):
+    ledger, won = Ledger(url), []
+    for epoch in range(rounds):
+        barrier.wait(timeout=60)
+        try:
+            won.append(promote(ledger, version, date(2013, 2, 1), epoch).epoch)
+        except GateError:
+            continue
+    outcomes.put((version, won))
+
+
+def test_of_two_processes_that_promote_at_the_same_moment_exactly_one_wins_every_time(ledger):
+    spawn, rounds = get_context("spawn"), 200
+    assert ledger.head("p") is None
+    barrier, outcomes = spawn.Barrier(2), spawn.Queue()
+    arguments = [(ledger.state_url, version, rounds, barrier, outcomes) for version in (1, 2)]
+    processes = [spawn.Process(target=_promote_behind_a_barrier, args=each) for each in arguments]
+    for process in processes:
+        process.start()
+    won = dict(outcomes.get(timeout=120) for _ in processes)
+    for process in processes:
+        process.join()
+    winners = {epoch: version for version, epochs in won.items() for epoch in epochs}
+    assert sorted([*won[1], *won[2]]) == list(range(1, rounds + 1))
+    assert {row.epoch: row.version for row in ledger.history("p")} == winners
+
+
 def test_a_verdict_is_kept_once_and_read_back_whole(ledger):
     challenger = Judged(version=1, as_of=date(2013, 2, 1), rows=10, rows_digest="r", metrics={"roc_auc": 0.7})
     case = Case(

@@ -13,6 +13,7 @@ from airloom.cli.console import errors
 from airloom.cli.demo import demo
 from airloom.cli.down import down
 from airloom.cli.env import env
+from airloom.cli.ledger import ledger, verdict
 from airloom.cli.status import status
 from airloom.cli.up import up
 from airloom.core.errors import AirloomError
@@ -24,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (up, down, demo, env, backfill, status, apply):
+for command in (up, down, demo, env, backfill, status, ledger, verdict, apply):
     app.command()(command)
 
 

@@ -161,6 +161,14 @@ class Ledger:
         query = verdicts.select().where(verdicts.c.pipeline == pipeline).order_by(verdicts.c.decided_at)
         return self._verdicts(query if partition is None else query.where(verdicts.c.partition == partition))
 
+    def decisions(self, pipeline: str) -> list[tuple[datetime, Verdict]]:
+        """Return a pipeline's verdicts with the moments at which they were made, oldest first."""
+        verdicts = schema().verdicts
+        query = verdicts.select().where(verdicts.c.pipeline == pipeline).order_by(verdicts.c.decided_at)
+        with self._reader.connect() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [(row["decided_at"], Verdict.model_validate_json(row["body"])) for row in rows]
+
     def _champions(self, query: Select[tuple[object, ...]]) -> list[Champion]:
         with self._reader.connect() as connection:
             rows = connection.execute(query).mappings().all()
