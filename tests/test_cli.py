@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from terminal import interruptible
 
 COMMAND = [sys.executable, "-c", "from airloom.cli import main; main()"]
 PROJECT = Path(__file__).parents[1]
@@ -123,8 +124,9 @@ def test_down_when_nothing_runs_says_so(airloom):
 
 def test_an_interrupt_ends_a_command_without_a_traceback():
     code = "from airloom.cli import app, main; import time; app.command('wait')(lambda: time.sleep(60)); main()"
+    code = f"import sys; sys.argv = ['airloom', 'wait']; print(1, flush=True); {code}"
     child = subprocess.Popen(
-        [sys.executable, "-c", f"import sys; sys.argv = ['airloom', 'wait']; print(1, flush=True); {code}"],
+        interruptible([sys.executable, "-c", code]),
         env={**os.environ, "PYTHONPATH": str(PROJECT / "plugins")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -14,6 +14,7 @@ from datetime import date
 from pathlib import Path
 
 import psutil
+from terminal import interruptible
 
 from airloom.core.settings import Settings
 from airloom.stores.lake import Lake
@@ -117,7 +118,11 @@ class Installation:
         output = (self.folder / "started.log").open("ab")
         with output:
             return subprocess.Popen(
-                command, env=self.environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+                interruptible(command),
+                env=self.environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
 
     def processes(self):

@@ -1,5 +1,6 @@
 """The chain through the real scheduler, on real days, in one installation; the tests build on each other in order."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
@@ -120,6 +121,19 @@ def test_the_corrected_day_repairs_what_was_degraded(installation):
     lake = installation.lake()
     assert not any(lake[table][each].degraded for table in lake for each in (day(7), day(8)))
     assert installation.tasks("train", GOOD)["apply"] == "success"
+
+
+def test_a_person_promotes_a_version_and_rolls_it_back(installation):
+    champion = installation.champions()[-1][1]
+    other = next(version for version in (1, 2, 3) if version != champion)
+    installation.airloom("promote", PIPELINE, str(other), "--reason", "a trial")
+    assert installation.champions()[-1] == (day(8), other)
+    installation.airloom("rollback", PIPELINE, "--reason", "the trial is over")
+    assert installation.champions()[-1] == (day(8), champion)
+    told = json.loads(installation.airloom("ledger", PIPELINE, "--json").stdout)["champions"][-1]
+    assert (told["actor"], told["reason"]) == ("admin", "rollback: the trial is over")
+    refused = installation.airloom("promote", PIPELINE, str(champion), "--reason", "again", check=False)
+    assert (refused.returncode, "the champion already" in refused.stderr) == (4, True)
 
 
 @pytest.mark.parametrize(("stage", "task"), [("ingest", "extract"), ("train", "await_inputs")])

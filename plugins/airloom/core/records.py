@@ -217,6 +217,34 @@ class Decided(Record):
     outcome: str
 
 
+class Chosen(Record):
+    """What a person wants to be champion.
+
+    Args:
+        action: `rollback` or `promote`.
+        version: The version.
+        epoch: The ledger's epoch that it was chosen against; applying it is refused once that has moved.
+        actor: Who wants it.
+        reason: Why.
+    """
+
+    action: str
+    version: int
+    epoch: int
+    actor: str
+    reason: str
+
+
+class Proven(Record):
+    """A chosen version that was loaded and has scored.
+
+    Args:
+        rows: How many rows it scored.
+    """
+
+    rows: int
+
+
 class Applied(Record):
     """What a verdict did to the champion.
 

@@ -156,6 +156,23 @@ class AirflowApi:
             return False
         return True
 
+    def trigger(self, dag_id: str, params: dict[str, Any]) -> str:
+        """Start a run of a DAG that has no schedule, with its params.
+
+        Returns:
+            The run's id.
+        """
+        from airflow_client.client import TriggerDAGRunPostBody
+
+        body = TriggerDAGRunPostBody(conf=params, logical_date=None)
+        with self._calling(f"triggering {dag_id}"):
+            return str(self._runs.trigger_dag_run(dag_id, body).dag_run_id)
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """Return the state of one run."""
+        with self._calling(f"reading a run of {dag_id}"):
+            return str(self._runs.get_dag_run(dag_id, run_id).state.value)
+
     def count_runs(self, dag_id: str, days: Range, states: list[str] | None = None) -> int:
         """Count the runs of a DAG for a range of days, all of them or those in given states."""
         first, last = days.instants()

@@ -46,6 +46,10 @@ class StepOperator(BaseOperator):
         self.pipeline = pipeline
         self.partition = partition
 
+    def day(self, pipeline: Pipeline, settings: Settings) -> date:
+        """Return the partition; an operator may know one when none is given."""
+        return parse_partition(self.partition)
+
     @abstractmethod
     def run_step(self, pipeline: Pipeline, partition: date, settings: Settings, context: Context) -> Record:
         """Call the step and return its record."""
@@ -54,8 +58,8 @@ class StepOperator(BaseOperator):
         """Run the step; what cannot be helped by a retry is not retried."""
         settings = Settings.from_environment()
         try:
-            partition = parse_partition(self.partition)
             pipeline = find_pipeline(settings.include, self.pipeline)
+            partition = self.day(pipeline, settings)
             self.record = self.run_step(pipeline, partition, settings, context)
         except NotDue as reason:
             raise AirflowSkipException(str(reason)) from None

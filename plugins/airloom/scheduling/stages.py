@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from inspect import cleandoc
+from typing import Any
 
-from airflow.sdk import DAG, Asset
+from airflow.sdk import DAG, Asset, Param
 
 from airloom.core.declaration import read_pipelines
 from airloom.core.pipeline import Pipeline
@@ -30,27 +31,46 @@ def stage_dag(pipeline: Pipeline, stage: str, doc: str) -> DAG:
     """
     schedule = pipeline.schedule
     return DAG(
-        dag_id=f"{pipeline.name}.{stage}",
-        description=cleandoc(doc).splitlines()[0],
-        doc_md=f"{cleandoc(doc)}\n\n---\n*{pipeline.name}*: {pipeline.description}",
         schedule=Nightly(schedule.nightly, schedule.timezone),
         start_date=_logical_date(schedule.start),
         end_date=_logical_date(schedule.end) if schedule.end else None,
         catchup=False,
-        tags=[pipeline.name, stage, "airloom"],
-        default_args={
+        **_common(pipeline, stage, doc),
+    )
+
+
+def action_dag(pipeline: Pipeline, action: str, doc: str, params: dict[str, Param]) -> DAG:
+    """Make a DAG that runs when a person triggers it.
+
+    Args:
+        pipeline: The declaration.
+        action: What it is for.
+        doc: What it does, in Markdown.
+        params: What the person is asked.
+    """
+    return DAG(schedule=None, params=params, max_active_runs=1, **_common(pipeline, action, doc))
+
+
+def asset(pipeline: Pipeline, name: str) -> Asset:
+    """Return the asset that a stage publishes: `raw`, `features`, `champion` or `predictions`."""
+    return Asset(name=f"{pipeline.name}.{name}", uri=f"airloom://{pipeline.name}/{name}", group=pipeline.name)
+
+
+def _common(pipeline: Pipeline, name: str, doc: str) -> dict[str, Any]:
+    """Return what all DAGs of a pipeline have in common."""
+    return {
+        "dag_id": f"{pipeline.name}.{name}",
+        "description": cleandoc(doc).splitlines()[0],
+        "doc_md": f"{cleandoc(doc)}\n\n---\n*{pipeline.name}*: {pipeline.description}",
+        "tags": [pipeline.name, name, "airloom"],
+        "default_args": {
             "owner": pipeline.owner,
             "pipeline": pipeline.name,
             "retries": RETRIES,
             "retry_delay": timedelta(seconds=10),
             "retry_exponential_backoff": True,
         },
-    )
-
-
-def asset(pipeline: Pipeline, name: str) -> Asset:
-    """Return the asset that a stage publishes: `raw`, `features`, `champion` or `predictions`."""
-    return Asset(name=f"{pipeline.name}.{name}", uri=f"airloom://{pipeline.name}/{name}", group=pipeline.name)
+    }
 
 
 def _logical_date(day: date) -> datetime:

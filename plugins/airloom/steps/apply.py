@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import date
 
 from airloom.core.gate import Verdict
 from airloom.core.pipeline import Pipeline
-from airloom.core.records import Applied, Dataset
+from airloom.core.records import Applied, Chosen, Dataset
 from airloom.core.settings import Settings
-from airloom.stores.ledger import Ledger
+from airloom.stores.ledger import Champion, Ledger
 from airloom.stores.models import ModelRegistry
+
+_log = logging.getLogger(__name__)
 
 
 def apply(pipeline: Pipeline, partition: date, verdict_id: str, settings: Settings, actor: str) -> Applied:
@@ -32,6 +35,7 @@ def apply(pipeline: Pipeline, partition: date, verdict_id: str, settings: Settin
     """
     ledger = Ledger(settings.state_url)
     verdict = ledger.verdict(verdict_id)
+    drift = align_alias(pipeline, settings)
     moved = verdict.accepted and not _is_applied(ledger, verdict)
     if moved:
         ledger.promote(
@@ -43,28 +47,101 @@ def apply(pipeline: Pipeline, partition: date, verdict_id: str, settings: Settin
             actor=actor,
             reason=f"{verdict.outcome}: {verdict.reasons}",
         )
-    head = ledger.head(pipeline.name)
-    if head is not None:
-        ModelRegistry(settings, pipeline.name).set_alias("champion", head.version)
-    version = head.version if head else None
-    return Applied(
-        pipeline=pipeline.name,
-        partition=partition,
-        headline=_headline(verdict, moved, version),
-        champion_version=version,
-        epoch=head.epoch if head else 0,
-        moved=moved,
-        inputs=(Dataset(name="verdict", partition=partition, version=verdict.id),),
-        outputs=(Dataset(name="champion", partition=partition, version=str(version)),) if moved else (),
-    )
+    inputs = (Dataset(name="verdict", partition=partition, version=verdict.id),)
+    return _applied(pipeline, partition, settings, moved, verdict.outcome, drift, inputs)
+
+
+def apply_choice(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> Applied:
+    """Make the version that a person has chosen the champion, then let the MLflow alias follow the ledger.
+
+    Args:
+        pipeline: The declaration.
+        chosen: The choice; applying it twice ends in the same state as applying it once.
+        settings: Where ledger and registry are.
+
+    Returns:
+        The champion afterwards.
+
+    Raises:
+        GateError: The champion has moved since the choice was made.
+    """
+    ledger = Ledger(settings.state_url)
+    drift = align_alias(pipeline, settings)
+    reason = f"{chosen.action}: {chosen.reason}"
+    moved = not any(_is_choice(row, chosen, reason) for row in ledger.history(pipeline.name))
+    if moved:
+        ledger.promote(
+            pipeline.name,
+            expected_epoch=chosen.epoch,
+            effective_from=chosen.partition,
+            version=chosen.version,
+            verdict=None,
+            actor=chosen.actor,
+            reason=reason,
+        )
+    return _applied(pipeline, chosen.partition, settings, moved, chosen.action, drift, chosen.inputs)
+
+
+def align_alias(pipeline: Pipeline, settings: Settings) -> str:
+    """Make the MLflow alias `champion` what the ledger says, and tell when it was something else.
+
+    Returns:
+        What was wrong, empty when nothing was: somebody has moved the alias, or a crash came before it was set.
+
+    Raises:
+        GateError: The champion's version has been deleted from the registry.
+    """
+    head = Ledger(settings.state_url).head(pipeline.name)
+    if head is None:
+        return ""
+    registry = ModelRegistry(settings, pipeline.name)
+    found = registry.alias()
+    if found == head.version:
+        return ""
+    registry.set_alias("champion", head.version)
+    drift = f"the alias pointed at {f'version {found}' if found else 'nothing'} and was set to version {head.version}"
+    _log.warning("%s: %s, the champion of the ledger.", pipeline.name, drift)
+    return drift
 
 
 def _is_applied(ledger: Ledger, verdict: Verdict) -> bool:
     return any(row.verdict == verdict.id for row in ledger.history(verdict.pipeline))
 
 
-def _headline(verdict: Verdict, moved: bool, version: int | None) -> str:
+def _is_choice(row: Champion, chosen: Chosen, reason: str) -> bool:
+    """Tell whether a row of the ledger is this very choice, applied by an attempt before."""
+    wanted = (chosen.epoch + 1, chosen.version, chosen.partition, chosen.actor, reason)
+    return (row.epoch, row.version, row.effective_from, row.actor, row.reason) == wanted
+
+
+def _applied(
+    pipeline: Pipeline,
+    partition: date,
+    settings: Settings,
+    moved: bool,
+    why: str,
+    drift: str,
+    inputs: tuple[Dataset, ...],
+) -> Applied:
+    """Let the alias follow, and say who is champion now."""
+    head = Ledger(settings.state_url).head(pipeline.name)
+    if moved and head is not None:
+        ModelRegistry(settings, pipeline.name).set_alias("champion", head.version)
+    version = head.version if head else None
+    return Applied(
+        pipeline=pipeline.name,
+        partition=partition,
+        headline=_headline(moved, version, why) + (f"; {drift}" if drift else ""),
+        champion_version=version,
+        epoch=head.epoch if head else 0,
+        moved=moved,
+        inputs=inputs,
+        outputs=(Dataset(name="champion", partition=partition, version=str(version)),) if moved else (),
+    )
+
+
+def _headline(moved: bool, version: int | None, why: str) -> str:
     if moved:
-        return f"champion is now version {version} ({verdict.outcome})"
+        return f"champion is now version {version} ({why})"
     champion = f"champion stays version {version}" if version else "there is still no champion"
-    return f"{champion} ({verdict.outcome})"
+    return f"{champion} ({why})"

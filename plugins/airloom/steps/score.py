@@ -91,7 +91,7 @@ def score(pipeline: Pipeline, partition: date, settings: Settings, run_id: str) 
     published = _Published.read(pipeline, settings)
     healed = published.stale(partition)
     for day in healed:
-        _score_day(published, day, _joined(published, day, settings), settings, run_id)
+        _score_day(published, day, rows_to_score(pipeline, day, settings), settings, run_id)
     try:
         done = _score_partition(published, partition, settings, run_id)
     except NotDue as reason:
@@ -135,7 +135,7 @@ def _score_partition(published: _Published, partition: date, settings: Settings,
     if published.is_current(partition):
         rows = len(Lake(settings.lake / pipeline.name).read(TABLE, [partition], columns=["score"]))
         return _Done(f"{counted(rows, 'row')} scored before, unchanged", champion.version, rows)
-    joined = _joined(published, partition, settings)
+    joined = rows_to_score(pipeline, partition, settings)
     compared = compare_online(pipeline, partition, joined, settings)
     expired = count_expired(pipeline, partition, joined, settings)
     _score_day(published, partition, joined, settings, run_id)
@@ -162,11 +162,15 @@ def _score_day(published: _Published, day: date, joined: pd.DataFrame, settings:
     lake.replace(TABLE, version, rows, {"model": champion.version, "run": run_id})
 
 
-def _joined(published: _Published, day: date, settings: Settings) -> pd.DataFrame:
-    """Return the rows to score of a day, with what was known of their entities at its end."""
-    pipeline, table = published.pipeline, f"raw.{published.pipeline.score.entities}"
+def rows_to_score(pipeline: Pipeline, day: date, settings: Settings) -> pd.DataFrame:
+    """Return the rows to score of a day, with what was known of their entities at its end.
+
+    Raises:
+        NotDue: The day has none that are published.
+    """
+    table = f"raw.{pipeline.score.entities}"
     lake = Lake(settings.lake / pipeline.name)
-    if day not in published.versions[table]:
+    if day not in lake.partitions(table):
         raise NotDue(f"{table} of {day} is not published: there is nothing to score.", do="run ingest for the day")
     return join_features(pipeline, settings, lake.read(table, [day]), as_of(day, pipeline.schedule.timezone))
 

@@ -1,0 +1,80 @@
+"""A person's move of the champion, as a run of the champion DAG: Airflow authorises, serialises and records it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import date
+
+from airloom.core.errors import GateError, SetupError
+from airloom.core.pipeline import Pipeline
+from airloom.core.settings import Settings
+from airloom.launcher.api import AirflowApi
+from airloom.launcher.ports import Ports
+from airloom.launcher.secrets import USER
+from airloom.steps.choose import choose, current_partition
+from airloom.stores.ledger import Champion, Ledger
+
+_PAUSE_SECONDS = 1.0
+_PATIENCE_SECONDS = 180.0
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person wants.
+
+    Args:
+        action: `rollback` or `promote`.
+        version: The version; may be left out of a rollback.
+        first: The day from which it is to be champion, None for the newest one that can be scored.
+        reason: Why.
+    """
+
+    action: str
+    version: int | None
+    first: date | None
+    reason: str
+
+
+def move(settings: Settings, ports: Ports, pipeline: Pipeline, wish: Wish) -> Champion:
+    """Run the champion DAG and wait for it.
+
+    Args:
+        settings: The places of the installation.
+        ports: Where Airflow answers.
+        pipeline: The pipeline.
+        wish: What is wanted; it is checked here first, so that a mistake is told at once.
+
+    Returns:
+        The champion afterwards.
+
+    Raises:
+        UsageError: The wish makes no sense.
+        GateError: It cannot be fulfilled, or the run failed.
+        SetupError: Airflow does not answer, or not in time.
+    """
+    day = wish.first or current_partition(pipeline, settings)
+    wanted = choose(pipeline, day, wish.action, wish.version, USER, wish.reason, settings)
+    api, dag_id = AirflowApi(settings, ports), f"{pipeline.name}.champion"
+    api.unpause(dag_id)
+    # The version is named: what was shown to the person is what is applied.
+    params = {
+        "action": wish.action,
+        "version": wanted.version,
+        "effective_from": day.isoformat(),
+        "reason": wish.reason,
+    }
+    run_id = api.trigger(dag_id, params)
+    _wait(api, dag_id, run_id, ports)
+    return Ledger(settings.state_url).history(pipeline.name)[-1]
+
+
+def _wait(api: AirflowApi, dag_id: str, run_id: str, ports: Ports) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    where = f"{ports.airflow_url}/dags/{dag_id}/runs/{run_id}"
+    while (state := api.run_state(dag_id, run_id)) != "success":
+        if state == "failed":
+            raise GateError("The champion was not moved.", where=where, do="the log of the failed task says why")
+        if time.monotonic() > deadline:
+            raise SetupError("The run has not ended yet.", where=where, found=state, do="look there how it goes on")
+        time.sleep(_PAUSE_SECONDS)

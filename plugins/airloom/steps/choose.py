@@ -1,0 +1,106 @@
+"""choose: what a person wants to be champion, checked against the ledger and the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Literal, get_args
+
+from airloom.core.errors import GateError, UsageError
+from airloom.core.pipeline import Pipeline
+from airloom.core.records import Chosen, Dataset
+from airloom.core.settings import Settings
+from airloom.stores.lake import Lake
+from airloom.stores.ledger import Champion, Ledger
+from airloom.stores.models import ModelRegistry
+
+Action = Literal["rollback", "promote"]
+
+
+def choose(
+    pipeline: Pipeline,
+    partition: date,
+    action: str,
+    version: int | None,
+    actor: str,
+    reason: str,
+    settings: Settings,
+) -> Chosen:
+    """Check a person's wish and name the version that is to become champion; nothing is changed yet.
+
+    Args:
+        pipeline: The declaration.
+        partition: The day from which the version is to be champion.
+        action: `rollback`, to the champion before this one or to a named version; `promote`, a named version.
+        version: The version; may be left out of a rollback.
+        actor: Who wants it.
+        reason: Why.
+        settings: Where ledger and registry are.
+
+    Returns:
+        The choice, with the epoch of the ledger that it was made against.
+
+    Raises:
+        UsageError: There is no such action, or version or reason are missing.
+        GateError: There is nothing to roll back to, no such version, it is champion already, or it would go back in
+            time.
+    """
+    if action not in get_args(Action):
+        raise UsageError(f"There is no action {action!r}.", expected=" or ".join(get_args(Action)))
+    if not reason.strip():
+        raise UsageError("A champion is not moved without a reason.", do="say why; it is kept in the ledger")
+    history = Ledger(settings.state_url).history(pipeline.name)
+    head = history[-1] if history else None
+    wanted = version if version is not None else _previous(pipeline, action, history)
+    if head is not None and wanted == head.version:
+        raise GateError(f"Version {wanted} is the champion already.", found=f"since {head.effective_from}")
+    if action == "promote" and head is not None and partition < head.effective_from:
+        raise GateError(
+            f"A promotion cannot go back in time: the champion is effective from {head.effective_from}.",
+            found=str(partition),
+            expected=f"{head.effective_from} or later",
+            do="use rollback, which may",
+        )
+    ModelRegistry(settings, pipeline.name).version_info(wanted)
+    return Chosen(
+        pipeline=pipeline.name,
+        partition=partition,
+        headline=f"{action} to version {wanted} from {partition} on, by {actor}: {reason}",
+        action=action,
+        version=wanted,
+        epoch=head.epoch if head else 0,
+        actor=actor,
+        reason=reason,
+        inputs=(Dataset(name="model", version=str(wanted)),),
+    )
+
+
+def current_partition(pipeline: Pipeline, settings: Settings) -> date:
+    """Return the newest day whose rows can be scored: what is decided today holds from then on.
+
+    Raises:
+        GateError: Nothing is published yet.
+    """
+    table = f"raw.{pipeline.score.entities}"
+    published = Lake(settings.lake / pipeline.name).partitions(table)
+    if not published:
+        raise GateError(f"{pipeline.name} has published nothing that could be scored.", where=table)
+    return max(published)
+
+
+def _previous(pipeline: Pipeline, action: str, history: Sequence[Champion]) -> int:
+    """Return the champion that the current one has replaced when it first became champion.
+
+    After a rollback that is not the version that was rolled back, but the one before the version that came back.
+    """
+    if action == "promote":
+        raise UsageError("A promotion names a version.", do="give its number; airloom ledger lists them")
+    if not history:
+        raise GateError(f"{pipeline.name} has no champion that could be rolled back.")
+    first = next(place for place, row in enumerate(history) if row.version == history[-1].version)
+    if first == 0:
+        raise GateError(
+            f"There is nothing to roll back to: version {history[-1].version} is {pipeline.name}'s first champion.",
+            do="name a version",
+        )
+    return history[first - 1].version

@@ -1,0 +1,89 @@
+from datetime import date
+
+import pytest
+from synthetic_nights import pipeline_with, settings_at
+
+from airloom.core.errors import GateError, UsageError
+from airloom.steps.choose import choose
+from airloom.stores.ledger import Ledger
+from airloom.stores.models import ModelRegistry
+
+PIPELINE = pipeline_with()
+FIRST, NOW = date(2024, 1, 6), date(2024, 1, 20)
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    def version_info(registry, version):
+        if version > 9:
+            raise GateError(f"There is no version {version}.")
+
+    monkeypatch.setattr(ModelRegistry, "version_info", version_info)
+    return settings_at(tmp_path)
+
+
+def champions(settings, *versions):
+    for epoch, version in enumerate(versions):
+        Ledger(settings.state_url).promote(
+            "late",
+            expected_epoch=epoch,
+            effective_from=FIRST.replace(day=FIRST.day + epoch),
+            version=version,
+            verdict=None,
+            actor="test",
+            reason="better",
+        )
+
+
+def wish(settings, action="rollback", version=None, reason="it was wrong", day=NOW):
+    return choose(PIPELINE, day, action, version, "ann", reason, settings)
+
+
+@pytest.mark.parametrize(
+    ("history", "previous"),
+    [((1, 2), 1), ((1, 2, 5), 2), ((1, 2, 5, 2), 1), ((1, 5, 2, 5), 1)],
+)
+def test_a_rollback_goes_to_the_champion_before(settings, history, previous):
+    champions(settings, *history)
+    chosen = wish(settings)
+    assert (chosen.version, chosen.epoch, chosen.partition) == (previous, len(history), NOW)
+    assert (chosen.actor, chosen.reason) == ("ann", "it was wrong")
+
+
+def test_a_rollback_may_name_any_version_and_any_day(settings):
+    champions(settings, 1, 2)
+    assert wish(settings, version=7, day=FIRST).version == 7
+
+
+def test_a_promotion_needs_no_champion_before(settings):
+    assert (wish(settings, "promote", 3).version, wish(settings, "promote", 3).epoch) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("history", "arguments", "message"),
+    [
+        ((), {}, "no champion that could be rolled back"),
+        ((1,), {}, "nothing to roll back to"),
+        ((1, 2), {"version": 2}, "the champion already"),
+        ((1, 2), {"version": 10}, "no version 10"),
+        ((1, 2), {"action": "promote", "version": 3, "day": FIRST}, "cannot go back in time"),
+    ],
+)
+def test_what_cannot_be_is_refused(settings, history, arguments, message):
+    champions(settings, *history)
+    with pytest.raises(GateError, match=message):
+        wish(settings, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"action": "pin"}, "no action 'pin'"),
+        ({"reason": " "}, "without a reason"),
+        ({"action": "promote"}, "names a version"),
+    ],
+)
+def test_a_wish_that_makes_no_sense_is_a_usage_error(settings, arguments, message):
+    champions(settings, 1, 2)
+    with pytest.raises(UsageError, match=message):
+        wish(settings, **arguments)
