@@ -74,7 +74,7 @@ def test_the_ledger_is_there_for_programs_too():
 def test_a_verdict_reads_like_a_report():
     told = run("verdict", "flight_delays", "2013-02-10")
     assert "gain roc_auc" in told
-    assert "+0.0100 (0.6500 to 0.6600), at least -0.0020" in told
+    assert "+0.0100 [-0.0020, +0.0200] (0.6500 to 0.6600)" in told
     assert "failed" in told
     assert "verdict     tie" in told
     assert "champion    version 1 of 2013-02-09: roc_auc 0.6500" in told

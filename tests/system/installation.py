@@ -33,7 +33,7 @@ SHORTER = {
     "patience: 2h": "patience: 20m",
     "min_rows: 1000": "min_rows: 100",
     "confidence: 0.95": "confidence: 0.51",
-    "max_regression: 0.03": "max_regression: 0.5",
+    "max_regression: 0.05": "max_regression: 0.5",
     "floors: {roc_auc: 0.6}": "floors: {roc_auc: 0.2}",
     "max_iter: ": "max_iter: 1 #",
 }

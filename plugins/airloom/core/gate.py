@@ -274,8 +274,8 @@ def _effect(comparison: Comparison, rules: Gate) -> Check:
     return Check(
         rule=f"gain {rules.metric}",
         passed=effect.gain > 0 and effect.lower > rules.min_effect,
-        found=f"{effect.gain:+.4f} ({effect.champion:.4f} to {effect.challenger:.4f}), at least {effect.lower:+.4f}",
-        expected=f"more than {rules.min_effect:+g} with confidence {rules.confidence:g}",
+        found=f"{_interval(effect)} ({effect.champion:.4f} to {effect.challenger:.4f})",
+        expected=f"above {rules.min_effect:+g} at {rules.confidence:.0%}",
     )
 
 
@@ -285,14 +285,18 @@ def _slice(each: SliceEffect, rules: Gate) -> Check:
     if each.effect is None:
         found, passed = f"{each.rows} rows, too few to tell", True
     else:
-        found = f"{each.effect.gain:+.4f} on {each.rows} rows, at least {each.effect.lower:+.4f}"
+        found = f"{_interval(each.effect)} on {each.rows} rows"
         passed = each.effect.lower >= -allowed
     return Check(
         rule=f"slice {each.column}={each.value}",
         passed=passed,
         found=found,
-        expected=f"at least {-allowed:+g} with confidence {rules.confidence:g}",
+        expected=f"not below {-allowed:+g} at {rules.confidence:.0%}",
     )
+
+
+def _interval(effect: Effect) -> str:
+    return f"{effect.gain:+.4f} [{effect.lower:+.4f}, {effect.upper:+.4f}]"
 
 
 def _order(case: Case) -> list[Check]:

@@ -48,7 +48,14 @@ def action_dag(pipeline: Pipeline, action: str, doc: str, params: dict[str, Para
         doc: What it does, in Markdown.
         params: What the person is asked.
     """
-    return DAG(schedule=None, params=params, max_active_runs=1, **_common(pipeline, action, doc))
+    return DAG(
+        schedule=None,
+        params=params,
+        max_active_runs=1,
+        # It runs when a person asks, who should not find it paused.
+        is_paused_upon_creation=False,
+        **_common(pipeline, action, doc),
+    )
 
 
 def asset(pipeline: Pipeline, name: str) -> Asset:
