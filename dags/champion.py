@@ -1,8 +1,9 @@
-"""People's actions on the champion: roll it back, or promote a version by hand.
+"""People's actions on the champion: roll it back, promote a version by hand, pin it or let it go.
 
 One Airflow DAG per pipeline, without a schedule: *Trigger* asks what to do and why. `choose` checks the wish against
 the ledger and the registry, `prove` loads the version and lets it score real rows, `apply` moves the champion, unless
-somebody else has moved it meanwhile. Who triggered the run and the reason are kept in the ledger.
+somebody else has moved it meanwhile. While a champion is pinned, the gate judges and does not move it. Who triggered
+the run and the reason are kept in the ledger.
 """
 
 from airflow.sdk import Param
@@ -11,7 +12,7 @@ from airloom.operators.champion import ApplyChoiceOperator, ChooseOperator, Prov
 from airloom.scheduling.stages import action_dag, asset, pipelines
 
 PARAMS = {
-    "action": Param("rollback", enum=["rollback", "promote"], description="What to do."),
+    "action": Param("rollback", enum=["rollback", "promote", "pin", "unpin"], description="What to do."),
     "version": Param(
         None,
         type=["null", "integer"],

@@ -13,6 +13,7 @@ from airloom.core.gate import Case, Comparison, Effect, Judged, decide
 from airloom.core.pipeline import Gate
 from airloom.core.settings import Settings
 from airloom.stores.ledger import Ledger
+from airloom.stores.pins import Pins
 
 RULES = Gate(metric="roc_auc", floors={"roc_auc": 0.6})
 FIRST, SECOND = date(2013, 2, 9), date(2013, 2, 10)
@@ -69,6 +70,13 @@ def test_the_ledger_is_there_for_programs_too():
     told = json.loads(run("ledger", "flight_delays", "--json"))
     assert [each["version"] for each in told["champions"]] == [1]
     assert [each["outcome"] for each in told["verdicts"]] == ["first", "tie"]
+
+
+def test_a_pin_is_told_by_ledger_and_status(ledger):
+    Pins(ledger.state_url).set("flight_delays", pinned=True, actor="ann", reason="holidays")
+    assert "pinned" in run("ledger", "flight_delays").splitlines()[-2]
+    assert "pinned    by ann: holidays" in run("status", "flight_delays")
+    assert json.loads(run("status", "flight_delays", "--json"))[0]["pinned"] == "by ann: holidays"
 
 
 def test_a_verdict_reads_like_a_report():

@@ -36,7 +36,7 @@ def compared(challenger, champion, spread=0.0, slices=()):
     return Comparison(effect=effect(mine, theirs, spread), slices=slices)
 
 
-def verdict(challenger, champion=None, head=None, rules=RULES, **comparison) -> Verdict:
+def verdict(challenger, champion=None, head=None, rules=RULES, pinned=None, **comparison) -> Verdict:
     case = Case(
         pipeline="p",
         partition=challenger.as_of,
@@ -46,6 +46,7 @@ def verdict(challenger, champion=None, head=None, rules=RULES, **comparison) -> 
         training_digest="t",
         pipeline_digest="d",
         comparison=compared(challenger, champion, **comparison),
+        pinned=pinned,
     )
     return decide(case, rules)
 
@@ -114,6 +115,14 @@ def test_a_better_challenger_that_is_worse_on_a_slice_is_refused(lower, outcome)
     judgement = verdict(judged(0.72), champion, head_of(champion), SLICED, slices=slices)
     assert judgement.outcome == outcome
     assert [check.rule for check in judgement.checks if check.rule.startswith("slice")] == ["slice origin=JFK"]
+
+
+@pytest.mark.parametrize(("auc", "outcome"), [(0.72, "pinned"), (0.70, "tie"), (0.59, "rejected")])
+def test_a_pinned_champion_is_not_moved_and_the_challenger_is_judged_all_the_same(auc, outcome):
+    champion = judged(0.70, version=1, as_of=date(2013, 2, 9))
+    judgement = verdict(judged(auc), champion, head_of(champion), pinned="by ann: holidays")
+    assert (judgement.outcome, judgement.accepted) == (outcome, False)
+    assert "pinned by ann: holidays" in judgement.reasons
 
 
 def test_a_champion_that_was_scored_and_not_compared_is_incomparable():

@@ -12,6 +12,7 @@ from airloom.core.records import Chosen
 from airloom.steps.apply import align_alias, apply, apply_choice
 from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
+from airloom.stores.pins import Pins
 
 PIPELINE = pipeline_with()
 
@@ -51,9 +52,9 @@ def first(ledger, version=1):
     return verdict.id
 
 
-def choice(version=2, epoch=1, day=NIGHT, reason="it was wrong"):
-    facts = {"pipeline": "late", "partition": day, "headline": "", "actor": "ann", "reason": reason}
-    return Chosen(action="rollback", version=version, epoch=epoch, **facts)
+def choice(version=2, epoch=1, day=NIGHT, reason="it was wrong", action="rollback"):
+    facts = {"pipeline": "late", "partition": day, "headline": action, "actor": "ann", "reason": reason}
+    return Chosen(action=action, version=version, epoch=epoch, **facts)
 
 
 def test_an_accepted_verdict_moves_champion_and_alias(settings, ledger, alias):
@@ -121,3 +122,28 @@ def test_a_rollback_may_hold_from_an_earlier_day(settings, ledger):
     apply_choice(PIPELINE, choice(day=date(2024, 1, 8)), settings)
     assert ledger.champion_as_of("late", date(2024, 1, 9)).version == 2
     assert ledger.champion_as_of("late", date(2024, 1, 7)) is None
+
+
+def test_a_pinned_champion_is_not_moved_by_a_verdict_until_it_is_let_go(settings, ledger):
+    verdict = first(ledger)
+    pins = Pins(settings.state_url)
+    apply_choice(PIPELINE, choice(action="pin", reason="holidays"), settings)
+    assert str(pins.current("late")) == "by ann: holidays"
+    applied = apply(PIPELINE, NIGHT, verdict, settings, "train")
+    assert (applied.moved, ledger.history("late")) == (False, [])
+    assert applied.headline == "there is still no champion (first, pinned by ann: holidays)"
+    apply_choice(PIPELINE, choice(action="unpin", reason="they are over"), settings)
+    assert apply(PIPELINE, NIGHT, verdict, settings, "train").moved
+    assert [row.pinned for row in pins.history("late")] == [True, False]
+
+
+def test_people_may_move_a_pinned_champion(settings, ledger):
+    apply(PIPELINE, NIGHT, first(ledger), settings, "train")
+    apply_choice(PIPELINE, choice(action="pin"), settings)
+    assert apply_choice(PIPELINE, choice(), settings).moved
+
+
+def test_a_pin_that_is_set_twice_is_set_once(settings, ledger):
+    for _ in range(2):
+        apply_choice(PIPELINE, choice(action="pin"), settings)
+    assert len(Pins(settings.state_url).history("late")) == 1

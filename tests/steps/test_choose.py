@@ -7,6 +7,7 @@ from airloom.core.errors import GateError, UsageError
 from airloom.steps.choose import choose
 from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
+from airloom.stores.pins import Pins
 
 PIPELINE = pipeline_with()
 FIRST, NOW = date(2024, 1, 6), date(2024, 1, 20)
@@ -62,6 +63,8 @@ def test_a_promotion_needs_no_champion_before(settings):
 @pytest.mark.parametrize(
     ("history", "arguments", "message"),
     [
+        ((), {"action": "pin"}, "late has no champion"),
+        ((1,), {"action": "unpin"}, "is not pinned"),
         ((), {}, "no champion that could be rolled back"),
         ((1,), {}, "nothing to roll back to"),
         ((1, 2), {"version": 2}, "the champion already"),
@@ -78,7 +81,8 @@ def test_what_cannot_be_is_refused(settings, history, arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"action": "pin"}, "no action 'pin'"),
+        ({"action": "pine"}, "no action 'pine'"),
+        ({"action": "pin", "version": 2}, "takes no version"),
         ({"reason": " "}, "without a reason"),
         ({"action": "promote"}, "names a version"),
     ],
@@ -87,3 +91,12 @@ def test_a_wish_that_makes_no_sense_is_a_usage_error(settings, arguments, messag
     champions(settings, 1, 2)
     with pytest.raises(UsageError, match=message):
         wish(settings, **arguments)
+
+
+def test_a_pin_is_about_the_champion_that_is(settings):
+    champions(settings, 1, 2)
+    assert (wish(settings, "pin").version, wish(settings, "pin").epoch) == (2, 2)
+    Pins(settings.state_url).set("late", pinned=True, actor="bob", reason="holidays")
+    with pytest.raises(GateError, match="pinned already, by bob: holidays"):
+        wish(settings, "pin")
+    assert wish(settings, "unpin").version == 2

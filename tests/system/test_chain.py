@@ -132,6 +132,9 @@ def test_a_person_promotes_a_version_and_rolls_it_back(installation):
     assert installation.champions()[-1] == (day(8), champion)
     told = json.loads(installation.airloom("ledger", PIPELINE, "--json").stdout)["champions"][-1]
     assert (told["actor"], told["reason"]) == ("admin", "rollback: the trial is over")
+    installation.airloom("pin", PIPELINE, "--reason", "holidays")
+    assert json.loads(installation.airloom("status", "--json").stdout)[0]["pinned"] == "by admin: holidays"
+    installation.airloom("unpin", PIPELINE, "--reason", "they are over")
     refused = installation.airloom("promote", PIPELINE, str(champion), "--reason", "again", check=False)
     assert (refused.returncode, "the champion already" in refused.stderr) == (4, True)
 

@@ -9,7 +9,7 @@ import typer
 
 from airloom.cli.apply import apply
 from airloom.cli.backfill import backfill
-from airloom.cli.champion import promote, rollback
+from airloom.cli.champion import pin, promote, rollback, unpin
 from airloom.cli.console import errors
 from airloom.cli.demo import demo
 from airloom.cli.down import down
@@ -26,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (up, down, demo, env, backfill, status, ledger, verdict, rollback, promote, apply):
+for command in (up, down, demo, env, backfill, status, ledger, verdict, rollback, promote, pin, unpin, apply):
     app.command()(command)
 
 

@@ -14,28 +14,32 @@ from airloom.core.gate import Judged, Verdict
 from airloom.core.partitions import parse_partition
 from airloom.core.settings import Settings
 from airloom.stores.ledger import Champion, Ledger
+from airloom.stores.pins import Pin, Pins
 
 _Pipeline = Annotated[str, typer.Argument(help="Name of the pipeline.")]
 _Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
 def ledger(pipeline: _Pipeline, as_json: _Json = False) -> None:
-    """Show every verdict and every champion, in the order in which they were decided."""
+    """Show every verdict, every champion and every pin, in the order in which they were decided."""
     settings = Settings.from_environment()
     [declared] = chosen(settings, pipeline)
     book = Ledger(settings.state_url)
     champions, decisions = book.history(declared.name), book.decisions(declared.name)
+    pins = Pins(settings.state_url).history(declared.name)
     if as_json:
         facts = {
             "champions": [vars(each) for each in champions],
             "verdicts": [{"decided_at": at, **_brief(verdict)} for at, verdict in decisions],
+            "pins": [vars(each) for each in pins],
         }
         typer.echo(json.dumps(facts, indent=2, default=str))
         return
     table = Table("decided", "day", "what", "version", "epoch", "why", title=declared.name, title_justify="left")
     judged = [(at, _verdict_row(verdict)) for at, verdict in decisions]
     moved = [(each.decided_at, _champion_row(each)) for each in champions]
-    for at, row in sorted([*judged, *moved], key=lambda entry: entry[0].replace(tzinfo=None)):
+    held = [(each.decided_at, _pin_row(each)) for each in pins]
+    for at, row in sorted([*judged, *moved, *held], key=lambda entry: entry[0].replace(tzinfo=None)):
         table.add_row(f"{at:%Y-%m-%d %H:%M:%S}", *row)
     console.print(table)
 
@@ -99,3 +103,7 @@ def _verdict_row(verdict: Verdict) -> tuple[str, ...]:
 def _champion_row(champion: Champion) -> tuple[str, ...]:
     by = f"by {champion.actor}" if champion.verdict else f"by {champion.actor}: {champion.reason}"
     return str(champion.effective_from), "[bold]champion[/bold]", f"v{champion.version}", str(champion.epoch), by
+
+
+def _pin_row(pin: Pin) -> tuple[str, ...]:
+    return "", "[bold]pinned[/bold]" if pin.pinned else "[bold]unpinned[/bold]", "", "", str(pin)

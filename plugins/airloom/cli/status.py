@@ -41,6 +41,8 @@ def _print(status: PipelineStatus) -> None:
             f"champion  version {champion.version} since {champion.effective_from} (epoch {champion.epoch})",
             highlight=False,
         )
+    if status.pinned:
+        console.print(f"pinned    {status.pinned}; the gate judges and does not move it", highlight=False, markup=False)
     if verdict is not None:
         line = f"verdict   {verdict.partition}: {verdict.outcome}, version {verdict.challenger}; {verdict.reasons}"
         console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -12,7 +12,7 @@ from airloom.core.fingerprint import fingerprint
 from airloom.core.metrics import at_least_as_good
 from airloom.core.pipeline import Gate
 
-Outcome = Literal["first", "better", "tie", "rejected", "incomparable", "older"]
+Outcome = Literal["first", "better", "tie", "rejected", "incomparable", "older", "pinned"]
 
 #: Which rules speak for an accepted challenger; a refused one is explained by what it failed.
 _DECISIVE: dict[Outcome, str] = {"first": "floor", "better": "gain"}
@@ -119,6 +119,7 @@ class Verdict(Fact):
         pipeline_digest: The declaration.
         degraded: Whether the training data carries a warning.
         comparison: Challenger against champion, None when there was no champion that could be scored.
+        pinned: By whom and why the champion was pinned; None when it was not.
     """
 
     pipeline: str
@@ -132,6 +133,7 @@ class Verdict(Fact):
     pipeline_digest: str
     degraded: bool = False
     comparison: Comparison | None = None
+    pinned: str | None = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -164,6 +166,7 @@ class Case(Fact):
     pipeline_digest: str
     degraded: bool = False
     comparison: Comparison | None = None
+    pinned: str | None = None
 
 
 def decide(case: Case, rules: Gate) -> Verdict:
@@ -182,10 +185,11 @@ def decide(case: Case, rules: Gate) -> Verdict:
     effect = [_effect(case.comparison, rules)] if case.comparison else []
     slices = [_slice(each, rules) for each in case.comparison.slices] if case.comparison else []
     order = _order(case)
+    pinned = _pinned(case)
     return Verdict(
         **dict(case),
-        outcome=_outcome(case, fitness + slices, comparable, effect, order),
-        checks=(*fitness, *comparable, *effect, *slices, *order),
+        outcome=_outcome(case, fitness + slices, comparable, effect, order, pinned),
+        checks=(*fitness, *comparable, *effect, *slices, *order, *pinned),
     )
 
 
@@ -195,7 +199,12 @@ def is_finite(value: float | None) -> bool:
 
 
 def _outcome(
-    case: Case, fitness: list[Check], comparable: list[Check], effect: list[Check], order: list[Check]
+    case: Case,
+    fitness: list[Check],
+    comparable: list[Check],
+    effect: list[Check],
+    order: list[Check],
+    pinned: list[Check],
 ) -> Outcome:
     if not _all_passed(fitness):
         return "rejected"
@@ -203,9 +212,11 @@ def _outcome(
         return "older"
     if not _all_passed(comparable):
         return "incomparable"
-    if case.champion is None:
-        return "first"
-    return "better" if _all_passed(effect) else "tie"
+    if not _all_passed(effect):
+        return "tie"
+    if not _all_passed(pinned):
+        return "pinned"
+    return "first" if case.champion is None else "better"
 
 
 def _all_passed(checks: list[Check]) -> bool:
@@ -310,6 +321,13 @@ def _order(case: Case) -> list[Check]:
             expected=f"not before the champion's {case.head.as_of}",
         )
     ]
+
+
+def _pinned(case: Case) -> list[Check]:
+    """A pinned champion is not moved by the gate, whatever it finds."""
+    if case.pinned is None:
+        return []
+    return [Check(rule="pinned", passed=False, found=case.pinned, expected="a champion that is not pinned")]
 
 
 def _number(value: float | None) -> str:

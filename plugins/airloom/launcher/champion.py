@@ -24,8 +24,8 @@ class Wish:
     """What a person wants.
 
     Args:
-        action: `rollback` or `promote`.
-        version: The version; may be left out of a rollback.
+        action: `rollback`, `promote`, `pin` or `unpin`.
+        version: The version; only a promotion needs one.
         first: The day from which it is to be champion, None for the newest one that can be scored.
         reason: Why.
     """
@@ -57,10 +57,10 @@ def move(settings: Settings, ports: Ports, pipeline: Pipeline, wish: Wish) -> Ch
     wanted = choose(pipeline, day, wish.action, wish.version, USER, wish.reason, settings)
     api, dag_id = AirflowApi(settings, ports), f"{pipeline.name}.champion"
     api.unpause(dag_id)
-    # The version is named: what was shown to the person is what is applied.
+    # A move names its version: what was checked here is what is applied.
     params = {
         "action": wish.action,
-        "version": wanted.version,
+        "version": wanted.version if wish.action in ("rollback", "promote") else None,
         "effective_from": day.isoformat(),
         "reason": wish.reason,
     }

@@ -11,6 +11,7 @@ from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.ledger import Champion, Ledger
+from airloom.stores.pins import Pins
 from airloom.stores.quarantine import Quarantine
 
 PREDICTIONS = "predictions"
@@ -66,6 +67,7 @@ class PipelineStatus(Fact):
     stages: tuple[StageStatus, ...]
     champion: ChampionStatus | None
     verdict: VerdictStatus | None
+    pinned: str | None = None
 
 
 def read_status(pipeline: Pipeline, settings: Settings) -> PipelineStatus:
@@ -77,6 +79,7 @@ def read_status(pipeline: Pipeline, settings: Settings) -> PipelineStatus:
     """
     lake = Lake(settings.lake / pipeline.name)
     ledger = Ledger(settings.state_url)
+    pin = Pins(settings.state_url).current(pipeline.name)
     history, verdicts = ledger.history(pipeline.name), ledger.verdicts(pipeline.name)
     views = [f"features.{name}" for name in pipeline.features.views]
     return PipelineStatus(
@@ -89,6 +92,7 @@ def read_status(pipeline: Pipeline, settings: Settings) -> PipelineStatus:
         ),
         champion=_champion(history[-1]) if history else None,
         verdict=_verdict(max(verdicts, key=lambda verdict: verdict.partition)) if verdicts else None,
+        pinned=str(pin) if pin else None,
     )
 
 

@@ -11,6 +11,7 @@ from airloom.core.records import Applied, Chosen, Dataset
 from airloom.core.settings import Settings
 from airloom.stores.ledger import Champion, Ledger
 from airloom.stores.models import ModelRegistry
+from airloom.stores.pins import Pins
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +37,8 @@ def apply(pipeline: Pipeline, partition: date, verdict_id: str, settings: Settin
     ledger = Ledger(settings.state_url)
     verdict = ledger.verdict(verdict_id)
     drift = align_alias(pipeline, settings)
-    moved = verdict.accepted and not _is_applied(ledger, verdict)
+    pin = Pins(settings.state_url).current(pipeline.name)
+    moved = verdict.accepted and pin is None and not _is_applied(ledger, verdict)
     if moved:
         ledger.promote(
             pipeline.name,
@@ -48,11 +50,12 @@ def apply(pipeline: Pipeline, partition: date, verdict_id: str, settings: Settin
             reason=f"{verdict.outcome}: {verdict.reasons}",
         )
     inputs = (Dataset(name="verdict", partition=partition, version=verdict.id),)
-    return _applied(pipeline, partition, settings, moved, verdict.outcome, drift, inputs)
+    why = f"{verdict.outcome}, pinned {pin}" if pin else verdict.outcome
+    return _applied(pipeline, partition, settings, moved, why, drift, inputs)
 
 
 def apply_choice(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> Applied:
-    """Make the version that a person has chosen the champion, then let the MLflow alias follow the ledger.
+    """Do what a person has chosen: move the champion, the MLflow alias following the ledger, or pin it or let it go.
 
     Args:
         pipeline: The declaration.
@@ -67,6 +70,10 @@ def apply_choice(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> Appl
     """
     ledger = Ledger(settings.state_url)
     drift = align_alias(pipeline, settings)
+    if chosen.action in ("pin", "unpin"):
+        pinned = chosen.action == "pin"
+        Pins(settings.state_url).set(pipeline.name, pinned=pinned, actor=chosen.actor, reason=chosen.reason)
+        return _applied(pipeline, chosen.partition, settings, False, chosen.headline, drift, chosen.inputs)
     reason = f"{chosen.action}: {chosen.reason}"
     moved = not any(_is_choice(row, chosen, reason) for row in ledger.history(pipeline.name))
     if moved:

@@ -13,8 +13,9 @@ from airloom.core.settings import Settings
 from airloom.stores.lake import Lake
 from airloom.stores.ledger import Champion, Ledger
 from airloom.stores.models import ModelRegistry
+from airloom.stores.pins import Pins
 
-Action = Literal["rollback", "promote"]
+Action = Literal["rollback", "promote", "pin", "unpin"]
 
 
 def choose(
@@ -31,8 +32,9 @@ def choose(
     Args:
         pipeline: The declaration.
         partition: The day from which the version is to be champion.
-        action: `rollback`, to the champion before this one or to a named version; `promote`, a named version.
-        version: The version; may be left out of a rollback.
+        action: `rollback`, to the champion before this one or to a named version; `promote`, a named version; `pin`, so
+            that the gate judges and does not move the champion; `unpin`.
+        version: The version; only a promotion needs one, and a pin takes none.
         actor: Who wants it.
         reason: Why.
         settings: Where ledger and registry are.
@@ -51,6 +53,9 @@ def choose(
         raise UsageError("A champion is not moved without a reason.", do="say why; it is kept in the ledger")
     history = Ledger(settings.state_url).history(pipeline.name)
     head = history[-1] if history else None
+    if action in ("pin", "unpin"):
+        held = _held(pipeline, action, version, history, settings)
+        return _chosen(pipeline, partition, action, held.version, held.epoch, actor, reason)
     wanted = version if version is not None else _previous(pipeline, action, history)
     if head is not None and wanted == head.version:
         raise GateError(f"Version {wanted} is the champion already.", found=f"since {head.effective_from}")
@@ -62,17 +67,7 @@ def choose(
             do="use rollback, which may",
         )
     ModelRegistry(settings, pipeline.name).version_info(wanted)
-    return Chosen(
-        pipeline=pipeline.name,
-        partition=partition,
-        headline=f"{action} to version {wanted} from {partition} on, by {actor}: {reason}",
-        action=action,
-        version=wanted,
-        epoch=head.epoch if head else 0,
-        actor=actor,
-        reason=reason,
-        inputs=(Dataset(name="model", version=str(wanted)),),
-    )
+    return _chosen(pipeline, partition, action, wanted, head.epoch if head else 0, actor, reason)
 
 
 def current_partition(pipeline: Pipeline, settings: Settings) -> date:
@@ -86,6 +81,36 @@ def current_partition(pipeline: Pipeline, settings: Settings) -> date:
     if not published:
         raise GateError(f"{pipeline.name} has published nothing that could be scored.", where=table)
     return max(published)
+
+
+def _chosen(
+    pipeline: Pipeline, partition: date, action: str, version: int, epoch: int, actor: str, reason: str
+) -> Chosen:
+    return Chosen(
+        pipeline=pipeline.name,
+        partition=partition,
+        headline=f"{action} version {version} from {partition} on, by {actor}: {reason}",
+        action=action,
+        version=version,
+        epoch=epoch,
+        actor=actor,
+        reason=reason,
+        inputs=(Dataset(name="model", version=str(version)),),
+    )
+
+
+def _held(
+    pipeline: Pipeline, action: str, version: int | None, history: Sequence[Champion], settings: Settings
+) -> Champion:
+    """Return the champion that is to be pinned or let go."""
+    if version is not None:
+        raise UsageError(f"{action} is about the champion that is, and takes no version.", found=str(version))
+    if not history:
+        raise GateError(f"{pipeline.name} has no champion.")
+    pin = Pins(settings.state_url).current(pipeline.name)
+    if (action == "pin") == (pin is not None):
+        raise GateError(f"The champion of {pipeline.name} is {f'pinned already, {pin}' if pin else 'not pinned'}.")
+    return history[-1]
 
 
 def _previous(pipeline: Pipeline, action: str, history: Sequence[Champion]) -> int:

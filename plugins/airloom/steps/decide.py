@@ -11,6 +11,7 @@ from airloom.core.records import Dataset, Decided, Evaluation
 from airloom.core.settings import Settings
 from airloom.steps.compare import compare
 from airloom.stores.ledger import Ledger
+from airloom.stores.pins import Pins
 
 
 def decide(pipeline: Pipeline, partition: date, evaluation: Evaluation, settings: Settings) -> Decided:
@@ -27,7 +28,7 @@ def decide(pipeline: Pipeline, partition: date, evaluation: Evaluation, settings
     """
     ledger = Ledger(settings.state_url)
     verdict = _judged_before(ledger, evaluation) or judge(
-        _case(pipeline, ledger, evaluation, compare(pipeline, evaluation, settings)), pipeline.gate
+        _case(pipeline, settings, evaluation, compare(pipeline, evaluation, settings)), pipeline.gate
     )
     ledger.record(verdict)
     return Decided(
@@ -55,7 +56,8 @@ def _judged_before(ledger: Ledger, evaluation: Evaluation) -> Verdict | None:
     return None
 
 
-def _case(pipeline: Pipeline, ledger: Ledger, evaluation: Evaluation, comparison: Comparison | None) -> Case:
+def _case(pipeline: Pipeline, settings: Settings, evaluation: Evaluation, comparison: Comparison | None) -> Case:
+    ledger, pin = Ledger(settings.state_url), Pins(settings.state_url).current(pipeline.name)
     effective_from = {row.version: row.effective_from for row in ledger.history(pipeline.name)}
     champion = evaluation.champion_version
     return Case(
@@ -64,6 +66,7 @@ def _case(pipeline: Pipeline, ledger: Ledger, evaluation: Evaluation, comparison
         challenger=_judged(evaluation, evaluation.challenger, evaluation.challenger_version, evaluation.partition),
         champion=None if champion is None else _judged(evaluation, "champion", champion, effective_from[champion]),
         comparison=comparison,
+        pinned=str(pin) if pin else None,
         head=ledger.head(pipeline.name),
         training_digest=evaluation.training_digest,
         pipeline_digest=pipeline.digest,

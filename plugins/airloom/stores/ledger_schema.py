@@ -17,12 +17,13 @@ class Schema:
     metadata: MetaData
     champions: Table
     verdicts: Table
+    pins: Table
 
 
 @cache
 def schema() -> Schema:
     """Describe the tables, once a process."""
-    from sqlalchemy import Column, Date, DateTime, Integer, MetaData, String, Table, Text
+    from sqlalchemy import Boolean, Column, Date, DateTime, Integer, MetaData, String, Table, Text
 
     metadata = MetaData()
     champions = Table(
@@ -47,4 +48,14 @@ def schema() -> Schema:
         Column("body", Text, nullable=False),
         Column("decided_at", DateTime(timezone=True), nullable=False),
     )
-    return Schema(metadata, champions, verdicts)
+    pins = Table(
+        "airloom_pins",
+        metadata,
+        Column("pipeline", String(100), primary_key=True),
+        Column("number", Integer, primary_key=True, autoincrement=False),
+        Column("pinned", Boolean, nullable=False),
+        Column("actor", String(200), nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("decided_at", DateTime(timezone=True), nullable=False),
+    )
+    return Schema(metadata, champions, verdicts, pins)
