@@ -28,6 +28,7 @@ def alias(monkeypatch):
     points = {}
     monkeypatch.setattr(ModelRegistry, "alias", lambda registry, name="champion": points.get(name))
     monkeypatch.setattr(ModelRegistry, "set_alias", lambda registry, name, version: points.update({name: version}))
+    monkeypatch.setattr(ModelRegistry, "remove_alias", lambda registry, name: points.pop(name))
     return points
 
 
@@ -75,7 +76,7 @@ def test_f9_an_alias_that_a_crash_has_left_behind_follows_when_it_is_applied_aga
     alias.clear()
     applied = apply(PIPELINE, NIGHT, verdict, settings, "train")
     assert alias == {"champion": 1}
-    assert "the alias pointed at nothing and was set to version 1" in applied.headline
+    assert "the alias champion was nothing, and is version 1 again as in the ledger" in applied.headline
 
 
 def test_f10_an_alias_that_somebody_has_moved_is_told_and_repaired(settings, ledger, alias, caplog):
@@ -83,14 +84,14 @@ def test_f10_an_alias_that_somebody_has_moved_is_told_and_repaired(settings, led
     alias["champion"] = 7
     assert "version 7" in align_alias(PIPELINE, settings)
     assert alias == {"champion": 1}
-    assert "late: the alias pointed at version 7" in caplog.text
+    assert "late: the alias champion was version 7" in caplog.text
     assert align_alias(PIPELINE, settings) == ""
 
 
-def test_without_a_champion_the_alias_is_left_alone(settings, alias):
+def test_an_alias_without_any_champion_in_the_ledger_is_removed(settings, alias):
     alias["champion"] = 7
-    assert align_alias(PIPELINE, settings) == ""
-    assert alias == {"champion": 7}
+    assert align_alias(PIPELINE, settings) == "the alias champion was version 7, and is nothing again as in the ledger"
+    assert alias == {}
 
 
 def test_a_choice_moves_the_champion_with_who_and_why(settings, ledger, alias):

@@ -24,15 +24,16 @@ def settings(tmp_path, monkeypatch):
 
 
 def champions(settings, *versions):
+    """Promote versions one after the other; a negative one is rolled back to."""
     for epoch, version in enumerate(versions):
         Ledger(settings.state_url).promote(
             "late",
             expected_epoch=epoch,
             effective_from=FIRST.replace(day=FIRST.day + epoch),
-            version=version,
+            version=abs(version),
             verdict=None,
             actor="test",
-            reason="better",
+            reason="rollback: worse" if version < 0 else "better",
         )
 
 
@@ -42,7 +43,7 @@ def wish(settings, action="rollback", version=None, reason="it was wrong", day=N
 
 @pytest.mark.parametrize(
     ("history", "previous"),
-    [((1, 2), 1), ((1, 2, 5), 2), ((1, 2, 5, 2), 1), ((1, 5, 2, 5), 1)],
+    [((1, 2), 1), ((1, 2, 5), 2), ((1, 2, 5, -2), 1), ((1, 2, 1), 2), ((1, 2, 5, -2, 7), 2), ((1, 2, -9), 2)],
 )
 def test_a_rollback_goes_to_the_champion_before(settings, history, previous):
     champions(settings, *history)

@@ -176,6 +176,8 @@ def test_the_alias_points_at_the_version_that_was_set_last(registry, trained, fr
         registry.set_alias("champion", version)
         assert registry.alias() == version
     assert registry.alias("elsewhere") is None
+    registry.remove_alias("champion")
+    assert registry.alias() is None
 
 
 def test_an_unknown_or_deleted_version_is_refused(registry, trained, frame):

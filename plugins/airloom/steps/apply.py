@@ -92,6 +92,8 @@ def apply_choice(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> Appl
 def align_alias(pipeline: Pipeline, settings: Settings) -> str:
     """Make the MLflow alias `champion` what the ledger says, and tell when it was something else.
 
+    An alias without any champion in the ledger is removed: nobody has judged what it points at.
+
     Returns:
         What was wrong, empty when nothing was: somebody has moved the alias, or a crash came before it was set.
 
@@ -99,16 +101,21 @@ def align_alias(pipeline: Pipeline, settings: Settings) -> str:
         GateError: The champion's version has been deleted from the registry.
     """
     head = Ledger(settings.state_url).head(pipeline.name)
-    if head is None:
-        return ""
     registry = ModelRegistry(settings, pipeline.name)
-    found = registry.alias()
-    if found == head.version:
+    found, wanted = registry.alias(), head.version if head else None
+    if found == wanted:
         return ""
-    registry.set_alias("champion", head.version)
-    drift = f"the alias pointed at {f'version {found}' if found else 'nothing'} and was set to version {head.version}"
-    _log.warning("%s: %s, the champion of the ledger.", pipeline.name, drift)
+    if wanted is None:
+        registry.remove_alias("champion")
+    else:
+        registry.set_alias("champion", wanted)
+    drift = f"the alias champion was {_version(found)}, and is {_version(wanted)} again as in the ledger"
+    _log.warning("%s: %s.", pipeline.name, drift)
     return drift
+
+
+def _version(number: int | None) -> str:
+    return f"version {number}" if number is not None else "nothing"
 
 
 def _is_applied(ledger: Ledger, verdict: Verdict) -> bool:

@@ -114,18 +114,21 @@ def _held(
 
 
 def _previous(pipeline: Pipeline, action: str, history: Sequence[Champion]) -> int:
-    """Return the champion that the current one has replaced when it first became champion.
-
-    After a rollback that is not the version that was rolled back, but the one before the version that came back.
-    """
+    """Return the champion before this one: a promotion puts a version on top of those before, a rollback takes off."""
     if action == "promote":
         raise UsageError("A promotion names a version.", do="give its number; airloom ledger lists them")
     if not history:
         raise GateError(f"{pipeline.name} has no champion that could be rolled back.")
-    first = next(place for place, row in enumerate(history) if row.version == history[-1].version)
-    if first == 0:
+    stack: list[int] = []
+    for row in history:
+        if row.reason.startswith("rollback:") and row.version in stack:
+            while stack[-1] != row.version:
+                stack.pop()
+        else:
+            stack.append(row.version)
+    if len(stack) == 1:
         raise GateError(
-            f"There is nothing to roll back to: version {history[-1].version} is {pipeline.name}'s first champion.",
+            f"There is nothing to roll back to: version {stack[0]} is {pipeline.name}'s first champion.",
             do="name a version",
         )
-    return history[first - 1].version
+    return stack[-2]

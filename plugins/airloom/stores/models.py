@@ -113,6 +113,10 @@ class ModelRegistry:
         self._version(version)
         open_client(self.settings).set_registered_model_alias(self.pipeline, alias, str(version))
 
+    def remove_alias(self, alias: str) -> None:
+        """Let an alias point at nothing."""
+        open_client(self.settings).delete_registered_model_alias(self.pipeline, alias)
+
     def alias(self, alias: str = "champion") -> int | None:
         """Return the version that an alias points at, None where it points at nothing."""
         found = open_client(self.settings).search_registered_models(f"name = '{self.pipeline}'", max_results=1)
