@@ -15,6 +15,7 @@ from airloom.stores.models import ModelRegistry
 from airloom.stores.pins import Pins
 
 PIPELINE = pipeline_with()
+DELETED = 9
 
 
 @pytest.fixture
@@ -29,7 +30,13 @@ def alias(monkeypatch):
     monkeypatch.setattr(ModelRegistry, "alias", lambda registry, name="champion": points.get(name))
     monkeypatch.setattr(ModelRegistry, "set_alias", lambda registry, name, version: points.update({name: version}))
     monkeypatch.setattr(ModelRegistry, "remove_alias", lambda registry, name: points.pop(name))
+    monkeypatch.setattr(ModelRegistry, "version_info", version_info)
     return points
+
+
+def version_info(registry, version):
+    if version == DELETED:
+        raise GateError(f"There is no version {version}.")
 
 
 @pytest.fixture
@@ -148,3 +155,13 @@ def test_a_pin_that_is_set_twice_is_set_once(settings, ledger):
     for _ in range(2):
         apply_choice(PIPELINE, choice(action="pin"), settings)
     assert len(Pins(settings.state_url).history("late")) == 1
+
+
+def test_a_version_that_was_deleted_meanwhile_leaves_the_ledger_as_it_was(settings, ledger):
+    with pytest.raises(GateError, match="no version 9"):
+        apply(PIPELINE, NIGHT, first(ledger, version=DELETED), settings, "train")
+    assert ledger.history("late") == []
+    apply(PIPELINE, NIGHT, first(ledger), settings, "train")
+    with pytest.raises(GateError, match="no version 9"):
+        apply_choice(PIPELINE, choice(version=DELETED), settings)
+    assert ledger.head("late").version == 1

@@ -1,4 +1,4 @@
-"""The triggers that wait without a worker: for partitions, and for trainings that are under way."""
+"""The triggers that wait without a worker: for partitions, and for runs that are under way."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def apply(pipeline: Pipeline, partition: date, verdict_id: str, settings: Settin
         The champion afterwards.
 
     Raises:
-        GateError: The verdict is unknown, or the champion has moved since it was made.
+        GateError: The verdict is unknown, its version has been deleted, or the champion has moved since it was made.
     """
     ledger = Ledger(settings.state_url)
     verdict = ledger.verdict(verdict_id)
@@ -40,6 +40,7 @@ def apply(pipeline: Pipeline, partition: date, verdict_id: str, settings: Settin
     pin = Pins(settings.state_url).current(pipeline.name)
     moved = verdict.accepted and pin is None and not _is_applied(ledger, verdict)
     if moved:
+        _require_version(pipeline, settings, verdict.challenger.version)
         ledger.promote(
             pipeline.name,
             expected_epoch=verdict.head.epoch if verdict.head else 0,
@@ -66,7 +67,7 @@ def apply_choice(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> Appl
         The champion afterwards.
 
     Raises:
-        GateError: The champion has moved since the choice was made.
+        GateError: The version has been deleted, or the champion has moved since the choice was made.
     """
     ledger = Ledger(settings.state_url)
     drift = align_alias(pipeline, settings)
@@ -77,6 +78,7 @@ def apply_choice(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> Appl
     reason = f"{chosen.action}: {chosen.reason}"
     moved = not any(_is_choice(row, chosen, reason) for row in ledger.history(pipeline.name))
     if moved:
+        _require_version(pipeline, settings, chosen.version)
         ledger.promote(
             pipeline.name,
             expected_epoch=chosen.epoch,
@@ -112,6 +114,11 @@ def align_alias(pipeline: Pipeline, settings: Settings) -> str:
     drift = f"the alias champion was {_version(found)}, and is {_version(wanted)} again as in the ledger"
     _log.warning("%s: %s.", pipeline.name, drift)
     return drift
+
+
+def _require_version(pipeline: Pipeline, settings: Settings, version: int) -> None:
+    """Make sure of the version before the ledger names it: a row cannot be taken back."""
+    ModelRegistry(settings, pipeline.name).version_info(version)
 
 
 def _version(number: int | None) -> str:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from airloom.core.errors import GateError
 from airloom.core.gate import Head, Verdict
-from airloom.stores.ledger_schema import schema
-from airloom.stores.state import state_engine
+from airloom.stores.ledger_schema import open_tables, schema
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine, Select
@@ -57,9 +56,7 @@ class Ledger:
 
     @cached_property
     def _engine(self) -> Engine:
-        engine = state_engine(self.state_url)
-        schema().metadata.create_all(engine, checkfirst=True)
-        return engine
+        return open_tables(self.state_url)
 
     @property
     def _reader(self) -> Engine:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from airloom.stores.state import state_engine
+
 if TYPE_CHECKING:
-    from sqlalchemy import MetaData, Table
+    from sqlalchemy import Engine, MetaData, Table
 
 
 @dataclass(frozen=True)
@@ -59,3 +61,10 @@ def schema() -> Schema:
         Column("decided_at", DateTime(timezone=True), nullable=False),
     )
     return Schema(metadata, champions, verdicts, pins)
+
+
+def open_tables(state_url: str) -> Engine:
+    """Connect to the state database, whose ledger tables are made when they are missing."""
+    engine = state_engine(state_url)
+    schema().metadata.create_all(engine, checkfirst=True)
+    return engine

@@ -8,8 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from airloom.core.errors import GateError
-from airloom.stores.ledger_schema import schema
-from airloom.stores.state import state_engine
+from airloom.stores.ledger_schema import open_tables, schema
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -49,9 +48,7 @@ class Pins:
 
     @cached_property
     def _engine(self) -> Engine:
-        engine = state_engine(self.state_url)
-        schema().metadata.create_all(engine, checkfirst=True)
-        return engine
+        return open_tables(self.state_url)
 
     def history(self, pipeline: str) -> list[Pin]:
         """Return every row of a pipeline, oldest first."""
