@@ -8,7 +8,7 @@ the run and the reason are kept in the ledger.
 
 from airflow.sdk import Param
 
-from airloom.operators.champion import ApplyChoiceOperator, ChooseOperator, ProveOperator
+from airloom.operators.champion import ApplyChoiceOperator, ChooseOperator, ProveChoiceOperator
 from airloom.scheduling.stages import action_dag, asset, pipelines
 
 PARAMS = {
@@ -38,7 +38,7 @@ for pipeline in pipelines():
             reason="{{ params.reason }}",
             partition="{{ params.effective_from or '' }}",
         )
-        prove = ProveOperator(task_id="prove", chosen=choose.output, partition=CHOSEN_DAY)
+        prove = ProveChoiceOperator(task_id="prove", chosen=choose.output, partition=CHOSEN_DAY)
         apply = ApplyChoiceOperator(
             task_id="apply",
             chosen=choose.output,

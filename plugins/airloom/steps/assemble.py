@@ -12,6 +12,7 @@ from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, TrainingSet
 from airloom.core.settings import Settings
 from airloom.steps.columns import ModelColumns, join_features, model_columns
+from airloom.steps.outputs import label_codes
 from airloom.steps.readiness import Needs, label_days, needs, readiness
 from airloom.steps.training_sets import SPLIT, write_training_set
 from airloom.stores.lake import Lake, PartitionVersion
@@ -116,7 +117,7 @@ def _examples(
     joined = join_features(pipeline, settings, rows, moments)
     newest_trained = partition - pipeline.label.known_after - pipeline.train.holdout
     joined[SPLIT] = ["train" if day <= newest_trained else "holdout" for day in joined[DAY]]
-    joined[pipeline.label.column] = joined[pipeline.label.column].astype(float)
+    joined[pipeline.label.column] = label_codes(pipeline.label, joined[pipeline.label.column])
     return joined[[*pipeline.tables[pipeline.label.table].key, DAY, SPLIT, *columns.all, pipeline.label.column]]
 
 

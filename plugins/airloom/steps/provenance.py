@@ -11,9 +11,12 @@ import subprocess
 from pathlib import Path
 
 from airloom import __version__
+from airloom.core.fingerprint import fingerprint
+from airloom.core.pipeline import Pipeline
 from airloom.core.records import TrainingSet
 from airloom.core.settings import Settings
 from airloom.steps.candidates import Fit
+from airloom.steps.references import load_reference
 
 _GIT_SECONDS = 10
 
@@ -35,6 +38,12 @@ def code_version(project: Path) -> str:
     command = [git or "git", "-C", str(project), "rev-parse", "HEAD"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_GIT_SECONDS) if git else None
     return done.stdout.strip() if done and done.returncode == 0 else f"airloom {__version__}"
+
+
+def recipe(pipeline: Pipeline, settings: Settings) -> str:
+    """Return the fingerprint of how a pipeline trains: its declaration, and the code of its candidates."""
+    functions = [load_reference(each.fit, settings.project) for each in pipeline.train.candidates.values()]
+    return fingerprint([pipeline.digest, *map(source_digest, functions)])
 
 
 def source_digest(function: Fit) -> str:

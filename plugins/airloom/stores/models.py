@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airloom.core.errors import GateError
 from airloom.core.settings import Settings
@@ -26,6 +26,7 @@ _FILES = "data/model"
 _MANIFEST_TAG = "airloom.manifest"
 _SOURCE_TAG = "airloom.model_source"
 _MODEL_TAG = "airloom.model_id"
+_EPOCH_TAG = "airloom.champion_epoch"
 
 _log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class ModelRegistry:
         client = open_client(self.settings)
         logged = client.create_logged_model(experiment_id(self.settings, self.pipeline), name, source_run_id=run_id)
         with tempfile.TemporaryDirectory() as folder:
-            manifest_sum = write_model(model, Path(folder) / "model")
+            manifest_sum = write_model(model, Path(folder) / "model", inputs)
             _write_pyfunc(Path(folder), logged.model_id, run_id, inputs, outputs)
             client.log_model_artifacts(logged.model_id, str(Path(folder) / "pyfunc"))
         client.finalize_logged_model(logged.model_id, "READY")
@@ -123,6 +124,23 @@ class ModelRegistry:
         version = found[0].aliases.get(alias) if found else None
         return None if version is None else int(version)
 
+    def note_epoch(self, epoch: int) -> None:
+        """Remember for which epoch of the ledger the alias was set: what it is set to otherwise was done by hand."""
+        open_client(self.settings).set_registered_model_tag(self.pipeline, _EPOCH_TAG, str(epoch))
+
+    def noted_epoch(self) -> int | None:
+        """Return the epoch for which the alias was last set by us, None when it never was."""
+        found = open_client(self.settings).search_registered_models(f"name = '{self.pipeline}'", max_results=1)
+        epoch = found[0].tags.get(_EPOCH_TAG) if found else None
+        return None if epoch is None else int(epoch)
+
+    def keep_verdict(self, version: int, verdict: str, outcome: str, report: str) -> None:
+        """Keep a verdict with the version that it is about: as tags, and as its description for people."""
+        client = open_client(self.settings)
+        client.set_model_version_tag(self.pipeline, str(version), "airloom.verdict", verdict)
+        client.set_model_version_tag(self.pipeline, str(version), "airloom.outcome", outcome)
+        client.update_model_version(self.pipeline, str(version), report)
+
     def version_info(self, version: int) -> VersionInfo:
         """Describe a version.
 
@@ -149,6 +167,16 @@ class ModelRegistry:
             DataError: Its class or its libraries do not fit what is installed.
         """
         return self._load(f"version {version}", self._version(version).tags)
+
+    def verified_files(self, version: int) -> tuple[Path, dict[str, Any]]:
+        """Return the folder of a version's files, which have proved to be what was registered, and their manifest.
+
+        Raises:
+            GateError: There is no such version, or its files were changed.
+        """
+        source, manifest_sum = self._genuine(f"version {version}", self._version(version).tags)
+        folder = self._files(source)
+        return folder, verify(folder, manifest_sum)
 
     def load_run(self, run_id: str) -> Model:
         """Load the model of a training run; raises like `load`."""
@@ -192,12 +220,17 @@ class ModelRegistry:
         return found[0]
 
     def _load(self, what: str, tags: Mapping[str, str]) -> Model:
+        source, manifest_sum = self._genuine(what, tags)
+        return read_model(self._files(source), manifest_sum)
+
+    def _genuine(self, what: str, tags: Mapping[str, str]) -> tuple[str, str]:
+        """Return where a model's files are, and the sum of their manifest."""
         if _MANIFEST_TAG not in tags or _SOURCE_TAG not in tags:
             raise GateError(
                 f"{what} of {self.pipeline} does not say what its files should be; nothing was loaded.",
                 expected=f"the tags {_MANIFEST_TAG} and {_SOURCE_TAG}, which Airloom sets when it trains",
             )
-        return read_model(self._files(tags[_SOURCE_TAG]), tags[_MANIFEST_TAG])
+        return tags[_SOURCE_TAG], tags[_MANIFEST_TAG]
 
     def _files(self, source: str) -> Path:
         """Return the folder of a model's files; a remote one is downloaded."""
