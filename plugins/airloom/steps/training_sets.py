@@ -58,10 +58,15 @@ def write_training_set(
 
     table = pa.Table.from_pandas(rows, preserve_index=False)
     digest = fingerprint([content_version(table), pipeline.digest])
-    path = Path(pipeline.name, partition.isoformat(), f"{digest}.parquet")
+    path = training_path(pipeline.name, partition, digest)
     described = table.replace_schema_metadata({**(table.schema.metadata or {}), _COLUMNS: columns.model_dump_json()})
     write_parquet(described, settings.training / path)
-    return digest, path.as_posix()
+    return digest, path
+
+
+def training_path(pipeline: str, partition: date, digest: str) -> str:
+    """Return the path of a training set below the folder of training sets."""
+    return Path(pipeline, partition.isoformat(), f"{digest}.parquet").as_posix()
 
 
 def read_rows(training: TrainingSet, split: Split, settings: Settings) -> Rows:
@@ -70,9 +75,14 @@ def read_rows(training: TrainingSet, split: Split, settings: Settings) -> Rows:
     Raises:
         DataError: The file is not there any more.
     """
+    return read_split(training.path, split, settings)
+
+
+def read_split(path: str, split: Split, settings: Settings) -> Rows:
+    """Read one split of the training set at a path below the folder of training sets; raises like `read_rows`."""
     import pyarrow.parquet as pq
 
-    file = settings.training / training.path
+    file = settings.training / path
     if not file.is_file():
         raise DataError("The training set is not there any more.", where=str(file), do="run assemble again")
     table = pq.read_table(file, filters=[(SPLIT, "==", split)])
