@@ -48,7 +48,7 @@ def _print(found: Difference) -> None:
 
 def _table(found: Difference) -> Table:
     """Return one section a topic that has anything to show."""
-    headers = {"": None, f"version {found.old.version}": 22, f"version {found.new.version}": 22, "change": 24}
+    headers = {"": None, f"version {found.old.version}": 24, f"version {found.new.version}": 24, "change": 24}
     table = Table()
     for header, width in headers.items():
         table.add_column(header, overflow="fold", max_width=width)
