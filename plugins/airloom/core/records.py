@@ -158,7 +158,7 @@ class TrainingSet(Record):
         holdout_rows: Rows to be judged on.
         degraded: Whether any day it was made of is degraded.
         dropped: Rows of the window that were left out, by reason.
-        lake: The commit at which each table was read.
+        lake: The commit at which each table was read, or was when the features read from it were joined.
     """
 
     digest: str

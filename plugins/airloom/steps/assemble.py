@@ -46,7 +46,7 @@ def assemble(pipeline: Pipeline, partition: date, settings: Settings) -> Trainin
     _require_due(pipeline, partition, settings)
     lake = Lake(settings.lake / pipeline.name)
     read = needs(pipeline, "train", partition)
-    commits = {table: commit for table in read if (commit := lake.commit(table)) is not None}
+    commits = _commits(pipeline, lake, read)
     versions = _versions(lake, read)
     rows, dropped = _labelled(pipeline, partition, lake)
     columns = model_columns(pipeline, settings)
@@ -78,6 +78,12 @@ def _require_due(pipeline: Pipeline, partition: date, settings: Settings) -> Non
     ready = readiness(pipeline, "train", partition, settings)
     if ready.missing or ready.blocked:
         raise NotDue(f"The training window as of {partition} has gaps: {ready}.", do="publish the days, then run again")
+
+
+def _commits(pipeline: Pipeline, lake: Lake, read: Needs) -> dict[str, int]:
+    """Return the newest commit of what is read, and of the raw tables behind the features."""
+    tables = dict.fromkeys([*read, *(f"raw.{view.reads}" for view in pipeline.features.views.values())])
+    return {table: commit for table in tables if (commit := lake.commit(table)) is not None}
 
 
 def _versions(lake: Lake, read: Needs) -> dict[str, list[PartitionVersion]]:

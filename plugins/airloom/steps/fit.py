@@ -11,7 +11,7 @@ from airloom.core.records import Dataset, Fitted, TrainingSet
 from airloom.core.settings import Settings
 from airloom.steps.candidates import Fit, Params, TrainingData
 from airloom.steps.outputs import require_outputs
-from airloom.steps.provenance import provenance_tags, source_digest
+from airloom.steps.provenance import DEFINITIONS, definitions, provenance_tags, source_digest
 from airloom.steps.references import load_reference
 from airloom.steps.threads import fixed_threads
 from airloom.steps.training_sets import Rows, read_rows
@@ -62,6 +62,7 @@ class _Training:
         """Train, keep the model, and return the seconds that the training took."""
         runs = TrainingRuns(self.settings, self.pipeline.name)
         runs.log_params(log.run_id, {**self.params, "seed": self.pipeline.train.seed})
+        runs.log_facts(log.run_id, DEFINITIONS, definitions(self.pipeline, self.settings))
         file = self.settings.training / self.training.path
         runs.log_dataset(log.run_id, rows.inputs, self.training.digest, file)
         with fixed_threads():

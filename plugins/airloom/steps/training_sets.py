@@ -58,10 +58,15 @@ def write_training_set(
 
     table = pa.Table.from_pandas(rows, preserve_index=False)
     digest = fingerprint([content_version(table), pipeline.digest])
-    path = Path(pipeline.name, partition.isoformat(), f"{digest}.parquet")
+    path = training_path(pipeline.name, partition, digest)
     described = table.replace_schema_metadata({**(table.schema.metadata or {}), _COLUMNS: columns.model_dump_json()})
     write_parquet(described, settings.training / path)
-    return digest, path.as_posix()
+    return digest, path
+
+
+def training_path(pipeline: str, partition: date, digest: str) -> str:
+    """Return the path of a training set below the folder of training sets."""
+    return Path(pipeline, partition.isoformat(), f"{digest}.parquet").as_posix()
 
 
 def read_rows(training: TrainingSet, split: Split, settings: Settings) -> Rows:

@@ -145,10 +145,17 @@ class ModelRegistry:
         """Describe a version.
 
         Raises:
-            GateError: There is no such version.
+            GateError: There is no such version, or the pipeline has not trained it.
         """
         found = self._version(version)
         tags = dict(found.tags)
+        if tags.get("airloom.pipeline") != self.pipeline:
+            raise GateError(
+                f"Version {version} of {self.pipeline} was not trained by this pipeline.",
+                where="the MLflow model registry",
+                found=f"the tag airloom.pipeline: {tags.get('airloom.pipeline', 'none')}",
+                expected=self.pipeline,
+            )
         return VersionInfo(
             version=version,
             run_id=found.run_id or "",
@@ -181,6 +188,15 @@ class ModelRegistry:
     def load_run(self, run_id: str) -> Model:
         """Load the model of a training run; raises like `load`."""
         return self._load(f"run {run_id}", open_client(self.settings).get_run(run_id).data.tags)
+
+    def libraries(self, version: int) -> dict[str, str]:
+        """Return the versions of the libraries that a version was trained with, from its verified manifest.
+
+        Raises:
+            GateError: There is no such version, or its files were changed.
+        """
+        tags = self._version(version).tags
+        return dict(verify(self._files(tags[_SOURCE_TAG]), tags[_MANIFEST_TAG])["libraries"])
 
     def is_intact(self, run_id: str) -> bool:
         """Tell whether the files of a run's model are there and are what was saved."""
@@ -215,7 +231,7 @@ class ModelRegistry:
                 f"{self.pipeline} has no version {version}.",
                 where="the MLflow model registry",
                 found="it was never registered, or it was deleted",
-                do="roll back to a version that is still there",
+                do=f"name a version that is still there; see: airloom ledger {self.pipeline}",
             )
         return found[0]
 
