@@ -6,7 +6,8 @@ import pyarrow as pa
 import pytest
 
 from airloom.core.declaration import find_pipeline
-from airloom.core.gate import Case, Head, Judged, decide
+from airloom.core.gate import decide
+from airloom.core.verdict import Case, Head, Judged, Proof
 from airloom.core.settings import Settings
 from airloom.launcher.api import Range
 from airloom.launcher.status import read_status
@@ -57,6 +58,7 @@ def verdict(version, auc, head=None):
         challenger=challenger,
         champion=champion,
         head=head,
+        proof=Proof(version=version, rows=500),
         training_digest="t",
         pipeline_digest="p",
     )

@@ -150,7 +150,7 @@ def test_metrics_are_of_the_rows_that_the_newer_version_has_held_out(found, vers
     metrics = changes(found, "metrics")
     assert found.judged_on == versions[1]
     assert metrics["roc_auc"] == pytest.approx((0.5, roc_auc_score(label, rate)))
-    assert metrics["log_loss"][1] == pytest.approx(log_loss(label, rate / 2))
+    assert metrics["neg_log_loss"][1] == pytest.approx(-log_loss(label, rate / 2))
     some = rows["carrier"] == "WN"
     assert metrics["roc_auc, carrier=WN"] == pytest.approx((0.5, roc_auc_score(label[some], rate[some])))
     assert topic(found, "metrics").note == f"both on the 240 rows that version {versions[1]} has held out"

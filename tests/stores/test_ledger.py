@@ -5,8 +5,9 @@ from multiprocessing import get_context
 import pytest
 
 from airloom.core.errors import GateError
-from airloom.core.gate import Case, Judged, decide
-from airloom.core.pipeline import Gate
+from airloom.core.gate import decide
+from airloom.core.rules import Gate
+from airloom.core.verdict import Case, Judged, Proof
 from airloom.stores.ledger import Ledger
 
 
@@ -91,6 +92,7 @@ def test_a_verdict_is_kept_once_and_read_back_whole(ledger):
         challenger=challenger,
         champion=None,
         head=None,
+        proof=Proof(version=1),
         training_digest="t",
         pipeline_digest="d",
     )
