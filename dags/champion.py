@@ -2,13 +2,15 @@
 
 One Airflow DAG per pipeline, without a schedule: *Trigger* asks what to do and why. `choose` checks the wish against
 the ledger and the registry, `prove` loads the version and lets it score real rows, `apply` moves the champion, unless
-somebody else has moved it meanwhile. While a champion is pinned, the gate judges and does not move it. Who triggered
-the run and the reason are kept in the ledger.
+somebody else has moved it meanwhile; `rescore`, where it is asked for, predicts again from the first day of the new
+champion on. While a champion is pinned, the gate judges and does not move it. Who triggered the run and the reason
+are kept in the ledger.
 """
 
 from airflow.sdk import Param
 
 from airloom.operators.champion import ApplyChoiceOperator, ChooseOperator, ProveChoiceOperator
+from airloom.operators.score import RescoreOperator
 from airloom.scheduling.stages import action_dag, asset, pipelines
 
 PARAMS = {
@@ -41,6 +43,12 @@ PARAMS = {
         description="The first day that it scores as champion. Empty: the newest day that can be scored, whatever the "
         "logical date above.",
     ),
+    "rescore": Param(
+        False,
+        type="boolean",
+        title="Score again",
+        description="Predict again at once, from that day on. Otherwise the next nightly run does.",
+    ),
     "reason": Param(
         type="string",
         title="Reason",
@@ -68,4 +76,11 @@ for pipeline in pipelines():
             outlets=[asset(pipeline, "champion")],
         )
 
-        choose >> prove >> apply
+        rescore = RescoreOperator(
+            task_id="rescore",
+            wanted="{{ params.rescore }}",
+            partition=CHOSEN_DAY,
+            outlets=[asset(pipeline, "predictions")],
+        )
+
+        choose >> prove >> apply >> rescore

@@ -83,7 +83,7 @@ def test_the_stages_are_linked_by_state_and_share_one_timetable(parsed):
 def test_the_champion_dag_waits_for_a_person_and_is_not_paused(parsed):
     dag = parsed["dags"]["flight_delays.champion"]
     assert (dag["paused"], dag["timetable"]) == (False, "NullTimetable")
-    assert dag["tasks"] == ["choose", "prove", "apply"]
+    assert dag["tasks"] == ["choose", "prove", "apply", "rescore"]
 
 
 def test_the_hand_written_example_is_paused(parsed):

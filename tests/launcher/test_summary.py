@@ -7,8 +7,8 @@ import pytest
 
 from airloom.core.declaration import find_pipeline
 from airloom.core.gate import decide
-from airloom.core.verdict import Case, Head, Judged, Proof
 from airloom.core.settings import Settings
+from airloom.core.verdict import Case, Head, Judged, Proof
 from airloom.launcher.api import Range
 from airloom.launcher.status import read_status
 from airloom.launcher.summary import judge, summarize
@@ -69,7 +69,7 @@ def test_predictions_are_judged_by_the_labels_of_the_day_after(lake):
     publish_scores(lake, D, {"a": 0.9, "b": 0.1, "c": 0.4, "cancelled": 0.5})
     publish_flights(lake, NEXT, {"a": 1.0, "b": 0.0, "c": 0.0, "cancelled": None, "not predicted": 1.0})
     quality = judge(FLIGHTS, lake, [D])
-    assert (quality.days, quality.rows, quality.roc_auc) == (1, 3, 1.0)
+    assert (quality.days, quality.rows, quality.value) == (1, 3, 1.0)
     assert quality.predicted == pytest.approx((0.9 + 0.1 + 0.4) / 3)
     assert quality.happened == pytest.approx(1 / 3)
 

@@ -41,3 +41,33 @@ def diverging(data, params, log):
 
 def not_probabilities(data, params, log):
     return ByRate(5.0)
+
+
+@dataclass(frozen=True)
+class ByDistance:
+    """Predicts a multiple of the distance, or three classes by it."""
+
+    share: float
+    classes: bool = False
+
+    def predict(self, frame):
+        distance = frame["distance"].to_numpy(dtype=float)
+        if not self.classes:
+            return self.share * distance
+        near = np.clip(1 - self.share * distance / 4000, 0.05, 0.9)
+        return np.column_stack([near, 0.05 + 0 * near, 0.95 - near])
+
+    def save(self, folder):
+        (folder / "model.json").write_text(json.dumps([self.share, self.classes]))
+
+    @classmethod
+    def load(cls, folder):
+        return cls(*json.loads((folder / "model.json").read_text()))
+
+
+def by_distance(data, params, log):
+    return ByDistance(float(params["share"]))
+
+
+def classes_by_distance(data, params, log):
+    return ByDistance(float(params["share"]), classes=True)

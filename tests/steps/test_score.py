@@ -104,6 +104,40 @@ def test_a_day_is_scored_by_the_champion_as_of_it(settings, champion):
     assert score(PIPELINE, DAY, settings, "run").champion_version == 2
 
 
+CURRENT = PIPELINE.model_copy(update={"score": PIPELINE.score.model_copy(update={"model": "current"})})
+
+
+def test_history_can_be_scored_by_todays_champion_besides_into_columns_of_its_own(settings, champion):
+    promote(settings, 2, DAY, 1)
+    as_of = score(PIPELINE, YESTERDAY, settings, "run")
+    before = predictions(settings, YESTERDAY)
+    scored = score(CURRENT, YESTERDAY, settings, "run")
+    after = predictions(settings, YESTERDAY)
+    assert (as_of.champion_version, scored.champion_version) == (1, 1)
+    assert scored.headline == "12 rows scored by version 1 and 2, today's champion"
+    assert [set(after[name]) for name in ("model_version", "current_model_version")] == [{1}, {2}]
+    assert list(after["score"]) == list(before["score"])
+    assert after["current_score"].between(0, 1).all()
+
+
+def test_with_todays_champion_also_a_day_before_the_first_one_is_scored(settings, champion):
+    before = YESTERDAY - timedelta(days=1)
+    publish(settings, "schedule", before, schedule(before))
+    compute(PIPELINE, before, settings)
+    scored = score(CURRENT, before, settings, "run")
+    rows = predictions(settings, before)
+    assert (scored.champion_version, scored.rows) == (None, 12)
+    assert rows["score"].isna().all()
+    assert set(rows["current_model_version"]) == {1}
+
+
+def test_history_is_scored_again_when_todays_champion_is_another(settings, champion):
+    score(CURRENT, YESTERDAY, settings, "run")
+    assert "unchanged" in score(CURRENT, YESTERDAY, settings, "run").headline
+    promote(settings, 2, DAY, 1)
+    assert score(CURRENT, YESTERDAY, settings, "run").headline.startswith("12 rows scored by version 1 and 2")
+
+
 def test_later_days_whose_inputs_have_changed_are_scored_again(settings, champion):
     for day in (YESTERDAY, DAY):
         score(PIPELINE, day, settings, "run")

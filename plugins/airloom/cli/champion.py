@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated
 
 import typer
@@ -16,6 +17,7 @@ _Reason = Annotated[str, typer.Option(help="Why; it is kept in the ledger.")]
 _From = Annotated[
     str | None, typer.Option("--from", help="The day from which it is champion; the newest one that can be scored.")
 ]
+_Rescore = Annotated[bool, typer.Option("--rescore", help="Predict again at once, from that day on.")]
 
 
 def rollback(
@@ -23,9 +25,10 @@ def rollback(
     reason: _Reason,
     to: Annotated[int | None, typer.Option(min=1, help="The version; the champion before without one.")] = None,
     first: _From = None,
+    rescore: _Rescore = False,
 ) -> None:
     """Make the champion before this one the champion again, or a named version."""
-    _move(pipeline, "rollback", to, first, reason)
+    _move(pipeline, Wish("rollback", to, _day(first), reason, rescore))
 
 
 def promote(
@@ -33,27 +36,31 @@ def promote(
     version: Annotated[int, typer.Argument(min=1, help="The version.")],
     reason: _Reason,
     first: _From = None,
+    rescore: _Rescore = False,
 ) -> None:
     """Make a version the champion whatever the gate has said of it."""
-    _move(pipeline, "promote", version, first, reason)
+    _move(pipeline, Wish("promote", version, _day(first), reason, rescore))
 
 
 def pin(pipeline: _Pipeline, reason: _Reason) -> None:
     """Keep the champion: the gate goes on judging and does not move it."""
-    _move(pipeline, "pin", None, None, reason)
+    _move(pipeline, Wish("pin", None, None, reason))
 
 
 def unpin(pipeline: _Pipeline, reason: _Reason) -> None:
     """Let the gate move the champion again."""
-    _move(pipeline, "unpin", None, None, reason)
+    _move(pipeline, Wish("unpin", None, None, reason))
 
 
-def _move(pipeline: str, action: str, version: int | None, first: str | None, reason: str) -> None:
+def _day(text: str | None) -> date | None:
+    return parse_partition(text) if text else None
+
+
+def _move(pipeline: str, wish: Wish) -> None:
     servers = services()
     [declared] = chosen(servers.settings, pipeline)
-    day = parse_partition(first) if first else None
     with console.status("waiting for the champion DAG"):
-        champion = move(servers.settings, servers.ports, declared, Wish(action, version, day, reason))
+        champion = move(servers.settings, servers.ports, declared, wish)
     held = Pins(servers.settings.state_url).current(declared.name)
     console.print(
         f"{declared.name}: champion is version {champion.version} from {champion.effective_from} on "

@@ -80,10 +80,13 @@ def _lines(summary: Summary) -> dict[str, str]:
 def _quality(quality: Quality | None) -> str:
     if quality is None:
         return "no labels have arrived yet"
-    return (
+    told = (
         f"on {quality.days} days whose labels have arrived ({quality.rows:,} predictions): "
-        f"ROC AUC {quality.roc_auc:.3f}, {quality.predicted:.1%} predicted and {quality.happened:.1%} happened"
+        f"{quality.metric} {quality.value:.3f}"
     )
+    if quality.predicted is None or quality.happened is None:
+        return told
+    return f"{told}, {quality.predicted:.3f} predicted and {quality.happened:.3f} happened, on average"
 
 
 def _number(value: float | None) -> str:

@@ -29,12 +29,14 @@ class Wish:
         version: The version; only a promotion needs one.
         first: The day from which it is to be champion, None for the newest one that can be scored.
         reason: Why.
+        rescore: Whether to predict again at once.
     """
 
     action: str
     version: int | None
     first: date | None
     reason: str
+    rescore: bool = False
 
 
 def move(settings: Settings, ports: Ports, pipeline: Pipeline, wish: Wish) -> Champion:
@@ -64,6 +66,7 @@ def move(settings: Settings, ports: Ports, pipeline: Pipeline, wish: Wish) -> Ch
         "version": wanted.version if wish.action in ("rollback", "promote") else None,
         "effective_from": day.isoformat(),
         "reason": wish.reason,
+        "rescore": wish.rescore,
     }
     run_id = api.trigger(dag_id, params)
     _wait(api, dag_id, run_id, ports)

@@ -49,16 +49,18 @@ class Quality:
     Args:
         days: How many days.
         rows: Predictions with a label.
-        roc_auc: Area under the ROC curve.
-        predicted: Mean of what was predicted.
+        metric: The gate's metric.
+        value: Its value on these rows.
+        predicted: Mean of what was predicted; None where classes were.
         happened: Mean of what happened.
     """
 
     days: int
     rows: int
-    roc_auc: float
-    predicted: float
-    happened: float
+    metric: str
+    value: float
+    predicted: float | None = None
+    happened: float | None = None
 
 
 @dataclass(frozen=True)
@@ -133,17 +135,24 @@ def judge(pipeline: Pipeline, lake: Lake, days: list[date]) -> Quality | None:
     Returns:
         How good they were, None when there are no labels of both kinds yet.
     """
+    from airloom.steps.outputs import from_columns, label_codes
+    from airloom.steps.weighted_metrics import plain
+
     labelled = _labelled(pipeline, lake, days)
     if labelled["label"].nunique() < 2:
         return None
-    from sklearn.metrics import roc_auc_score
-
+    label, scores = (
+        label_codes(pipeline.label, labelled["label"]).to_numpy(dtype=float),
+        from_columns(pipeline.label, "score", labelled),
+    )
+    several = pipeline.label.kind == "multiclass"
     return Quality(
         days=labelled["partition"].nunique(),
         rows=len(labelled),
-        roc_auc=float(roc_auc_score(labelled["label"], labelled["score"])),
-        predicted=float(labelled["score"].mean()),
-        happened=float(labelled["label"].mean()),
+        metric=pipeline.gate.metric,
+        value=plain(pipeline.gate.metric, label, scores),
+        predicted=None if several else float(scores.mean()),
+        happened=None if several else float(label.mean()),
     )
 
 
@@ -151,16 +160,18 @@ def _labelled(pipeline: Pipeline, lake: Lake, days: list[date]) -> pd.DataFrame:
     """Join each day's predictions with the labels of the day on which they can be known."""
     import pandas as pd
 
+    from airloom.steps.outputs import names
+
     label, key = pipeline.label, list(pipeline.tables[pipeline.score.entities].key)
-    table = f"raw.{label.table}"
+    table, columns = f"raw.{label.table}", names(label, "score")
     known = _published(lake, table, [day + label.known_after for day in days])
-    joined = [pd.DataFrame({"partition": [], "score": [], "label": []})]
+    joined = [pd.DataFrame({"partition": [], "label": [], **{name: [] for name in columns}})]
     for day in _published(lake, PREDICTIONS, days):
         arrived = day + timedelta(days=label.known_after.days)
         if arrived not in known:
             continue
         labels = lake.read(table, [arrived], columns=[*key, label.column]).rename(columns={label.column: "label"})
-        scores = lake.read(PREDICTIONS, [day], columns=[*key, "score"])
+        scores = lake.read(PREDICTIONS, [day], columns=[*key, *columns]).dropna(subset=columns)
         joined.append(scores.merge(labels.dropna(subset="label"), on=key).assign(partition=day.isoformat()))
     return pd.concat(joined[1:] or joined, ignore_index=True)
 

@@ -1,15 +1,17 @@
-"""Operator of the score stage."""
+"""Operators that score: every night, and once more after a person has moved the champion."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from airloom.core.errors import NotDue
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Scored
 from airloom.core.settings import Settings
 from airloom.operators.links import ModelVersionLink
-from airloom.operators.step import StepOperator
+from airloom.operators.step import LOGICAL_DAY, StepOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -30,3 +32,25 @@ class ScoreOperator(StepOperator):
         from airloom.steps.score import score
 
         return score(pipeline, partition, settings, run_id=str(context["run_id"]))
+
+
+class RescoreOperator(ScoreOperator):
+    """Score again when a person has asked for it; the task is skipped otherwise.
+
+    Args:
+        pipeline: Name of the pipeline.
+        wanted: Whether it is asked for, `True` or `False`.
+        partition: The day; by default the run's logical date.
+    """
+
+    template_fields: Sequence[str] = (*ScoreOperator.template_fields, "wanted")
+
+    def __init__(self, *, pipeline: str, wanted: str, partition: str = LOGICAL_DAY, **kwargs: Any) -> None:
+        super().__init__(pipeline=pipeline, partition=partition, **kwargs)
+        self.wanted = wanted
+
+    def run_step(self, pipeline: Pipeline, partition: date, settings: Settings, context: Context) -> Scored:
+        """Score again."""
+        if self.wanted != str(True):
+            raise NotDue("Nobody has asked to score again; the next nightly run uses the new champion.")
+        return super().run_step(pipeline, partition, settings, context)

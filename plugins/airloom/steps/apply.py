@@ -89,7 +89,7 @@ def apply_choice(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> Appl
             actor=chosen.actor,
             reason=reason,
         )
-    return _applied(pipeline, chosen.partition, settings, moved, chosen.action, drift, chosen.inputs)
+    return _applied(pipeline, chosen.partition, settings, moved, chosen.headline, drift, chosen.inputs)
 
 
 def _hindrance(pipeline: Pipeline, verdict: Verdict, settings: Settings, answer: Answered | None) -> str | None:

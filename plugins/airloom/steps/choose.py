@@ -15,6 +15,7 @@ from airloom.stores.models import ModelRegistry
 from airloom.stores.pins import Pins
 
 Action = Literal["rollback", "promote", "pin", "unpin"]
+_WORDS = {"rollback": "roll back to"}
 
 
 def choose(
@@ -75,7 +76,7 @@ def _chosen(
     return Chosen(
         pipeline=pipeline.name,
         partition=partition,
-        headline=f"{action} version {version} from {partition} on, by {actor}: {reason}",
+        headline=f"{_WORDS.get(action, action)} version {version} from {partition} on, by {actor}: {reason}",
         action=action,
         version=version,
         epoch=epoch,

@@ -13,9 +13,9 @@ from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Scored
 from airloom.core.settings import Settings
 from airloom.core.wording import counted
-from airloom.steps.columns import input_columns, join_features
+from airloom.steps.columns import join_features
+from airloom.steps.predict import AS_OF, CURRENT, predict
 from airloom.steps.skew import compare_online, count_expired
-from airloom.steps.threads import fixed_threads
 from airloom.stores.lake import Lake, PartitionVersion, content_version
 from airloom.stores.ledger import Champion, Ledger, effective
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 TABLE = "predictions"
 #: Columns that say when and by whom a prediction was made; they are no part of what was predicted.
 VOLATILE = ("scored_at", "run_id")
+_WORDS = {AS_OF: "", CURRENT: ", today's champion"}
 
 
 @dataclass(frozen=True)
@@ -45,17 +46,27 @@ class _Published:
     def champion(self, day: date) -> Champion | None:
         return effective(self.champions, day)
 
+    def models(self, day: date) -> dict[str, int | None]:
+        """The version by column set: the champion as of the day and, where it is asked for, that of now."""
+        champion = self.champion(day)
+        models = {AS_OF: champion.version if champion else None}
+        if self.pipeline.score.model == "current":
+            models[CURRENT] = self.champions[-1].version if self.champions else None
+        return models
+
+    def can_score(self, day: date) -> bool:
+        return any(version is not None for version in self.models(day).values())
+
     def inputs(self, day: date) -> tuple[Dataset, ...]:
         """The rows to score, the features of the day, and the model."""
         tables = [table for table in self.versions if table != TABLE and day in self.versions[table]]
-        champion = self.champion(day)
-        model = (Dataset(name="model", version=str(champion.version)),) if champion else ()
         read = (Dataset(name=table, partition=day, version=self.versions[table][day].version) for table in tables)
-        return (*read, *model)
+        versions = dict.fromkeys(version for version in self.models(day).values() if version is not None)
+        return (*read, *(Dataset(name="model", version=str(version)) for version in versions))
 
     def fingerprint(self, day: date) -> str:
-        facts = {f"{each.name} {each.partition}": each.version for each in self.inputs(day)}
-        return fingerprint({**facts, "pipeline": self.pipeline.digest})
+        facts = {f"{each.name} {each.partition}": each.version for each in self.inputs(day) if each.name != "model"}
+        return fingerprint({**facts, "models": self.models(day), "pipeline": self.pipeline.digest})
 
     def degraded(self, day: date) -> bool:
         versions = [days.get(day) for table, days in self.versions.items() if table != TABLE]
@@ -69,7 +80,7 @@ class _Published:
         """Other predictions whose inputs have changed: all later ones, and earlier ones within the look-back."""
         oldest = partition - timedelta(days=self.pipeline.look_back)
         others = (day for day in self.versions[TABLE] if day != partition and day >= oldest)
-        return [day for day in others if self.champion(day) and not self.is_current(day)]
+        return [day for day in others if self.can_score(day) and not self.is_current(day)]
 
 
 def score(pipeline: Pipeline, partition: date, settings: Settings, run_id: str) -> Scored:
@@ -127,39 +138,40 @@ class _Done:
 
 def _score_partition(published: _Published, partition: date, settings: Settings, run_id: str) -> _Done:
     """Score the partition, unless its predictions are what they would be."""
-    pipeline, champion = published.pipeline, published.champion(partition)
-    if champion is None:
+    pipeline, models = published.pipeline, published.models(partition)
+    if not published.can_score(partition):
         raise NotDue(
             f"{pipeline.name} has no champion as of {partition}.", do="train first; nothing is scored until then"
         )
     if published.is_current(partition):
-        rows = len(Lake(settings.lake / pipeline.name).read(TABLE, [partition], columns=["score"]))
-        return _Done(f"{counted(rows, 'row')} scored before, unchanged", champion.version, rows)
+        rows = len(Lake(settings.lake / pipeline.name).read(TABLE, [partition], columns=["model_version"]))
+        return _Done(f"{counted(rows, 'row')} scored before, unchanged", models[AS_OF], rows)
     joined = rows_to_score(pipeline, partition, settings)
     compared = compare_online(pipeline, partition, joined, settings)
     expired = count_expired(pipeline, partition, joined, settings)
     _score_day(published, partition, joined, settings, run_id)
     old = "".join(f"; {view} expired for {count} of them" for view, count in expired.items())
-    headline = f"{counted(len(joined), 'row')} scored by version {champion.version}{old}"
-    return _Done(headline, champion.version, len(joined), expired, compared)
+    versions = " and ".join(f"{version}{_WORDS[prefix]}" for prefix, version in models.items() if version is not None)
+    headline = f"{counted(len(joined), 'row')} scored by version {versions}{old}"
+    return _Done(headline, models[AS_OF], len(joined), expired, compared)
 
 
 def _score_day(published: _Published, day: date, joined: pd.DataFrame, settings: Settings, run_id: str) -> None:
     """Score one day's rows and replace its partition."""
     import pyarrow as pa
 
-    champion = published.champion(day)
-    if champion is None:
-        return
-    predictions = _predict(published.pipeline, joined, champion, settings)
+    pipeline, models = published.pipeline, published.models(day)
+    predictions = predict(pipeline, joined, models, settings)
+    predictions["pipeline_digest"] = pipeline.digest
+    predictions = predictions.sort_values(list(pipeline.tables[pipeline.score.entities].key), ignore_index=True)
     predictions["scored_at"] = datetime.now(UTC)
     predictions["run_id"] = run_id
     rows = pa.Table.from_pandas(predictions, preserve_index=False)
     version = PartitionVersion(
         day, content_version(rows, VOLATILE), published.fingerprint(day), published.degraded(day)
     )
-    lake = Lake(settings.lake / published.pipeline.name)
-    lake.replace(TABLE, version, rows, {"model": champion.version, "run": run_id})
+    facts = {f"{prefix}model": number for prefix, number in models.items()}
+    Lake(settings.lake / pipeline.name).replace(TABLE, version, rows, {**facts, "run": run_id})
 
 
 def rows_to_score(pipeline: Pipeline, day: date, settings: Settings) -> pd.DataFrame:
@@ -173,16 +185,3 @@ def rows_to_score(pipeline: Pipeline, day: date, settings: Settings) -> pd.DataF
     if day not in lake.partitions(table):
         raise NotDue(f"{table} of {day} is not published: there is nothing to score.", do="run ingest for the day")
     return join_features(pipeline, settings, lake.read(table, [day]), as_of(day, pipeline.schedule.timezone))
-
-
-def _predict(pipeline: Pipeline, joined: pd.DataFrame, champion: Champion, settings: Settings) -> pd.DataFrame:
-    from airloom.stores.models import ModelRegistry
-
-    model = ModelRegistry(settings, pipeline.name).load(champion.version)
-    declared = pipeline.tables[pipeline.score.entities]
-    predictions = joined[list(dict.fromkeys([*declared.key, declared.time]))].copy()
-    with fixed_threads():
-        predictions["score"] = model.predict(joined[input_columns(pipeline, settings)])
-    predictions["model_version"] = champion.version
-    predictions["pipeline_digest"] = pipeline.digest
-    return predictions.sort_values(list(declared.key), ignore_index=True)
