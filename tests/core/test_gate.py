@@ -62,11 +62,11 @@ def head_of(champion, epoch=1):
     return Head(epoch=epoch, version=champion.version, as_of=champion.as_of)
 
 
-def test_the_first_model_needs_only_to_pass_the_floors():
+def test_f25_the_first_model_needs_only_to_pass_the_floors():
     assert verdict(judged(0.61)).outcome == "first"
 
 
-def test_the_first_model_below_a_floor_is_rejected():
+def test_f25_the_first_model_below_a_floor_is_rejected():
     assert verdict(judged(0.59)).outcome == "rejected"
 
 
@@ -75,11 +75,11 @@ def test_a_floor_of_a_negated_error_is_a_bound_on_the_error():
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1.797e308, None])
-def test_a_metric_that_is_not_finite_never_passes(value):
+def test_f23_a_metric_that_is_not_finite_never_passes(value):
     assert verdict(judged(value)).outcome == "rejected"
 
 
-def test_a_metric_that_is_missing_never_passes():
+def test_f23_a_metric_that_is_missing_never_passes():
     challenger = Judged(version=2, as_of=D, rows=1000, rows_digest="same", metrics={})
     assert verdict(challenger).outcome == "rejected"
 
@@ -152,16 +152,16 @@ def test_models_scored_on_different_rows_are_incomparable():
     assert verdict(judged(0.90), champion, head_of(champion)).outcome == "incomparable"
 
 
-def test_a_champion_that_cannot_be_scored_is_incomparable():
+def test_f28_a_champion_that_cannot_be_scored_is_incomparable():
     champion = judged(None, version=1)
     assert verdict(judged(0.90), champion, head_of(champion)).outcome == "incomparable"
 
 
-def test_a_champion_that_was_not_scored_is_never_taken_for_no_champion():
+def test_f26_a_champion_that_was_not_scored_is_never_taken_for_no_champion():
     assert verdict(judged(0.90), None, Head(epoch=1, version=1, as_of=D)).outcome == "incomparable"
 
 
-def test_an_older_challenger_never_replaces_a_newer_champion():
+def test_f16_an_older_challenger_never_replaces_a_newer_champion():
     challenger = judged(0.99, as_of=date(2013, 2, 1))
     assert verdict(challenger, None, Head(epoch=3, version=1, as_of=D)).outcome == "older"
 

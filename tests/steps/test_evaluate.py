@@ -96,14 +96,14 @@ def test_the_same_rows_have_the_same_digest_and_others_another(settings, usual):
     assert evaluate(*night(settings, example_rows(seed=5)), None, settings).rows_digest != expected
 
 
-def test_a_champion_that_is_gone_has_no_metrics(settings, usual):
+def test_f26_a_champion_that_is_gone_has_no_metrics(settings, usual):
     evaluation = evaluate(*usual, 999, settings)
     assert evaluation.champion_version == 999
     assert evaluation.metrics["champion"] == dict.fromkeys(BINARY)
     assert "has no version 999" in evaluation.champion_problem
 
 
-def test_a_champion_that_cannot_score_the_new_columns_has_no_metrics(settings, usual):
+def test_f28_a_champion_that_cannot_score_the_new_columns_has_no_metrics(settings, usual):
     from airloom.steps.training_sets import write_training_set
 
     pipeline, partition, training, fitted = usual
@@ -120,7 +120,7 @@ def test_a_champion_that_cannot_score_the_new_columns_has_no_metrics(settings, u
     assert "KeyError" in evaluation.champion_problem
 
 
-def test_a_candidate_without_finite_scores_is_never_the_challenger(settings):
+def test_f23_a_candidate_without_finite_scores_is_never_the_challenger(settings):
     rows = example_rows()
     rows.loc[rows.index[-1], "distance"] = 6000
     evaluation = evaluate(*night(settings, rows, wild=WILD, flat=FLAT), None, settings)
@@ -137,5 +137,5 @@ def test_without_any_candidate_there_is_nothing_to_judge(settings, usual):
     assert error.value.found == "no candidate that could be trained"
 
 
-def test_scores_that_are_not_finite_have_no_metrics():
+def test_f23_scores_that_are_not_finite_have_no_metrics():
     assert score_metrics("binary", np.array([0.0, 1.0]), np.array([0.5, np.inf])) == dict.fromkeys(BINARY)

@@ -6,10 +6,12 @@ nothing of the pipeline's code before.
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airloom.core.errors import AirloomError, GateError, NotDue
 from airloom.core.pipeline import Pipeline
@@ -29,6 +31,11 @@ ROWS = 200
 
 #: By how much a prediction may differ from what it was in training, relative to its size.
 _TOLERANCE = 1e-6
+
+#: Loading and scoring are timed so often.
+_TIMES = 3
+
+T = TypeVar("T")
 
 
 def prove(pipeline: Pipeline, partition: date, evaluation: Evaluation, settings: Settings) -> Proven:
@@ -77,22 +84,28 @@ def prove_version(pipeline: Pipeline, version: int, settings: Settings) -> Proof
 
 def _proof(version: int, folder: Path, manifest: dict[str, Any]) -> Proof:
     rows, expected = read_sample(folder)
-    load_verified(folder, manifest)  # The first time imports the libraries.
-    began = time.perf_counter()
-    model = load_verified(folder, manifest)
-    loaded = time.perf_counter()
-    outputs = model.predict(rows)
-    scored = time.perf_counter()
+    model, load_seconds = _quickest(lambda: load_verified(folder, manifest))
+    outputs, seconds = _quickest(lambda: model.predict(rows))
     difference, problem = _compared(outputs, expected)
     return Proof(
         version=version,
         rows=len(rows),
         difference=difference,
         artifact_bytes=_bytes(folder),
-        load_seconds=round(loaded - began, 4),
-        rows_per_second=round(len(rows) / (scored - loaded), 1),
+        load_seconds=round(load_seconds, 4),
+        rows_per_second=round(len(rows) / seconds, 1),
         problem=problem,
     )
+
+
+def _quickest(work: Callable[[], T]) -> tuple[T, float]:
+    """Do something some times and return its seconds at best: the first time imports, others wait for the machine."""
+    best = math.inf
+    for _ in range(_TIMES):
+        began = time.perf_counter()
+        done = work()
+        best = min(best, time.perf_counter() - began)
+    return done, best
 
 
 def _compared(outputs: np.ndarray, expected: np.ndarray) -> tuple[float | None, str | None]:
