@@ -11,8 +11,8 @@ from airloom.cli.console import console
 from airloom.core.errors import GateError
 from airloom.core.gate import decide
 from airloom.core.rules import Gate
-from airloom.core.verdict import Case, Comparison, Effect, Judged, Proof
 from airloom.core.settings import Settings
+from airloom.core.verdict import Case, Comparison, Effect, Judged, Proof
 from airloom.stores.ledger import Ledger
 from airloom.stores.pins import Pins
 

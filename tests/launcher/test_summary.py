@@ -7,8 +7,8 @@ import pytest
 
 from airloom.core.declaration import find_pipeline
 from airloom.core.gate import decide
-from airloom.core.verdict import Case, Head, Judged, Proof
 from airloom.core.settings import Settings
+from airloom.core.verdict import Case, Head, Judged, Proof
 from airloom.launcher.api import Range
 from airloom.launcher.status import read_status
 from airloom.launcher.summary import judge, summarize
