@@ -65,7 +65,7 @@ def night(number):
     return NIGHT + timedelta(days=number)
 
 
-def judged(settings, number, outcome="rejected", pipeline=PIPELINE, auc=0.5):
+def judged(settings, number, outcome="rejected", pipeline=PIPELINE, auc=0.5, training="t"):
     """Keep a verdict of a night and do what `decide` does after it."""
     challenger = Judged(version=1, as_of=night(number), rows=9, rows_digest="r", metrics={"roc_auc": auc})
     verdict = Verdict(
@@ -75,7 +75,7 @@ def judged(settings, number, outcome="rejected", pipeline=PIPELINE, auc=0.5):
         champion=None,
         head=None,
         proof=Proof(version=1),
-        training_digest="t",
+        training_digest=training,
         pipeline_digest=pipeline.digest,
         recipe=recipe(pipeline, settings),
         outcome=outcome,
@@ -264,6 +264,15 @@ def test_a_column_that_only_one_training_set_has_is_a_change(settings, caplog, b
     with caplog.at_level(logging.WARNING):
         require_training(PIPELINE, with_columns(2, now), settings)
     assert f"the column {said}" in caplog.text
+
+
+def test_data_is_compared_with_what_was_judged_and_not_with_what_was_only_assembled_again(settings):
+    judged(settings, 0)
+    judged(settings, 1, training=assembled(settings, 1).digest)
+    before, again = (example_rows(seed=seed, night=night(1)) for seed in (1, 2))
+    again["distance"] += 3000
+    assembled(settings, 1, again)
+    assert [trains(settings, 2, before), trains(settings, 2, again)] == [False, True]
 
 
 def test_without_a_training_set_to_compare_with_the_pause_holds(settings):

@@ -18,11 +18,13 @@ class Night:
         partition: The night.
         outcome: The verdict's outcome, or `failed`.
         recipe: Fingerprint of declaration and code; another recipe starts anew.
+        training: The training set that was judged; empty when the night has failed.
     """
 
     partition: date
     outcome: str
     recipe: str
+    training: str = ""
 
     @property
     def useless(self) -> bool:

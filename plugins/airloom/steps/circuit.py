@@ -15,7 +15,7 @@ from airloom.core.settings import Settings
 from airloom.steps.drift import population_stability
 from airloom.steps.provenance import recipe
 from airloom.steps.references import load_reference
-from airloom.steps.training_sets import read_file, training_files
+from airloom.steps.training_sets import read_file, training_files, training_path
 from airloom.stores.ledger import Ledger
 from airloom.stores.notes import Notes
 
@@ -126,7 +126,8 @@ def _nights(pipeline: Pipeline, settings: Settings) -> list[Night]:
         Night(note.partition, note.kind, note.subject) for note in Notes(settings.state_url).of(pipeline.name, "failed")
     ]
     judged = [
-        Night(each.partition, each.outcome, each.recipe) for each in Ledger(settings.state_url).verdicts(pipeline.name)
+        Night(each.partition, each.outcome, each.recipe, each.training_digest)
+        for each in Ledger(settings.state_url).verdicts(pipeline.name)
     ]
     return list({(night.partition, night.recipe): night for night in [*failed, *judged]}.values())
 
@@ -145,7 +146,10 @@ def _changed(pipeline: Pipeline, training: TrainingSet, found: Pause, settings: 
 
 
 def _reference(pipeline: Pipeline, found: Pause, settings: Settings) -> Path | None:
+    """Return the training set of the last useless night that has one: the one that was judged, or else the newest."""
     for night in reversed(found.nights):
-        if files := training_files(pipeline, night.partition, settings):
+        judged = settings.training / training_path(pipeline.name, night.partition, night.training)
+        files = [*training_files(pipeline, night.partition, settings), *([judged] if judged.is_file() else [])]
+        if files:
             return files[-1]
     return None
