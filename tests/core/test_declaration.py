@@ -86,6 +86,99 @@ def test_a_mistake_is_told_with_file_and_line(folder, old, new, said):
     assert "pipeline.yaml, line " in message
 
 
+BOUND = "floors: {roc_auc: 0.6}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said", "key"),
+    [
+        (BOUND, "floors: {roc_uac: 0.6}", "there is no metric 'roc_uac'. Did you mean 'roc_auc'? ", "floors.roc_uac"),
+        (BOUND, "floors: {log_loss: -0.6}", "Did you mean 'neg_log_loss'? There are roc_auc, ", "floors.log_loss"),
+        (BOUND, "floors: {zzz: 1}", "there is no metric 'zzz'. There are roc_auc, ", "floors.zzz"),
+        (BOUND, "ceilings: {load_secs: 1}", "Did you mean 'load_seconds'? ", "ceilings.load_secs"),
+        (BOUND, "guardrails: {f1_micro: 0}", "Did you mean 'f1_macro'? ", "guardrails.f1_micro"),
+        (BOUND, "floors: {load_seconds: 1}", "better when lower: declare it under ceilings.", "floors.load_seconds"),
+        (BOUND, "ceilings: {roc_auc: 1}", "better when higher: declare it under floors.", "ceilings.roc_auc"),
+        (BOUND, "ceilings: {load_seconds: .inf}", "must be a finite number", "ceilings.load_seconds"),
+        (BOUND, "guardrails: {rows_per_second: 0}", "a bound only, it is not compared", "guardrails.rows_per_second"),
+        ("metric: roc_auc", "metric: load_seconds", "declare it under ceilings.", "metric"),
+        (BOUND, "guardrails: {neg_log_loss: -0.1}", "greater than or equal to 0.", "guardrails.neg_log_loss"),
+        (BOUND, "guardrails: {neg_log_loss: .nan}", "must be a finite number.", "guardrails.neg_log_loss"),
+        (BOUND, "floors: {r2: 0.1}", "r2 is no metric of a binary label, which has roc_auc, ", "floors.r2"),
+        (BOUND, "guardrails: {r2: 0.1}", "r2 is no metric of a binary label", "guardrails.r2"),
+        ("metric: roc_auc", "metric: r2", "r2 is no metric of a binary label", "metric"),
+    ],
+)
+def test_a_rule_that_the_gate_cannot_judge_by_is_told_with_what_is_meant(folder, old, new, said, key):
+    replace(folder, old, new)
+    message = error_of(folder)
+    assert said in message
+    assert message.splitlines()[1].endswith(f", key gate.{key}")
+
+
+@pytest.mark.parametrize(
+    ("label", "said", "key"),
+    [
+        ("kind: multiclass", "names its classes, three or more, each once", "label"),
+        ("kind: multiclass, classes: [a, b]", "names its classes, three or more, each once", "label.classes"),
+        ("kind: multiclass, classes: [a, b, a]", "names its classes, three or more, each once", "label.classes"),
+        ("kind: multiclass, classes: [1, 2, 3]", "is text in quotes. (2 more after this one)", "label.classes.0"),
+        ("classes: [a, b, c]", "a binary label has no classes to name", "label.classes"),
+        ("kind: ordinal", "The value must be 'binary', 'multiclass' or 'regression'.", "label.kind"),
+        ("kind: regression", "roc_auc is no metric of a regression label, which has neg_mean", "gate.metric"),
+    ],
+)
+def test_a_label_that_makes_no_sense_is_refused(folder, label, said, key):
+    replace(folder, "known_after: 1d}", f"known_after: 1d, {label}}}")
+    message = error_of(folder)
+    assert said in message
+    assert message.splitlines()[1].endswith(f", key {key}")
+
+
+@pytest.mark.parametrize(
+    ("circuit", "said", "key"),
+    [
+        ("{failures: 3}", "The key 'retry_after' is missing.", "circuit"),
+        ("{retry_after: 7d}", "The key 'failures' is missing.", "circuit"),
+        ("{failure: 3, retry_after: 7d}", "Unknown key 'failure'. Did you mean 'failures'?", "circuit.failure"),
+        ("{failures: 0, retry_after: 7d}", "The value must be greater than or equal to 1.", "circuit.failures"),
+        ("{failures: 3, retry_after: 12h}", "must be a whole number of days, at least 1d.", "circuit.retry_after"),
+        ("{failures: 3, retry_after: 7d, drift: 0}", "The value must be greater than 0.", "circuit.drift"),
+        ("on", "Keys with values are expected here.", "circuit"),
+    ],
+)
+def test_a_circuit_that_makes_no_sense_is_refused(folder, circuit, said, key):
+    replace(folder, "  seed: 7", f"  seed: 7\n  circuit: {circuit}")
+    message = error_of(folder)
+    assert said in message
+    assert message.splitlines()[1].endswith(f", key train.{key}")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("promotion: {approval: maybe}", "The value must be 'none' or 'required'."),
+        ("promotion: {approval: yes}", "The value must be 'none' or 'required'."),
+        ("promotion: {aproval: none}", "Unknown key 'aproval'. Did you mean 'approval'?"),
+        ("promotion: {alias_drift: fix}", "The value must be 'repair' or 'adopt'."),
+        ("promotion: {approval_timeout: 12}", "a duration is a number and a unit"),
+        ("alert: include.flight_delays.alerts", "a function is named after its module and a colon"),
+        ("alert: mail me", "a reference is a module, or a function of one after a colon"),
+    ],
+)
+def test_a_word_that_means_nothing_is_refused(folder, more, said):
+    replace(folder, "owner: ", f"{more}\nowner: ")
+    assert said in error_of(folder)
+
+
+def test_circuit_approval_and_alert_are_declared_in_three_lines(folder):
+    replace(folder, "  seed: 7", "  seed: 7\n  circuit: {failures: 3, retry_after: 7d}")
+    replace(folder, "owner: ", "promotion: {approval: required}\nalert: include.flight_delays.alerts:tell\nowner: ")
+    pipeline = read_pipeline(folder)
+    assert (pipeline.train.circuit.failures, pipeline.train.circuit.retry_after) == (3, timedelta(days=7))
+    assert (pipeline.train.circuit.drift, pipeline.promotion.approval) == (0.25, "required")
+
+
 def test_a_broken_folder_harms_no_other(folder, tmp_path):
     broken = tmp_path / "broken"
     broken.mkdir()

@@ -15,9 +15,10 @@ from airloom.cli.demo import demo
 from airloom.cli.diff import diff
 from airloom.cli.down import down
 from airloom.cli.env import env
-from airloom.cli.ledger import ledger, verdict
+from airloom.cli.ledger import ledger
 from airloom.cli.status import status
 from airloom.cli.up import up
+from airloom.cli.verdict import verdict
 from airloom.core.errors import AirloomError
 
 app = typer.Typer(

@@ -17,7 +17,7 @@ def status(
     pipeline: Annotated[str | None, typer.Argument(help="All pipelines without one.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Show what each stage has published, the champion and the last verdict; Airflow need not run."""
+    """Show what each stage has published, the champion, a pause and the last verdict; Airflow need not run."""
     settings = Settings.from_environment()
     found = [read_status(each, settings) for each in chosen(settings, pipeline)]
     if as_json:
@@ -43,6 +43,9 @@ def _print(status: PipelineStatus) -> None:
         )
     if status.pinned:
         console.print(f"pinned    {status.pinned}; the gate judges and does not move it", highlight=False, markup=False)
+    if status.paused:
+        line = f"paused    no training until {status.paused.until}, or until the data has changed: {status.paused.why}"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     if verdict is not None:
         line = f"verdict   {verdict.partition}: {verdict.outcome}, version {verdict.challenger}; {verdict.reasons}"
         console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -6,13 +6,24 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
-Reference = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*(:[A-Za-z_]\w*)?$")]
-
+_REFERENCE = re.compile(r"[A-Za-z_][\w.]*(:[A-Za-z_]\w*)?")
 _DURATION = re.compile(r"(\d+)\s*([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def _reference(value: str) -> str:
+    if not _REFERENCE.fullmatch(value):
+        raise ValueError("a reference is a module, or a function of one after a colon, for example package.module:name")
+    return value
+
+
+def _function(value: str) -> str:
+    if ":" not in value:
+        raise ValueError("a function is named after its module and a colon, for example package.module:name")
+    return value
 
 
 def _duration(value: Any) -> Any:
@@ -24,10 +35,12 @@ def _duration(value: Any) -> Any:
 
 def _whole_days(value: timedelta) -> timedelta:
     if value < timedelta(days=1) or value % timedelta(days=1):
-        raise ValueError("a window is a whole number of days, at least 1d")
+        raise ValueError("the value must be a whole number of days, at least 1d")
     return value
 
 
+Reference = Annotated[str, AfterValidator(_reference)]
+Function = Annotated[Reference, AfterValidator(_function)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Days = Annotated[timedelta, BeforeValidator(lambda value: _whole_days(_duration(value)))]
 

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any, TypeVar, get_args
 
 import yaml
@@ -156,8 +157,12 @@ def _describe(problem: ErrorDetails, model: type[BaseModel]) -> str:
             return f"Unknown key {key!r}.{did_you_mean(key, _keys_at(model, problem['loc'][:-1]))}"
         case "missing":
             return f"The key {problem['loc'][-1]!r} is missing."
+        case "model_type" | "dict_type":
+            return "Keys with values are expected here."
+        case "string_type":
+            return "The value must be text; a number or a word like `yes` is text in quotes."
         case _:
-            return problem["msg"].removeprefix("Value error, ") + "."
+            return problem["msg"].removeprefix("Value error, ").replace("Input should be", "The value must be") + "."
 
 
 def _keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:
@@ -171,8 +176,14 @@ def _keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:
 def _inner(annotation: Any, part: str | int) -> Any:
     if _is_model(annotation):
         field = annotation.model_fields.get(str(part))
-        return field.annotation if field else None
+        return _wanted(field.annotation) if field else None
     return next((each for each in get_args(annotation) if _is_model(each)), None)
+
+
+def _wanted(annotation: Any) -> Any:
+    """Return what an optional annotation asks for when there is something."""
+    choices = get_args(annotation)
+    return next((each for each in choices if _is_model(each)), None) if NoneType in choices else annotation
 
 
 def _is_model(annotation: Any) -> bool:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
-from airloom.core.declared import Days, Declared, Duration, Name, Reference
+from airloom.core.declared import Days, Declared, Duration, Function, Name, Reference
 from airloom.core.documents import problem_at
 from airloom.core.metrics import OPERATIONAL, Kind, metrics_of
 from airloom.core.rules import Circuit, Gate, Promotion
@@ -150,7 +150,7 @@ class Pipeline(Declared):
     gate: Gate
     promotion: Promotion = Promotion()
     score: Score
-    alert: Reference | None = None
+    alert: Function | None = None
 
     @model_validator(mode="after")
     def _names_exist(self) -> Pipeline:

@@ -42,12 +42,24 @@ class Gate(Declared):
     @model_validator(mode="after")
     def _known_metrics(self) -> Gate:
         for name, at in [(self.metric, ("metric",)), *((name, ("guardrails", name)) for name in self.guardrails)]:
-            if name not in METRICS:
-                raise _no_metric(name, METRICS, *at)
+            _require_compared(name, *at)
         for key, bounds in (("floors", self.floors), ("ceilings", self.ceilings)):
             for name, bound in bounds.items():
                 _require_bound(key, name, bound)
         return self
+
+
+#: Where a metric's bound is declared, by which way it is better.
+_BOUNDS: dict[Direction, str] = {"higher": "floors", "lower": "ceilings"}
+
+
+def _require_compared(name: str, *at: str) -> None:
+    """What a proof measures of a version has no value a row, by which two versions could be compared."""
+    if name in OPERATIONAL:
+        bound = _BOUNDS[direction(name)]
+        raise problem_at(f"{name} can have a bound only, it is not compared: declare it under {bound}", *at)
+    if name not in METRICS:
+        raise _no_metric(name, METRICS, *at)
 
 
 def _require_bound(key: str, name: str, bound: float) -> None:
@@ -56,16 +68,14 @@ def _require_bound(key: str, name: str, bound: float) -> None:
         raise _no_metric(name, METRICS | OPERATIONAL, key, name)
     if not math.isfinite(bound):
         raise problem_at(f"the bound of {name} must be a finite number", key, name)
-    right: dict[Direction, str] = {"higher": "floors", "lower": "ceilings"}
-    if key != right[direction(name)]:
-        raise problem_at(
-            f"{name} is better when {direction(name)}: declare it under {right[direction(name)]}", key, name
-        )
+    right = _BOUNDS[direction(name)]
+    if key != right:
+        raise problem_at(f"{name} is better when {direction(name)}: declare it under {right}", key, name)
 
 
 def _no_metric(name: str, known: Iterable[str], *at: str) -> Exception:
-    hint = did_you_mean(name, known) or did_you_mean(f"neg_{name}", known)
-    return problem_at(f"no metric {name!r};{hint} the evaluator produces {', '.join(known)}", *at)
+    hint = did_you_mean(f"neg_{name}", known) if f"neg_{name}" in known else did_you_mean(name, known)
+    return problem_at(f"there is no metric {name!r}.{hint} There are {', '.join(known)}", *at)
 
 
 class Promotion(Declared):

@@ -6,9 +6,11 @@ from datetime import date
 
 from pydantic import BaseModel, ConfigDict
 
+from airloom.core.circuit import Pause
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.core.verdict import Verdict
+from airloom.steps.circuit import current_pause
 from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.ledger import Champion, Ledger
 from airloom.stores.pins import Pins
@@ -60,6 +62,20 @@ class VerdictStatus(Fact):
     reasons: str
 
 
+class PauseStatus(Fact):
+    """Training is paused.
+
+    Args:
+        until: The night that is tried again; an earlier one only when the data has changed.
+        nights: The nights that brought no usable challenger.
+        why: The same in words.
+    """
+
+    until: date
+    nights: tuple[date, ...]
+    why: str
+
+
 class PipelineStatus(Fact):
     """Where one pipeline is."""
 
@@ -68,6 +84,7 @@ class PipelineStatus(Fact):
     champion: ChampionStatus | None
     verdict: VerdictStatus | None
     pinned: str | None = None
+    paused: PauseStatus | None = None
 
 
 def read_status(pipeline: Pipeline, settings: Settings) -> PipelineStatus:
@@ -93,6 +110,7 @@ def read_status(pipeline: Pipeline, settings: Settings) -> PipelineStatus:
         champion=_champion(history[-1]) if history else None,
         verdict=_verdict(max(verdicts, key=lambda verdict: verdict.partition)) if verdicts else None,
         pinned=str(pin) if pin else None,
+        paused=_pause(current_pause(pipeline, None, settings)),
     )
 
 
@@ -131,6 +149,12 @@ def _champion(row: Champion) -> ChampionStatus:
         actor=row.actor,
         reason=row.reason,
     )
+
+
+def _pause(found: Pause | None) -> PauseStatus | None:
+    if found is None:
+        return None
+    return PauseStatus(until=found.until, nights=tuple(night.partition for night in found.nights), why=found.why)
 
 
 def _verdict(verdict: Verdict) -> VerdictStatus:

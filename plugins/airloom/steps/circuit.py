@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 
 from airloom.core.circuit import Night, Pause, pause
@@ -15,7 +15,7 @@ from airloom.core.settings import Settings
 from airloom.steps.drift import population_stability
 from airloom.steps.provenance import recipe
 from airloom.steps.references import load_reference
-from airloom.steps.training_sets import read_file, training_files
+from airloom.steps.training_sets import read_file, training_files, training_path
 from airloom.stores.ledger import Ledger
 from airloom.stores.notes import Notes
 
@@ -46,10 +46,12 @@ def current_pause(pipeline: Pipeline, partition: date | None, settings: Settings
         settings: Where the ledger is.
     """
     rules = pipeline.train.circuit
-    nights = _nights(pipeline, partition, settings) if rules else []
-    if rules is None or not nights or pause(nights, nights[-1].recipe, rules) is None:
+    if rules is None:
         return None
-    return pause(nights, recipe(pipeline, settings), rules)
+    nights = _nights(pipeline, settings)
+    pauses = {each: pause(nights, each, rules, partition) for each in {night.recipe for night in nights}}
+    # The candidates are imported for their recipe only when it matters.
+    return pauses.get(recipe(pipeline, settings)) if any(pauses.values()) else None
 
 
 def require_training(pipeline: Pipeline, training: TrainingSet, settings: Settings) -> None:
@@ -67,12 +69,14 @@ def require_training(pipeline: Pipeline, training: TrainingSet, settings: Settin
     if found is None:
         return
     if training.partition >= found.until:
-        _log.warning("Training was paused and is tried again: %s.", found)
+        _log.warning("Training was paused and is tried again: %s.", found.why)
         return
-    changed = _changed(pipeline, training, found, settings)
-    if not changed:
-        raise NotDue(f"{str(found)[0].upper()}{str(found)[1:]}.", do="correct the candidates or the data")
-    _log.warning("Training was paused and is tried again, because the data has changed: %s.", changed)
+    if changed := _changed(pipeline, training, found, settings):
+        _log.warning("Training was paused and is tried again, because the data has changed: %s.", changed)
+        return
+    # Nights may have been judged in any order: no night is left out before somebody was told.
+    _announce(pipeline, found, settings)
+    raise NotDue(f"{str(found)[0].upper()}{str(found)[1:]}.", do="correct the candidates or the data")
 
 
 def note_failure(pipeline: Pipeline, partition: date, settings: Settings, actor: str) -> Record:
@@ -86,21 +90,25 @@ def note_failure(pipeline: Pipeline, partition: date, settings: Settings, actor:
     """
     what = "the training failed; the tasks of its run say why"
     Notes(settings.state_url).add(pipeline.name, "failed", partition, recipe(pipeline, settings), actor, what)
-    announce_pause(pipeline, partition, settings)
+    announce_pause(pipeline, settings)
     return Record(pipeline=pipeline.name, partition=partition, headline=f"noted: {what}")
 
 
-def announce_pause(pipeline: Pipeline, partition: date, settings: Settings) -> None:
+def announce_pause(pipeline: Pipeline, settings: Settings) -> None:
     """Tell once that training pauses: in the log, in the ledger's notes and through the pipeline's `alert`."""
-    found = current_pause(pipeline, None, settings)
-    if found is None or found.nights[-1].partition != partition:
+    if found := current_pause(pipeline, None, settings):
+        _announce(pipeline, found, settings)
+
+
+def _announce(pipeline: Pipeline, found: Pause, settings: Settings) -> None:
+    notes, since = Notes(settings.state_url), found.nights[0]
+    nights = {(night.partition, night.recipe) for night in found.nights}
+    # A pause that has grown since, at either end, is the same one.
+    if any((note.partition, note.subject) in nights for note in notes.of(pipeline.name, "paused")):
         return
-    since = found.nights[0]
-    if Notes(settings.state_url).add(
-        pipeline.name, "paused", since.partition, since.recipe, f"{pipeline.name}.train", str(found)
-    ):
+    if notes.add(pipeline.name, "paused", since.partition, since.recipe, f"{pipeline.name}.train", str(found)):
         _log.error("%s: %s.", pipeline.name, found)
-        _alert(pipeline, Alert(pipeline.name, partition, str(found)), settings)
+        _alert(pipeline, Alert(pipeline.name, found.nights[-1].partition, str(found)), settings)
 
 
 def _alert(pipeline: Pipeline, alert: Alert, settings: Settings) -> None:
@@ -112,21 +120,16 @@ def _alert(pipeline: Pipeline, alert: Alert, settings: Settings) -> None:
         _log.exception("The alert of %s could not be sent.", pipeline.name)
 
 
-def _nights(pipeline: Pipeline, partition: date | None, settings: Settings) -> list[Night]:
-    """Return what came of every night before a partition, oldest first; of a night that ran twice, the last."""
-    found: dict[date, tuple[datetime, Night]] = {}
-    verdicts = [
-        (at, Night(each.partition, each.outcome, each.recipe))
-        for at, each in Ledger(settings.state_url).decisions(pipeline.name)
-    ]
+def _nights(pipeline: Pipeline, settings: Settings) -> list[Night]:
+    """Return what came of every night by every recipe: its last verdict, or that it has only failed."""
     failed = [
-        (each.decided_at, Night(each.partition, each.kind, each.subject))
-        for each in Notes(settings.state_url).of(pipeline.name, "failed")
+        Night(note.partition, note.kind, note.subject) for note in Notes(settings.state_url).of(pipeline.name, "failed")
     ]
-    for at, night in sorted([*verdicts, *failed], key=lambda entry: entry[0]):
-        if partition is None or night.partition < partition:
-            found[night.partition] = at, night
-    return [found[day][1] for day in sorted(found)]
+    judged = [
+        Night(each.partition, each.outcome, each.recipe, each.training_digest)
+        for each in Ledger(settings.state_url).verdicts(pipeline.name)
+    ]
+    return list({(night.partition, night.recipe): night for night in [*failed, *judged]}.values())
 
 
 def _changed(pipeline: Pipeline, training: TrainingSet, found: Pause, settings: Settings) -> str:
@@ -135,14 +138,18 @@ def _changed(pipeline: Pipeline, training: TrainingSet, found: Pause, settings: 
     if reference is None or pipeline.train.circuit is None:
         return ""
     before, now = read_file(reference), read_file(settings.training / training.path)
-    columns = [name for name in (*now.columns.all, pipeline.label.column) if name in before.frame]
-    indices = population_stability(before.frame, now.frame, columns)
+    if only := sorted({*before.columns.all} ^ {*now.columns.all}):
+        return f"the column {only[0]} is {'new' if only[0] in now.columns.all else 'gone'}"
+    indices = population_stability(before.frame, now.frame, [*now.columns.all, pipeline.label.column])
     name = max(indices, key=lambda each: indices[each])
     return f"{name} by {indices[name]:.2f}" if indices[name] > pipeline.train.circuit.drift else ""
 
 
 def _reference(pipeline: Pipeline, found: Pause, settings: Settings) -> Path | None:
+    """Return the training set of the last useless night that has one: the one that was judged, or else the newest."""
     for night in reversed(found.nights):
-        if files := training_files(pipeline, night.partition, settings):
+        judged = settings.training / training_path(pipeline.name, night.partition, night.training)
+        files = [*training_files(pipeline, night.partition, settings), *([judged] if judged.is_file() else [])]
+        if files:
             return files[-1]
     return None

@@ -39,7 +39,7 @@ def decide(pipeline: Pipeline, partition: date, evaluation: Evaluation, proven: 
     ModelRegistry(settings, pipeline.name).keep_verdict(
         verdict.challenger.version, verdict.id, verdict.outcome, markdown(verdict)
     )
-    announce_pause(pipeline, partition, settings)
+    announce_pause(pipeline, settings)
     return Decided(
         pipeline=pipeline.name,
         partition=partition,

@@ -2,7 +2,8 @@
 
 The index of a column is the sum over its bins of (a - b) ln(a / b), where a and b are the shares of rows that fall
 into the bin (Siddiqi, Credit Risk Scorecards, 2006: above 0.25 the population has changed). Numbers are binned by the
-deciles of the reference, words by themselves; what is missing has a bin of its own.
+deciles of the reference, where a number that fills a decile has a bin of its own; words by themselves, the frequent
+ones; what is missing has a bin of its own.
 """
 
 from __future__ import annotations
@@ -28,13 +29,14 @@ def population_stability(reference: pd.DataFrame, current: pd.DataFrame, columns
         current: The rows of now, with the same columns.
         columns: Which of them to compare.
     """
+    return {name: _index(*_counts(reference[name], current[name])) for name in columns}
+
+
+def _counts(reference: pd.Series, current: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     import pandas as pd
 
-    numeric = pd.api.types.is_numeric_dtype
-    return {
-        name: _index(*(_numbers if numeric(reference[name]) else _words)(reference[name], current[name]))
-        for name in columns
-    }
+    numbers = all(map(pd.api.types.is_numeric_dtype, (reference, current)))
+    return (_numbers if numbers else _words)(reference, current)
 
 
 def _index(reference: np.ndarray, current: np.ndarray) -> float:
@@ -47,8 +49,7 @@ def _index(reference: np.ndarray, current: np.ndarray) -> float:
 def _numbers(reference: pd.Series, current: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     import numpy as np
 
-    known = reference.dropna().to_numpy(dtype=float)
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, _BINS + 1)[1:-1])) if len(known) else np.array([])
+    edges = _edges(reference.dropna().to_numpy(dtype=float))
 
     def counts(column: pd.Series) -> np.ndarray:
         there = column.dropna().to_numpy(dtype=float)
@@ -58,10 +59,25 @@ def _numbers(reference: pd.Series, current: pd.Series) -> tuple[np.ndarray, np.n
     return counts(reference), counts(current)
 
 
+def _edges(known: np.ndarray) -> np.ndarray:
+    """Return where one bin ends and the next begins."""
+    import numpy as np
+
+    if not len(known):
+        return known
+    # Values that are there, never in between: an infinite one has no middle.
+    deciles = np.quantile(known, np.linspace(0, 1, _BINS + 1)[1:-1], method="lower")
+    edges, times = np.unique(deciles, return_counts=True)
+    # Without an end of its own, what comes after a constant would fall into the constant's bin.
+    return np.union1d(edges, np.nextafter(edges[times > 1], np.inf))
+
+
 def _words(reference: pd.Series, current: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     import numpy as np
 
-    frequent = reference.dropna().astype(str).value_counts().index[:_WORDS]
+    # Of words that are equally frequent the first by name: the order of the rows decides nothing.
+    frequency = reference.dropna().astype(str).value_counts().sort_index()
+    frequent = frequency.sort_values(ascending=False, kind="stable").index[:_WORDS]
 
     def counts(column: pd.Series) -> np.ndarray:
         there = column.dropna().astype(str)

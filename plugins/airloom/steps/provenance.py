@@ -49,8 +49,16 @@ def code_version(project: Path) -> str:
 
 def recipe(pipeline: Pipeline, settings: Settings) -> str:
     """Return the fingerprint of how a pipeline trains: its declaration, and the code of its candidates."""
-    functions = [load_reference(each.fit, settings.project) for each in pipeline.train.candidates.values()]
-    return fingerprint([pipeline.digest, *map(source_digest, functions)])
+    candidates = pipeline.train.candidates.values()
+    return fingerprint([pipeline.digest, *(_candidate_digest(each.fit, settings) for each in candidates)])
+
+
+def _candidate_digest(reference: str, settings: Settings) -> str:
+    """Return the digest of a candidate's code; code that cannot be imported has one too, for it fails every night."""
+    try:
+        return source_digest(load_reference(reference, settings.project))
+    except Exception:  # noqa: BLE001 - a user's module may fail in any way when it is imported
+        return f"{reference} cannot be imported"
 
 
 def source_digest(function: Fit) -> str:

@@ -1,0 +1,57 @@
+"""`airloom verdict`: why the gate has decided so, rule by rule."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from airloom.cli.console import chosen, console
+from airloom.core.errors import GateError
+from airloom.core.partitions import parse_partition
+from airloom.core.settings import Settings
+from airloom.core.verdict import Judged, Verdict
+from airloom.stores.ledger import Ledger
+
+
+def verdict(
+    pipeline: Annotated[str, typer.Argument(help="Name of the pipeline.")],
+    partition: Annotated[str, typer.Argument(help="The night, YYYY-MM-DD.")],
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Show the newest verdict of a night: every rule with what was found and what was expected."""
+    settings = Settings.from_environment()
+    [declared] = chosen(settings, pipeline)
+    day = parse_partition(partition)
+    verdicts = Ledger(settings.state_url).verdicts(declared.name, day)
+    if not verdicts:
+        raise GateError(f"{declared.name} has no verdict of {day}.", do=f"see: airloom ledger {declared.name}")
+    found = verdicts[-1]
+    if as_json:
+        typer.echo(found.model_dump_json(indent=2))
+        return
+    _print(found, len(verdicts) - 1)
+
+
+def _print(found: Verdict, earlier: int) -> None:
+    table = Table("rule", "", "found", "expected", title=f"{found.pipeline} {found.partition}", title_justify="left")
+    for check in found.checks:
+        table.add_row(check.rule, "passed" if check.passed else "[red]failed[/red]", check.found, check.expected)
+    console.print(table)
+    sides = [("challenger", found.challenger), *([("champion", found.champion)] if found.champion else [])]
+    lines = {
+        "verdict": f"{found.outcome}: {found.reasons}",
+        **{name: _metrics(judged) for name, judged in sides},
+        "rows": f"{found.challenger.rows:,}, the same for both ({found.challenger.rows_digest})",
+        "data": f"training set {found.training_digest}" + (", degraded" if found.degraded else ""),
+        "rules": f"declaration {found.pipeline_digest}",
+        "identity": found.id + (f"; {earlier} earlier of this night" if earlier else ""),
+    }
+    for name, line in lines.items():
+        console.print(f"{name:<11} {line}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _metrics(judged: Judged) -> str:
+    values = (f"{name} {value:.4f}" for name, value in judged.metrics.items() if value is not None)
+    return f"version {judged.version} of {judged.as_of}: {', '.join(values) or 'could not be scored'}"
