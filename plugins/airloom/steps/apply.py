@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import date
 
+from airloom.core.failpoints import failpoint
 from airloom.core.gate import Verdict
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Applied, Chosen, Dataset
@@ -50,6 +51,7 @@ def apply(pipeline: Pipeline, partition: date, verdict_id: str, settings: Settin
             actor=actor,
             reason=f"{verdict.outcome}: {verdict.reasons}",
         )
+    failpoint("apply.after_ledger")
     inputs = (Dataset(name="verdict", partition=partition, version=verdict.id),)
     why = f"{verdict.outcome}, pinned {pin}" if pin else verdict.outcome
     return _applied(pipeline, partition, settings, moved, why, drift, inputs)
@@ -88,6 +90,7 @@ def apply_choice(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> Appl
             actor=chosen.actor,
             reason=reason,
         )
+    failpoint("apply_choice.after_ledger")
     return _applied(pipeline, chosen.partition, settings, moved, chosen.action, drift, chosen.inputs)
 
 

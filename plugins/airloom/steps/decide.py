@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from airloom.core.failpoints import failpoint
 from airloom.core.gate import Case, Comparison, Judged, Verdict
 from airloom.core.gate import decide as judge
 from airloom.core.pipeline import Pipeline
@@ -30,6 +31,7 @@ def decide(pipeline: Pipeline, partition: date, evaluation: Evaluation, settings
     verdict = _judged_before(ledger, evaluation) or judge(
         _case(pipeline, settings, evaluation, compare(pipeline, evaluation, settings)), pipeline.gate
     )
+    failpoint("decide.after_judging")
     ledger.record(verdict)
     return Decided(
         pipeline=pipeline.name,
