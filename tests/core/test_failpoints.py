@@ -2,11 +2,13 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
+from airloom.core import failpoints
 from airloom.core.errors import UsageError
-from airloom.core.failpoints import ARMED, LISTED, FailpointReached, failpoint, forget_passed
+from airloom.core.failpoints import ARMED, LISTED, FailpointReached, failpoint
 
 PASS = "from airloom.core.failpoints import failpoint; failpoint('commit.before'); print('went on', flush=True)"
 
@@ -15,7 +17,7 @@ PASS = "from airloom.core.failpoints import failpoint; failpoint('commit.before'
 def _unarmed(monkeypatch):
     monkeypatch.delenv(ARMED, raising=False)
     monkeypatch.delenv(LISTED, raising=False)
-    forget_passed()
+    monkeypatch.setattr(failpoints, "_passed", Counter())
 
 
 def start(action):

@@ -38,11 +38,6 @@ def failpoint(name: str) -> None:
         _reached(name)
 
 
-def forget_passed() -> None:
-    """Count from the start again: a process that was forked has not passed what its parent has."""
-    _passed.clear()
-
-
 def _reached(name: str) -> None:
     _passed[name] += 1
     if LISTED in os.environ:
