@@ -77,13 +77,25 @@ def undisturbed(folder, report):
 
 
 def recovered(folder, task, report):
-    """Check what a fault has left, run again, and check what there is then."""
-    world = World(folder)
-    try:
-        before = check_invariants(world.settings, world.seen(task), recovered=False)
-        live(world.settings)
+    """Check what a fault has left, run again, check when the interrupted task is done, and tell what there is then."""
+    world, tasks = World(folder), Counter()
+    before = check_invariants(world.settings, world.seen(task), recovered=False)
+
+    def check():
+        tasks["begun"] += 1
+        if tasks["begun"] == 2:
+            check_invariants(world.settings, before)
+
+    live(world.settings, check)
+    if tasks["begun"] < 2:
         check_invariants(world.settings, before)
-        report.write_text(end_state(world.settings))
+    report.write_text(end_state(world.settings))
+
+
+def reporting(report, function, *arguments):
+    """Tell also how a function has failed."""
+    try:
+        function(*arguments)
     except BaseException:
         report.write_text(traceback.format_exc())
         raise
@@ -125,7 +137,7 @@ def test_a_death_at_any_place_and_another_try_end_as_if_nothing_had_happened(wor
         world.bring_back(passing.task)
         died = run(live, world.settings, failpoint=passing.armed(action))
         report.write_text("")
-        run(recovered, world.folder, passing.task, report)
+        run(reporting, report, recovered, world.folder, passing.task, report)
         if (died, report.read_text()) != (ENDS[action], expected):
             wrong.append(f"{passing} {action}: ended with {died}\n{report.read_text()}")
     with capsys.disabled():
