@@ -64,9 +64,7 @@ def end_state(settings: Settings) -> str:
     """Return all that a night is for, without moments, random names and what failed attempts have left in MLflow."""
     ledger, names = Ledger(settings.state_url), ("partition", "candidate", "training_digest", "rows_digest")
     champions = [{**vars(row), "decided_at": None} for row in ledger.history(PIPELINE)]
-    versions = [
-        [each.version, *(each.tags.get(f"airloom.{name}") for name in names)] for each in _registered(settings)
-    ]
+    versions = [[each.version, *(each.tags.get(f"airloom.{name}") for name in names)] for each in _registered(settings)]
     partitions = Lake(settings.lake / FEATURES).partitions(_VIEW).values()
     state = {
         "champions": champions,

@@ -99,9 +99,7 @@ def train(tasks: Tasks, night: date, settings: Settings) -> Applied:
         f"{night}.evaluate", Evaluation, lambda: evaluate(pipeline, night, training, [fitted], version, settings)
     )
     decided = tasks.run(f"{night}.decide", Decided, lambda: decide(pipeline, night, evaluation, settings))
-    return tasks.run(
-        f"{night}.apply", Applied, lambda: apply(pipeline, night, decided.verdict, settings, "late.train")
-    )
+    return tasks.run(f"{night}.apply", Applied, lambda: apply(pipeline, night, decided.verdict, settings, "late.train"))
 
 
 def act(tasks: Tasks, action: str, settings: Settings) -> Applied:

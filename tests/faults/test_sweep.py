@@ -1,17 +1,14 @@
 """The sweep: die at every place between two durable effects, run again, and find what an undisturbed life leaves."""
 
-import pickle
-import shutil
+import sys
 import time
 import traceback
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
-import pytest
-from invariants import check_invariants, end_state, observe
+from invariants import check_invariants, end_state
 from processes import ENDS, run
-from scenario import live, prepare, settings_at
+from scenario import live
 
 
 @dataclass(frozen=True)
@@ -32,53 +29,28 @@ class Passing:
         return f"{self.point}#{self.time}:{action}"
 
 
-@dataclass(frozen=True)
-class World:
-    """Where lives are lived, always in the same folder: MLflow keeps absolute paths.
-
-    Args:
-        folder: Holds everything.
-    """
-
-    folder: Path
-
-    @property
-    def now(self) -> Path:
-        return self.folder / "now"
-
-    @property
-    def settings(self):
-        return settings_at(self.now)
-
-    def keep(self, task: int) -> None:
-        """Keep what there is before a task."""
-        shutil.copytree(self.now, self.folder / f"before-{task}")
-        (self.folder / f"seen-{task}").write_bytes(pickle.dumps(observe(self.settings)))
-
-    def bring_back(self, task: int) -> None:
-        shutil.rmtree(self.now)
-        shutil.copytree(self.folder / f"before-{task}", self.now)
-
-    def seen(self, task: int):
-        return pickle.loads((self.folder / f"seen-{task}").read_bytes())
+def passings(listed):
+    """Return every passing in a list of failpoints; a task ends with the keeping of its record."""
+    task, times, found = 0, Counter(), []
+    for point in listed:
+        times[point] += 1
+        found.append(Passing(task, point, times[point]))
+        if point == "task.before_record":
+            task, times = task + 1, Counter()
+    return found
 
 
-def undisturbed(folder, report):
-    """Live without a fault, keeping what there is before each task."""
-    world, tasks = World(folder), Counter()
-
-    def keep():
-        world.keep(tasks["done"])
-        tasks["done"] += 1
-
-    live(world.settings, keep)
-    check_invariants(world.settings)
-    report.write_text(end_state(world.settings))
+def plan(found):
+    """Kill at every passing; end in the other two ways at the last passing of every point."""
+    last = {each.point: each for each in found}
+    return [(each, "kill") for each in found] + [
+        (each, action) for each in last.values() for action in ENDS if action != "kill"
+    ]
 
 
-def recovered(folder, task, report):
+def recover(world, task, report):
     """Check what a fault has left, run again, check when the interrupted task is done, and tell what there is then."""
-    world, tasks = World(folder), Counter()
+    tasks = Counter()
     before = check_invariants(world.settings, world.seen(task), recovered=False)
 
     def check():
@@ -101,47 +73,19 @@ def reporting(report, function, *arguments):
         raise
 
 
-def passings(listed):
-    """Return every passing in a list of failpoints; a task ends with the keeping of its record."""
-    task, times, found = 0, Counter(), []
-    for point in listed:
-        times[point] += 1
-        found.append(Passing(task, point, times[point]))
-        if point == "task.before_record":
-            task, times = task + 1, Counter()
-    return found
-
-
-def plan(found):
-    """Kill at every passing; end in the other two ways at the last passing of every point."""
-    last = {each.point: each for each in found}
-    return [(each, "kill") for each in found] + [
-        (each, action) for each in last.values() for action in ENDS if action != "kill"
-    ]
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sweep")
-    assert run(prepare, World(folder).settings) == 0
-    return World(folder)
-
-
 def test_a_death_at_any_place_and_another_try_end_as_if_nothing_had_happened(world, capsys):
-    report, listed = world.folder / "report", world.folder / "passed"
-    assert run(undisturbed, world.folder, report, listed=listed) == 0
-    expected, started, wrong = report.read_text(), time.monotonic(), []
-    found = passings(listed.read_text().split())
+    report, started, wrong = world.folder / "report", time.monotonic(), []
+    found = passings(world.passed)
     runs = plan(found)
     for passing, action in runs:
         world.bring_back(passing.task)
         died = run(live, world.settings, failpoint=passing.armed(action))
         report.write_text("")
-        run(reporting, report, recovered, world.folder, passing.task, report)
-        if (died, report.read_text()) != (ENDS[action], expected):
+        run(reporting, report, recover, world, passing.task, report)
+        if (died, report.read_text()) != (ENDS[action], world.end):
             wrong.append(f"{passing} {action}: ended with {died}\n{report.read_text()}")
     with capsys.disabled():
-        points = len({each.point for each in found})
-        print(f"\nswept {points} failpoints, passed {len(found)} times: {len(runs)} deaths and recoveries", end="")
-        print(f" in {time.monotonic() - started:.0f} s, {len(wrong)} of them wrong")
+        points, seconds = len({each.point for each in found}), time.monotonic() - started
+        sys.stdout.write(f"\n{points} failpoints, passed {len(found)} times: {len(runs)} deaths and recoveries ")
+        sys.stdout.write(f"in {seconds:.0f} s, {len(wrong)} of them wrong\n")
     assert wrong == [], "\n\n".join(wrong)
