@@ -8,24 +8,45 @@ the run and the reason are kept in the ledger.
 
 from airflow.sdk import Param
 
-from airloom.operators.champion import ApplyChoiceOperator, ChooseOperator, ProveOperator
+from airloom.operators.champion import ApplyChoiceOperator, ChooseOperator, ProveChoiceOperator
 from airloom.scheduling.stages import action_dag, asset, pipelines
 
 PARAMS = {
-    "action": Param("rollback", enum=["rollback", "promote", "pin", "unpin"], description="What to do."),
+    "action": Param(
+        "rollback",
+        type="string",
+        title="Action",
+        enum=["rollback", "promote", "pin", "unpin"],
+        values_display={
+            "rollback": "Roll back: a former champion again",
+            "promote": "Promote: another version, by hand",
+            "pin": "Pin: the gate judges and does not move the champion",
+            "unpin": "Unpin: the gate may move it again",
+        },
+        description="What to do with the champion.",
+    ),
     "version": Param(
         None,
         type=["null", "integer"],
+        title="Version",
         minimum=1,
-        description="The model version; a rollback without one goes to the champion before.",
+        description="The model version. A promotion needs one; a rollback without one goes to the champion before; "
+        "pin and unpin take none.",
     ),
     "effective_from": Param(
         None,
         type=["null", "string"],
+        title="Effective from",
         format="date",
-        description="The day from which it is champion; without one, the newest day that can be scored.",
+        description="The first day that it scores as champion. Empty: the newest day that can be scored, whatever the "
+        "logical date above.",
     ),
-    "reason": Param(type="string", minLength=1, description="Why; it is kept in the ledger."),
+    "reason": Param(
+        type="string",
+        title="Reason",
+        pattern=r"\S",
+        description="Why. It stays in the ledger, with your name.",
+    ),
 }
 CHOSEN_DAY = "{{ ti.xcom_pull(task_ids='choose')['partition'] }}"
 
@@ -38,7 +59,7 @@ for pipeline in pipelines():
             reason="{{ params.reason }}",
             partition="{{ params.effective_from or '' }}",
         )
-        prove = ProveOperator(task_id="prove", chosen=choose.output, partition=CHOSEN_DAY)
+        prove = ProveChoiceOperator(task_id="prove", chosen=choose.output, partition=CHOSEN_DAY)
         apply = ApplyChoiceOperator(
             task_id="apply",
             chosen=choose.output,

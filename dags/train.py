@@ -1,14 +1,25 @@
 """Train every candidate, judge the best against the champion, and promote it if it is better.
 
 One Airflow DAG per pipeline: `assemble` joins labels and features point in time; every candidate is trained by its
-own `fit` task and logged to MLflow; `evaluate` scores all of them and the champion on the same rows; `decide` lays
-the result before the gate; `apply` is the only task that moves a champion. While the run of an earlier day is under
-way, its verdict is awaited. A window that is not complete ends the run as skipped, with the reason.
+own `fit` task and logged to MLflow; `evaluate` scores all of them and the champion on the same rows; `prove` loads the
+best one from the registry and compares what it predicts with its training; `decide` lays the result before the gate;
+`apply` is the only task that moves a champion. Where the pipeline asks for approval, `approve` shows a person the
+verdict first. While the run of an earlier day is under way, its verdict is awaited. A window that is not complete ends
+the run as skipped, with the reason; so does a pause after too many nights that brought nothing.
 """
 
 from airflow.sdk import TriggerRule
 
-from airloom.operators.train import ApplyOperator, AssembleOperator, DecideOperator, EvaluateOperator, FitOperator
+from airloom.operators.approve import ApproveOperator
+from airloom.operators.train import (
+    ApplyOperator,
+    AssembleOperator,
+    DecideOperator,
+    EvaluateOperator,
+    FitOperator,
+    NoteFailureOperator,
+    ProveOperator,
+)
 from airloom.operators.waiting import AwaitInputsOperator, AwaitVerdictsOperator
 from airloom.scheduling.stages import asset, pipelines, stage_dag
 
@@ -28,12 +39,23 @@ for pipeline in pipelines():
             fitted=fit.output,
             trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
         )
-        decide = DecideOperator(task_id="decide", evaluation=evaluate.output)
+        prove = ProveOperator(task_id="prove", evaluation=evaluate.output)
+        decide = DecideOperator(task_id="decide", evaluation=evaluate.output, proven=prove.output)
+        answer = None
+        if pipeline.promotion.approval == "required":
+            approve = ApproveOperator(
+                task_id="approve", decided=decide.output, timeout=pipeline.promotion.approval_timeout
+            )
+            answer = approve.output
         apply = ApplyOperator(
             task_id="apply",
             decided=decide.output,
+            answer=answer,
             pool="airloom_champion",
             outlets=[asset(pipeline, "champion")],
+            # Nobody is asked about a verdict that moves nobody, and it is applied all the same.
+            trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
         )
+        note_failure = NoteFailureOperator(task_id="note_failure", trigger_rule=TriggerRule.ONE_FAILED)
 
-        await_inputs >> assemble >> fit >> await_verdicts >> evaluate >> decide >> apply
+        await_inputs >> assemble >> fit >> await_verdicts >> evaluate >> prove >> decide >> [apply, note_failure]

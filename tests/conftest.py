@@ -44,11 +44,3 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def require(available: bool, reason: str) -> None:
-    """Skip a test whose server is missing; in CI, where everything is installed, fail instead."""
-    if not available:
-        if os.environ.get("AIRLOOM_REQUIRE_SERVERS") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)

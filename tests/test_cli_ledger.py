@@ -9,9 +9,10 @@ from typer.testing import CliRunner
 from airloom.cli import app
 from airloom.cli.console import console
 from airloom.core.errors import GateError
-from airloom.core.gate import Case, Comparison, Effect, Judged, decide
-from airloom.core.pipeline import Gate
+from airloom.core.gate import decide
+from airloom.core.rules import Gate
 from airloom.core.settings import Settings
+from airloom.core.verdict import Case, Comparison, Effect, Judged, Proof
 from airloom.stores.ledger import Ledger
 from airloom.stores.pins import Pins
 
@@ -20,7 +21,9 @@ FIRST, SECOND = date(2013, 2, 9), date(2013, 2, 10)
 
 
 def judged(version, day, auc):
-    return Judged(version=version, as_of=day, rows=1500, rows_digest="r", metrics={"roc_auc": auc, "brier": 0.2})
+    return Judged(
+        version=version, as_of=day, rows=1500, rows_digest="r", metrics={"roc_auc": auc, "neg_brier_score": -0.2}
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +33,9 @@ def ledger(tmp_path, monkeypatch):
     ledger = Ledger(Settings.from_environment().state_url)
     common = {"pipeline": "flight_delays", "training_digest": "t", "pipeline_digest": "d"}
     champion = judged(1, FIRST, 0.65)
-    first = decide(Case(partition=FIRST, challenger=champion, champion=None, head=None, **common), RULES)
+    first = decide(
+        Case(partition=FIRST, challenger=champion, champion=None, head=None, proof=Proof(version=1), **common), RULES
+    )
     ledger.record(first)
     ledger.promote(
         "flight_delays",
@@ -41,13 +46,14 @@ def ledger(tmp_path, monkeypatch):
         actor="flight_delays.train some run",
         reason="first",
     )
-    effect = Effect(challenger=0.66, champion=0.65, gain=0.01, lower=-0.002, upper=0.02, samples=1000)
+    effect = Effect(metric="roc_auc", challenger=0.66, champion=0.65, gain=0.01, lower=-0.002, upper=0.02, samples=1000)
     second = Case(
         partition=SECOND,
         challenger=judged(2, SECOND, 0.66),
         champion=champion,
         head=ledger.head("flight_delays"),
         comparison=Comparison(effect=effect),
+        proof=Proof(version=2, rows=500),
         **common,
     )
     ledger.record(decide(second, RULES))

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airloom.core.gate import Case, Comparison, Effect, Head, Judged, SliceEffect, Verdict, decide
-from airloom.core.pipeline import Gate, Slices
+from airloom.core.gate import decide
+from airloom.core.rules import Gate, Slices
+from airloom.core.verdict import Case, Comparison, Effect, Head, Judged, Proof, SliceEffect, Verdict
 
 D = date(2013, 2, 10)
-RULES = Gate(metric="roc_auc", min_effect=0.01, min_rows=100, floors={"roc_auc": 0.6, "log_loss": 0.7})
+RULES = Gate(metric="roc_auc", min_effect=0.01, min_rows=100, floors={"roc_auc": 0.6, "neg_log_loss": -0.7})
 
 
 def judged(auc=0.7, *, version=2, as_of=D, rows=1000, digest="same", **metrics):
@@ -18,25 +19,30 @@ def judged(auc=0.7, *, version=2, as_of=D, rows=1000, digest="same", **metrics):
         as_of=as_of,
         rows=rows,
         rows_digest=digest,
-        metrics={"roc_auc": auc, "log_loss": 0.5, **metrics},
+        metrics={"roc_auc": auc, "neg_log_loss": -0.5, **metrics},
     )
 
 
-def effect(challenger, champion, spread=0.0):
+def effect(challenger, champion, spread=0.0, metric="roc_auc"):
     """The effect of two values of the metric, with bounds that lie a spread away from it."""
     gain = challenger - champion
     bounds = {"lower": gain - spread, "upper": gain + spread}
-    return Effect(challenger=challenger, champion=champion, gain=gain, samples=1000, **bounds)
+    return Effect(metric=metric, challenger=challenger, champion=champion, gain=gain, samples=1000, **bounds)
 
 
-def compared(challenger, champion, spread=0.0, slices=()):
+def compared(challenger, champion, spread=0.0, slices=(), guardrails=()):
     mine, theirs = challenger.metrics.get("roc_auc"), champion.metrics.get("roc_auc") if champion else None
     if mine is None or theirs is None or challenger.rows_digest != champion.rows_digest:
         return None
-    return Comparison(effect=effect(mine, theirs, spread), slices=slices)
+    return Comparison(effect=effect(mine, theirs, spread), slices=slices, guardrails=guardrails)
 
 
-def verdict(challenger, champion=None, head=None, rules=RULES, pinned=None, **comparison) -> Verdict:
+def proof(version=2, **facts):
+    measured = {"artifact_bytes": 2_000_000, "load_seconds": 0.2, "rows_per_second": 50_000.0}
+    return Proof(version=version, rows=500, difference=0.0, **{**measured, **facts})
+
+
+def verdict(challenger, champion=None, head=None, rules=RULES, pinned=None, proven=None, **comparison) -> Verdict:
     case = Case(
         pipeline="p",
         partition=challenger.as_of,
@@ -46,6 +52,7 @@ def verdict(challenger, champion=None, head=None, rules=RULES, pinned=None, **co
         training_digest="t",
         pipeline_digest="d",
         comparison=compared(challenger, champion, **comparison),
+        proof=proven or proof(challenger.version),
         pinned=pinned,
     )
     return decide(case, rules)
@@ -63,8 +70,8 @@ def test_the_first_model_below_a_floor_is_rejected():
     assert verdict(judged(0.59)).outcome == "rejected"
 
 
-def test_a_floor_of_a_metric_that_is_better_when_lower_is_a_ceiling():
-    assert verdict(judged(log_loss=0.71)).outcome == "rejected"
+def test_a_floor_of_a_negated_error_is_a_bound_on_the_error():
+    assert verdict(judged(neg_log_loss=-0.71)).outcome == "rejected"
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1.797e308, None])
@@ -133,6 +140,7 @@ def test_a_champion_that_was_scored_and_not_compared_is_incomparable():
         challenger=judged(0.9),
         champion=champion,
         head=head_of(champion),
+        proof=proof(),
         training_digest="t",
         pipeline_digest="d",
     )
@@ -159,27 +167,115 @@ def test_an_older_challenger_never_replaces_a_newer_champion():
 
 
 def test_the_verdict_lists_every_violation():
-    failed = [check.rule for check in verdict(judged(0.5, rows=1, log_loss=0.9)).checks if not check.passed]
-    assert failed == ["rows", "floor roc_auc", "floor log_loss"]
+    failed = [check.rule for check in verdict(judged(0.5, rows=1, neg_log_loss=-0.9)).checks if not check.passed]
+    assert failed == ["rows", "floor roc_auc", "floor neg_log_loss"]
 
 
 def test_the_same_case_has_the_same_verdict():
     assert verdict(judged()).id == verdict(judged()).id
 
 
-@given(
-    auc=st.floats(0.0, 1.0) | st.just(math.nan),
-    champion_auc=st.floats(0.0, 1.0),
-    rows=st.integers(0, 2000),
-    extra_floor=st.floats(0.0, 1.0),
+@pytest.mark.parametrize(
+    ("facts", "failed"),
+    [
+        ({}, []),
+        ({"artifact_bytes": 6_000_000}, ["ceiling artifact_bytes"]),
+        ({"load_seconds": 1.5}, ["ceiling load_seconds"]),
+        ({"rows_per_second": 900.0}, ["floor rows_per_second"]),
+        ({"artifact_bytes": None}, ["finite artifact_bytes", "ceiling artifact_bytes"]),
+    ],
 )
-def test_adding_a_rule_never_turns_a_refusal_into_an_acceptance(auc, champion_auc, rows, extra_floor):
-    champion = judged(champion_auc, version=1)
-    loose = Gate(metric="roc_auc", min_rows=100)
-    strict = Gate(metric="roc_auc", min_rows=100, floors={"roc_auc": extra_floor})
-    challenger = judged(auc, rows=rows)
-    accepted = verdict(challenger, champion, head_of(champion), loose).accepted
-    assert accepted or not verdict(challenger, champion, head_of(champion), strict).accepted
+def test_size_and_speed_have_bounds_too(facts, failed):
+    bounds = {"ceilings": {"artifact_bytes": 5e6, "load_seconds": 1}, "floors": {"rows_per_second": 1000}}
+    judgement = verdict(judged(), rules=Gate(metric="roc_auc", **bounds), proven=proof(**facts))
+    assert [check.rule for check in judgement.checks if not check.passed] == failed
+    assert judgement.outcome == ("rejected" if failed else "first")
+
+
+@pytest.mark.parametrize(("version", "problem"), [(2, "predictions differ by up to 0.3"), (1, None)])
+def test_a_version_that_cannot_serve_is_rejected_whatever_it_scored(version, problem):
+    judgement = verdict(judged(0.99), proven=proof(version, problem=problem))
+    assert judgement.outcome == "rejected"
+    assert (problem or "version 1") in judgement.reasons
+
+
+GUARDED = RULES.model_copy(update={"guardrails": {"neg_log_loss": 0.02}})
+
+
+@pytest.mark.parametrize(("lower", "outcome"), [(-0.019, "better"), (-0.021, "rejected"), (None, "rejected")])
+def test_f24_a_better_challenger_that_violates_a_guardrail_is_refused(lower, outcome):
+    champion = judged(0.70, version=1, as_of=date(2013, 2, 9))
+    guardrails = () if lower is None else (effect(-0.5 + lower, -0.5, metric="neg_log_loss"),)
+    judgement = verdict(judged(0.72), champion, head_of(champion), GUARDED, guardrails=guardrails)
+    assert judgement.outcome == outcome
+    assert ("guardrail neg_log_loss" in judgement.reasons) == (outcome == "rejected")
+
+
+def test_f24_the_verdict_lists_every_violation():
+    champion = judged(0.70, version=1, as_of=date(2013, 2, 9))
+    worse = effect(0.6, 0.7)
+    slices = tuple(SliceEffect(column="origin", value=value, rows=300, effect=worse) for value in ("EWR", "JFK"))
+    rules = SLICED.model_copy(update={"guardrails": {"neg_log_loss": 0.0}, "ceilings": {"load_seconds": 0.1}})
+    guardrails = (effect(-0.6, -0.5, metric="neg_log_loss"),)
+    judgement = verdict(judged(0.72, rows=1), champion, head_of(champion), rules, slices=slices, guardrails=guardrails)
+    assert [check.rule for check in judgement.checks if not check.passed] == [
+        "rows",
+        "ceiling load_seconds",
+        "guardrail neg_log_loss",
+        "slice origin=EWR",
+        "slice origin=JFK",
+    ]
+
+
+NUMBERS = st.floats(-2, 2) | st.sampled_from([math.nan, math.inf, -math.inf, 1.797e308])
+EFFECTS = st.builds(effect, NUMBERS, NUMBERS, st.floats(0, 0.2))
+BOUNDS = st.dictionaries(st.sampled_from(["roc_auc", "neg_log_loss", "rows_per_second"]), st.floats(-2, 2), max_size=3)
+
+
+@given(
+    values=st.tuples(NUMBERS, NUMBERS, NUMBERS),
+    overall=EFFECTS,
+    slices=st.lists(EFFECTS | st.none(), max_size=3),
+    guardrail=EFFECTS,
+    floors=BOUNDS,
+    more=BOUNDS,
+    allowed=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    rows=st.integers(0, 2000),
+)
+def test_f24_adding_a_rule_never_turns_a_refusal_into_an_acceptance(
+    values, overall, slices, guardrail, floors, more, allowed, rows
+):
+    challenger = judged(values[0], neg_log_loss=values[1], rows=rows)
+    champion = judged(values[2], version=1)
+    found = Comparison(
+        effect=overall,
+        guardrails=(guardrail.model_copy(update={"metric": "neg_log_loss"}),),
+        slices=tuple(SliceEffect(column="c", value=str(n), rows=300, effect=each) for n, each in enumerate(slices)),
+    )
+    case = Case(
+        pipeline="p",
+        partition=D,
+        challenger=challenger,
+        champion=champion,
+        head=head_of(champion),
+        proof=proof(rows_per_second=values[1]),
+        training_digest="t",
+        pipeline_digest="d",
+        comparison=found,
+    )
+    loose = Gate(metric="roc_auc", floors=floors, slices=Slices(by=("c",), max_regression=max(allowed)))
+    strict = loose.model_copy(
+        update={
+            "floors": {**more, **{name: max(bound, more.get(name, bound)) for name, bound in floors.items()}},
+            "guardrails": {"neg_log_loss": allowed[0]},
+            "slices": Slices(by=("c",), max_regression=min(allowed)),
+            "min_rows": 100,
+        }
+    )
+    accepted, accepted_by_more = decide(case, loose).accepted, decide(case, strict).accepted
+    assert accepted or not accepted_by_more
+    if accepted_by_more:
+        assert all(map(math.isfinite, (values[0], values[2], overall.lower)))
 
 
 def test_an_accepted_verdict_is_explained_by_what_speaks_for_it():

@@ -12,8 +12,8 @@ from scenario import DRIVERS, FEATURES, PIPELINE
 from sqlalchemy import create_engine, text
 
 from airloom.core.errors import AirloomError
-from airloom.core.gate import Verdict
 from airloom.core.settings import Settings
+from airloom.core.verdict import Verdict
 from airloom.stores.features import open_feature_store
 from airloom.stores.lake import PARTITION_COLUMNS, Lake, content_version
 from airloom.stores.ledger import Champion, Ledger
@@ -61,16 +61,19 @@ def check_invariants(settings: Settings, before: Observation | None = None, *, r
 
 
 def end_state(settings: Settings) -> str:
-    """Return all that a night is for, without moments, random names and what failed attempts have left in MLflow."""
+    """Return all that a night is for, without moments, durations, random names and what failed attempts have left."""
     ledger, names = Ledger(settings.state_url), ("partition", "candidate", "training_digest", "rows_digest")
-    champions = [{**vars(row), "decided_at": None} for row in ledger.history(PIPELINE)]
+    verdicts = {each.id: each.model_dump_json(exclude={"id", "proof"}) for each in ledger.verdicts(PIPELINE)}
+    champions = [
+        {**vars(row), "decided_at": None, "verdict": verdicts.get(row.verdict)} for row in ledger.history(PIPELINE)
+    ]
     versions = [[each.version, *(each.tags.get(f"airloom.{name}") for name in names)] for each in _registered(settings)]
     partitions = Lake(settings.lake / FEATURES).partitions(_VIEW).values()
     state = {
         "champions": champions,
         "alias": ModelRegistry(settings, PIPELINE).alias(),
         "versions": sorted(versions),
-        "verdicts": sorted(verdict.id for verdict in ledger.verdicts(PIPELINE)),
+        "verdicts": sorted(verdicts.values()),
         "pins": [{**vars(row), "decided_at": None} for row in Pins(settings.state_url).history(PIPELINE)],
         "lake": [vars(each) for each in partitions],
         "online": _online_rows(settings),

@@ -16,7 +16,7 @@ from synthetic_nights import NIGHT, example_rows, pipeline_with, training_set
 
 from airloom.core.failpoints import failpoint
 from airloom.core.pipeline import Pipeline
-from airloom.core.records import Applied, Chosen, Decided, Evaluation, Fitted, Materialized, Record, TrainingSet
+from airloom.core.records import Applied, Chosen, Decided, Evaluation, Fitted, Materialized, Proven, Record, TrainingSet
 from airloom.core.settings import Settings
 from airloom.steps.apply import apply, apply_choice
 from airloom.steps.choose import choose
@@ -24,6 +24,7 @@ from airloom.steps.decide import decide
 from airloom.steps.evaluate import evaluate
 from airloom.steps.fit import fit
 from airloom.steps.materialize import materialize
+from airloom.steps.prove import prove
 from airloom.stores.features import apply_features
 from airloom.stores.ledger import Ledger
 from airloom.stores.tracking import experiment_id
@@ -74,7 +75,7 @@ def prepare(settings: Settings) -> None:
     Ledger(settings.state_url).head(PIPELINE)
     experiment_id(settings, PIPELINE)
     for night in CANDIDATES:
-        training = training_set(night_pipeline(night), settings, example_rows(seed=night.day))
+        training = training_set(night_pipeline(night), settings, example_rows(seed=night.day), night)
         (settings.training / f"{night}.json").write_text(training.model_dump_json())
 
 
@@ -98,7 +99,8 @@ def train(tasks: Tasks, night: date, settings: Settings) -> Applied:
     evaluation = tasks.run(
         f"{night}.evaluate", Evaluation, lambda: evaluate(pipeline, night, training, [fitted], version, settings)
     )
-    decided = tasks.run(f"{night}.decide", Decided, lambda: decide(pipeline, night, evaluation, settings))
+    proven = tasks.run(f"{night}.prove", Proven, lambda: prove(pipeline, night, evaluation, settings))
+    decided = tasks.run(f"{night}.decide", Decided, lambda: decide(pipeline, night, evaluation, proven, settings))
     return tasks.run(f"{night}.apply", Applied, lambda: apply(pipeline, night, decided.verdict, settings, "late.train"))
 
 

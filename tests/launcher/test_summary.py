@@ -6,8 +6,9 @@ import pyarrow as pa
 import pytest
 
 from airloom.core.declaration import find_pipeline
-from airloom.core.gate import Case, Head, Judged, decide
+from airloom.core.gate import decide
 from airloom.core.settings import Settings
+from airloom.core.verdict import Case, Head, Judged, Proof
 from airloom.launcher.api import Range
 from airloom.launcher.status import read_status
 from airloom.launcher.summary import judge, summarize
@@ -57,6 +58,7 @@ def verdict(version, auc, head=None):
         challenger=challenger,
         champion=champion,
         head=head,
+        proof=Proof(version=version, rows=500),
         training_digest="t",
         pipeline_digest="p",
     )

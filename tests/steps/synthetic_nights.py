@@ -25,41 +25,43 @@ def settings_at(folder: Path) -> Settings:
 
 
 def pipeline_with(**candidates) -> Pipeline:
+    return Pipeline.model_validate(declaration_with(**candidates))
+
+
+def declaration_with(**candidates) -> dict:
     table = {"key": ["flight_id"], "time": "scheduled_at", "known_at": "known_at", "expectations": "none.yaml"}
-    return Pipeline.model_validate(
-        {
-            "name": "late",
-            "description": "Late flights",
-            "owner": "tests",
-            "schedule": {"nightly": "02:00", "timezone": "America/New_York", "start": date(2024, 1, 1)},
-            "source": "include.flight_delays.source:extract",
-            "tables": {"flights": table, "schedule": table},
-            "features": {
-                "module": "include.flight_delays.features",
-                "views": {"carrier_delays": {"reads": "flights", "window": "7d", "sql": "none.sql"}},
-            },
-            "label": {"table": "flights", "column": "late", "known_after": "1d"},
-            "train": {
-                "window": "5d",
-                "holdout": "2d",
-                "seed": 7,
-                "inputs": {"categorical": ["carrier"], "numeric": ["distance"]},
-                "candidates": candidates or {"boosting": BOOSTING, "torch_mlp": NETWORK},
-            },
-            "gate": {"metric": "roc_auc", "floors": {"roc_auc": 0.6}},
-            "score": {"entities": "schedule"},
-        }
-    )
+    return {
+        "name": "late",
+        "description": "Late flights",
+        "owner": "tests",
+        "schedule": {"nightly": "02:00", "timezone": "America/New_York", "start": date(2024, 1, 1)},
+        "source": "include.flight_delays.source:extract",
+        "tables": {"flights": table, "schedule": table},
+        "features": {
+            "module": "include.flight_delays.features",
+            "views": {"carrier_delays": {"reads": "flights", "window": "7d", "sql": "none.sql"}},
+        },
+        "label": {"table": "flights", "column": "late", "known_after": "1d"},
+        "train": {
+            "window": "5d",
+            "holdout": "2d",
+            "seed": 7,
+            "inputs": {"categorical": ["carrier"], "numeric": ["distance"]},
+            "candidates": candidates or {"boosting": BOOSTING, "torch_mlp": NETWORK},
+        },
+        "gate": {"metric": "roc_auc", "floors": {"roc_auc": 0.6}},
+        "score": {"entities": "schedule"},
+    }
 
 
-def example_rows(rows_a_day: int = 120, seed: int = 1) -> pd.DataFrame:
+def example_rows(rows_a_day: int = 120, seed: int = 1, night: date = NIGHT) -> pd.DataFrame:
     random = np.random.default_rng(seed)
-    days = np.repeat([NIGHT - timedelta(days=back) for back in range(5, 0, -1)], rows_a_day)
+    days = np.repeat([night - timedelta(days=back) for back in range(5, 0, -1)], rows_a_day)
     frame = pd.DataFrame(
         {
             "flight_id": [f"{day}/{number}" for number, day in enumerate(days)],
             "partition": days,
-            SPLIT: ["holdout" if day >= NIGHT - timedelta(days=2) else "train" for day in days],
+            SPLIT: ["holdout" if day >= night - timedelta(days=2) else "train" for day in days],
             "carrier": random.choice(["UA", "B6", "WN"], len(days)),
             "distance": random.integers(90, 4000, len(days)),
             "carrier_delays__late_rate": random.random(len(days)),
@@ -69,18 +71,20 @@ def example_rows(rows_a_day: int = 120, seed: int = 1) -> pd.DataFrame:
     return frame.assign(late=(random.random(len(days)) < chance).astype(float))
 
 
-def training_set(pipeline: Pipeline, settings: Settings, rows: pd.DataFrame | None = None) -> TrainingSet:
+def training_set(
+    pipeline: Pipeline, settings: Settings, rows: pd.DataFrame | None = None, night: date = NIGHT
+) -> TrainingSet:
     rows = example_rows() if rows is None else rows
-    digest, path = write_training_set(pipeline, NIGHT, rows, COLUMNS, settings)
+    digest, path = write_training_set(pipeline, night, rows, COLUMNS, settings)
     holdout = int((rows[SPLIT] == "holdout").sum())
     return TrainingSet(
         pipeline=pipeline.name,
-        partition=NIGHT,
+        partition=night,
         headline="made for a test",
         digest=digest,
         path=path,
         rows=len(rows) - holdout,
         holdout_rows=holdout,
         lake={"raw.flights": 4},
-        outputs=(Dataset(name="training", partition=NIGHT, version=digest),),
+        outputs=(Dataset(name="training", partition=night, version=digest),),
     )

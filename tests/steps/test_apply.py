@@ -1,42 +1,30 @@
 """Who moves the champion, and that the alias follows the ledger."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
-from synthetic_nights import NIGHT, pipeline_with, settings_at
+import registered
+from synthetic_nights import NIGHT, pipeline_with
 
-from airloom.core.errors import GateError
-from airloom.core.gate import Case, Judged
+from airloom.core.errors import ChampionMoved, GateError
 from airloom.core.gate import decide as judge
-from airloom.core.records import Chosen
-from airloom.steps.apply import align_alias, apply, apply_choice
+from airloom.core.records import Answered, Chosen
+from airloom.core.rules import Promotion
+from airloom.core.verdict import Case, Comparison, Effect, Judged, Proof
+from airloom.steps.apply import apply, apply_choice
 from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
+from airloom.stores.notes import Notes
 from airloom.stores.pins import Pins
 
 PIPELINE = pipeline_with()
-DELETED = 9
+ASKING = PIPELINE.model_copy(update={"promotion": Promotion(approval="required")})
+LATER = NIGHT + timedelta(days=1)
 
 
 @pytest.fixture
-def settings(tmp_path):
-    return settings_at(tmp_path)
-
-
-@pytest.fixture(autouse=True)
-def alias(monkeypatch):
-    """The registry's alias, without MLflow."""
-    points = {}
-    monkeypatch.setattr(ModelRegistry, "alias", lambda registry, name="champion": points.get(name))
-    monkeypatch.setattr(ModelRegistry, "set_alias", lambda registry, name, version: points.update({name: version}))
-    monkeypatch.setattr(ModelRegistry, "remove_alias", lambda registry, name: points.pop(name))
-    monkeypatch.setattr(ModelRegistry, "version_info", version_info)
-    return points
-
-
-def version_info(registry, version):
-    if version == DELETED:
-        raise GateError(f"There is no version {version}.")
+def settings(registry_settings):
+    return registry_settings
 
 
 @pytest.fixture
@@ -44,20 +32,33 @@ def ledger(settings):
     return Ledger(settings.state_url)
 
 
-def first(ledger, version=1):
-    challenger = Judged(version=version, as_of=NIGHT, rows=500, rows_digest="r", metrics={"roc_auc": 0.7})
+def judged(version, day, auc):
+    return Judged(version=version, as_of=day, rows=500, rows_digest="r", metrics={"roc_auc": auc})
+
+
+def accepted(ledger, version=1, day=NIGHT):
+    """Record a verdict that accepts a version against the champion of now."""
+    head = ledger.head("late")
+    effect = Effect(metric="roc_auc", challenger=0.8, champion=0.7, gain=0.1, lower=0.05, upper=0.2, samples=100)
     case = Case(
         pipeline="late",
-        partition=NIGHT,
-        challenger=challenger,
-        champion=None,
-        head=ledger.head("late"),
+        partition=day,
+        challenger=judged(version, day, 0.8),
+        champion=judged(head.version, head.as_of, 0.7) if head else None,
+        head=head,
+        comparison=Comparison(effect=effect) if head else None,
+        proof=Proof(version=version, rows=500),
         training_digest="t",
         pipeline_digest="d",
     )
     verdict = judge(case, PIPELINE.gate)
+    assert verdict.accepted
     ledger.record(verdict)
     return verdict.id
+
+
+def alias(settings):
+    return ModelRegistry(settings, "late").alias()
 
 
 def choice(version=2, epoch=1, day=NIGHT, reason="it was wrong", action="rollback"):
@@ -65,75 +66,85 @@ def choice(version=2, epoch=1, day=NIGHT, reason="it was wrong", action="rollbac
     return Chosen(action=action, version=version, epoch=epoch, **facts)
 
 
-def test_an_accepted_verdict_moves_champion_and_alias(settings, ledger, alias):
-    applied = apply(PIPELINE, NIGHT, first(ledger), settings, "train")
-    assert (applied.moved, applied.champion_version, applied.epoch, alias) == (True, 1, 1, {"champion": 1})
+def said(approved, actor="ann"):
+    words = f"approved by {actor}" if approved else f"declined by {actor}"
+    return Answered(pipeline="late", partition=NIGHT, headline=words, approved=approved, actor=actor)
 
 
-def test_a_verdict_that_is_applied_twice_moves_once(settings, ledger):
-    verdict = first(ledger)
-    apply(PIPELINE, NIGHT, verdict, settings, "train")
-    assert not apply(PIPELINE, NIGHT, verdict, settings, "train").moved
+def test_an_accepted_verdict_moves_champion_and_alias(settings, ledger):
+    applied = apply(PIPELINE, NIGHT, accepted(ledger), settings, "train")
+    assert (applied.moved, applied.champion_version, applied.epoch, alias(settings)) == (True, 1, 1, 1)
+    assert ModelRegistry(settings, "late").noted_epoch() == 1
+
+
+def test_f17_a_verdict_that_is_applied_twice_moves_once(settings, ledger):
+    verdict = accepted(ledger)
+    first, second = (apply(PIPELINE, NIGHT, verdict, settings, "train") for _ in range(2))
+    assert (first.moved, second.moved) == (True, False)
+    assert (second.champion_version, second.epoch) == (first.champion_version, first.epoch)
     assert len(ledger.history("late")) == 1
 
 
-def test_f9_an_alias_that_a_crash_has_left_behind_follows_when_it_is_applied_again(settings, ledger, alias):
-    verdict = first(ledger)
+def test_f7_a_verdict_against_a_champion_that_has_moved_is_superseded(settings, ledger):
+    mine, other = accepted(ledger, 1), accepted(ledger, 2)
+    apply(PIPELINE, NIGHT, other, settings, "the quicker run")
+    applied = apply(PIPELINE, NIGHT, mine, settings, "the slower run")
+    assert (applied.moved, applied.champion_version, alias(settings)) == (False, 2, 2)
+    assert "superseded: the champion has moved meanwhile" in applied.headline
+    assert [(note.kind, note.subject) for note in Notes(settings.state_url).of("late")] == [("superseded", mine)]
+    assert len(ledger.history("late")) == 1
+
+
+def test_f9_an_alias_that_a_crash_has_left_behind_follows_when_it_is_applied_again(settings, ledger):
+    verdict = accepted(ledger)
     apply(PIPELINE, NIGHT, verdict, settings, "train")
-    alias.clear()
+    ModelRegistry(settings, "late").remove_alias("champion")
     applied = apply(PIPELINE, NIGHT, verdict, settings, "train")
-    assert alias == {"champion": 1}
+    assert alias(settings) == 1
     assert "the alias champion was nothing, and is version 1 again as in the ledger" in applied.headline
 
 
-def test_f10_an_alias_that_somebody_has_moved_is_told_and_repaired(settings, ledger, alias, caplog):
-    apply(PIPELINE, NIGHT, first(ledger), settings, "train")
-    alias["champion"] = 7
-    assert "version 7" in align_alias(PIPELINE, settings)
-    assert alias == {"champion": 1}
-    assert "late: the alias champion was version 7" in caplog.text
-    assert align_alias(PIPELINE, settings) == ""
+def test_f16_a_backfill_of_january_promotes_nobody_over_the_champion_of_february(settings, ledger):
+    verdict = accepted(ledger, 3, NIGHT - timedelta(days=40))
+    apply(PIPELINE, NIGHT, accepted(ledger, 4), settings, "tonight")
+    applied = apply(PIPELINE, NIGHT - timedelta(days=40), verdict, settings, "the backfill")
+    assert (applied.moved, applied.champion_version, alias(settings)) == (False, 4, 4)
+    assert ledger.verdict(verdict).challenger.version == 3
 
 
-def test_an_alias_without_any_champion_in_the_ledger_is_removed(settings, alias):
-    alias["champion"] = 7
-    assert align_alias(PIPELINE, settings) == "the alias champion was version 7, and is nothing again as in the ledger"
-    assert alias == {}
-
-
-def test_a_choice_moves_the_champion_with_who_and_why(settings, ledger, alias):
-    apply(PIPELINE, NIGHT, first(ledger), settings, "train")
+def test_a_choice_moves_the_champion_with_who_and_why(settings, ledger):
+    apply(PIPELINE, NIGHT, accepted(ledger), settings, "train")
     applied = apply_choice(PIPELINE, choice(), settings)
     row = ledger.history("late")[-1]
-    assert (applied.moved, applied.champion_version, alias) == (True, 2, {"champion": 2})
+    assert (applied.moved, applied.champion_version, alias(settings)) == (True, 2, 2)
     assert (row.epoch, row.version, row.actor, row.reason) == (2, 2, "ann", "rollback: it was wrong")
     assert row.verdict is None
 
 
 def test_a_choice_that_is_applied_twice_moves_once(settings, ledger):
-    apply(PIPELINE, NIGHT, first(ledger), settings, "train")
+    apply(PIPELINE, NIGHT, accepted(ledger), settings, "train")
     apply_choice(PIPELINE, choice(), settings)
     assert not apply_choice(PIPELINE, choice(), settings).moved
     assert len(ledger.history("late")) == 2
 
 
-def test_f7_a_choice_against_a_champion_that_has_moved_is_refused(settings, ledger, alias):
-    apply(PIPELINE, NIGHT, first(ledger), settings, "train")
+def test_f7_a_choice_against_a_champion_that_has_moved_is_refused(settings, ledger):
+    apply(PIPELINE, NIGHT, accepted(ledger), settings, "train")
     apply_choice(PIPELINE, choice(version=3, reason="somebody was quicker"), settings)
-    with pytest.raises(GateError, match="has moved since"):
+    with pytest.raises(ChampionMoved, match="has moved since"):
         apply_choice(PIPELINE, choice(), settings)
-    assert (ledger.head("late").version, alias) == (3, {"champion": 3})
+    assert (ledger.head("late").version, alias(settings)) == (3, 3)
 
 
 def test_a_rollback_may_hold_from_an_earlier_day(settings, ledger):
-    apply(PIPELINE, NIGHT, first(ledger), settings, "train")
+    apply(PIPELINE, NIGHT, accepted(ledger), settings, "train")
     apply_choice(PIPELINE, choice(day=date(2024, 1, 8)), settings)
     assert ledger.champion_as_of("late", date(2024, 1, 9)).version == 2
     assert ledger.champion_as_of("late", date(2024, 1, 7)) is None
 
 
 def test_a_pinned_champion_is_not_moved_by_a_verdict_until_it_is_let_go(settings, ledger):
-    verdict = first(ledger)
+    verdict = accepted(ledger)
     pins = Pins(settings.state_url)
     apply_choice(PIPELINE, choice(action="pin", reason="holidays"), settings)
     assert str(pins.current("late")) == "by ann: holidays"
@@ -146,7 +157,7 @@ def test_a_pinned_champion_is_not_moved_by_a_verdict_until_it_is_let_go(settings
 
 
 def test_people_may_move_a_pinned_champion(settings, ledger):
-    apply(PIPELINE, NIGHT, first(ledger), settings, "train")
+    apply(PIPELINE, NIGHT, accepted(ledger), settings, "train")
     apply_choice(PIPELINE, choice(action="pin"), settings)
     assert apply_choice(PIPELINE, choice(), settings).moved
 
@@ -158,10 +169,38 @@ def test_a_pin_that_is_set_twice_is_set_once(settings, ledger):
 
 
 def test_a_version_that_was_deleted_meanwhile_leaves_the_ledger_as_it_was(settings, ledger):
+    verdict = accepted(ledger, version=9)
+    registered.delete(settings, 9)
     with pytest.raises(GateError, match="no version 9"):
-        apply(PIPELINE, NIGHT, first(ledger, version=DELETED), settings, "train")
+        apply(PIPELINE, NIGHT, verdict, settings, "train")
     assert ledger.history("late") == []
-    apply(PIPELINE, NIGHT, first(ledger), settings, "train")
+    apply(PIPELINE, NIGHT, accepted(ledger), settings, "train")
     with pytest.raises(GateError, match="no version 9"):
-        apply_choice(PIPELINE, choice(version=DELETED), settings)
+        apply_choice(PIPELINE, choice(version=9), settings)
     assert ledger.head("late").version == 1
+
+
+def test_f26_a_champion_whose_version_was_deleted_can_be_rolled_back(settings, ledger):
+    apply(PIPELINE, NIGHT, accepted(ledger, 1), settings, "train")
+    apply(PIPELINE, LATER, accepted(ledger, 2, LATER), settings, "train")
+    registered.delete(settings, 2)
+    applied = apply_choice(PIPELINE, choice(version=1, epoch=2, day=LATER), settings)
+    assert (applied.champion_version, alias(settings)) == (1, 1)
+    assert "cannot be version 2 again as in the ledger: late has no version 2" in applied.headline
+
+
+def test_a_pipeline_that_asks_for_approval_moves_nobody_without_it(settings, ledger):
+    verdict = accepted(ledger)
+    assert not apply(ASKING, NIGHT, verdict, settings, "train").moved
+    applied = apply(ASKING, NIGHT, verdict, settings, "train", said(False))
+    assert applied.headline == "there is still no champion (first, declined by ann)"
+    assert [(note.kind, note.reason) for note in Notes(settings.state_url).of("late")] == [
+        ("declined", "nobody has approved it")
+    ]
+
+
+def test_an_approved_verdict_moves_the_champion_in_the_name_of_who_has_approved_it(settings, ledger):
+    applied = apply(ASKING, NIGHT, accepted(ledger), settings, "train", said(True))
+    row = ledger.history("late")[-1]
+    assert (applied.moved, row.actor) == (True, "ann")
+    assert row.reason.startswith("approve: first: floor roc_auc 0.8000")

@@ -122,6 +122,14 @@ def test_the_record_says_what_was_read(settings):
     assert not training.degraded
 
 
+def test_the_record_names_the_commits_of_the_raw_tables_behind_the_features_too(settings):
+    publish(settings, "raw.schedule", date(2024, 1, 9), flights_on(date(2024, 1, 9)))
+    view = PIPELINE.features.views["carrier_delays"].model_copy(update={"reads": "schedule"})
+    features = PIPELINE.features.model_copy(update={"views": {"carrier_delays": view}})
+    training = assemble(PIPELINE.model_copy(update={"features": features}), NIGHT, settings)
+    assert training.lake["raw.schedule"] == Lake(settings.lake / PIPELINE.name).commit("raw.schedule")
+
+
 @pytest.mark.parametrize("table", ["raw.flights", "features.carrier_delays"])
 def test_a_degraded_day_makes_the_training_set_degraded(settings, table):
     day = date(2024, 1, 6)

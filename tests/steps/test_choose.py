@@ -1,12 +1,11 @@
 from datetime import date
 
 import pytest
-from synthetic_nights import pipeline_with, settings_at
+from synthetic_nights import pipeline_with
 
 from airloom.core.errors import GateError, UsageError
 from airloom.steps.choose import choose
 from airloom.stores.ledger import Ledger
-from airloom.stores.models import ModelRegistry
 from airloom.stores.pins import Pins
 
 PIPELINE = pipeline_with()
@@ -14,13 +13,8 @@ FIRST, NOW = date(2024, 1, 6), date(2024, 1, 20)
 
 
 @pytest.fixture
-def settings(tmp_path, monkeypatch):
-    def version_info(registry, version):
-        if version > 9:
-            raise GateError(f"There is no version {version}.")
-
-    monkeypatch.setattr(ModelRegistry, "version_info", version_info)
-    return settings_at(tmp_path)
+def settings(registry_settings):
+    return registry_settings
 
 
 def champions(settings, *versions):

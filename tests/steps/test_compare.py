@@ -8,9 +8,10 @@ import pytest
 from synthetic_nights import pipeline_with, settings_at
 
 from airloom.core.errors import DataError
-from airloom.core.gate import Case, Judged, decide
-from airloom.core.pipeline import Gate, Slices
+from airloom.core.gate import decide
 from airloom.core.records import Evaluation
+from airloom.core.rules import Gate, Slices
+from airloom.core.verdict import Case, Judged, Proof
 from airloom.steps.compare import compare
 from airloom.steps.evaluate import score_metrics
 
@@ -55,8 +56,8 @@ def evaluation(rows, settings, version=2, **changes):
         "rows_digest": "r",
         "rows": len(rows),
         "metrics": {
-            "boosting": score_metrics(label, rows["challenger"].to_numpy()),
-            "champion": score_metrics(label, rows["champion"].to_numpy()),
+            "boosting": score_metrics("binary", label, rows["challenger"].to_numpy()),
+            "champion": score_metrics("binary", label, rows["champion"].to_numpy()),
         },
         "results": "results.parquet",
     }
@@ -73,6 +74,7 @@ def outcome(rows, settings, version=2, gate=GATE):
         pipeline="late",
         partition=NIGHT,
         head=None,
+        proof=Proof(version=version),
         training_digest="t",
         pipeline_digest="d",
         comparison=compare(pipeline(gate), judged, settings),
@@ -133,7 +135,7 @@ def test_the_same_evaluation_is_compared_the_same(settings):
 
 def test_a_metric_that_is_better_when_lower_has_a_gain_when_it_falls(settings):
     _, rows = results(1)
-    gate = Gate(metric="brier")
+    gate = Gate(metric="expected_calibration_error")
     effect = compare(pipeline(gate), evaluation(rows.assign(challenger=rows["truth"]), settings), settings).effect
     assert effect.challenger < effect.champion
     assert 0 < effect.lower < effect.gain < effect.upper
@@ -152,3 +154,18 @@ def test_results_that_are_gone_are_an_error(settings):
     judged = evaluation(rows.assign(challenger=rows["truth"]), settings, results="gone.parquet")
     with pytest.raises(DataError, match="not there any more"):
         compare(pipeline(), judged, settings)
+
+
+def test_guardrails_are_compared_in_their_own_metric(settings):
+    _, rows = results(1)
+    gate = Gate(metric="roc_auc", guardrails={"neg_brier_score": 0.01, "accuracy": 0.0})
+    found = compare(pipeline(gate), evaluation(rows.assign(challenger=rows["truth"]), settings), settings)
+    assert [effect.metric for effect in found.guardrails] == ["neg_brier_score", "accuracy"]
+    assert all(effect.gain > 0 for effect in found.guardrails)
+
+
+def test_f24_a_model_that_ranks_better_and_is_badly_calibrated_is_refused(settings):
+    _, rows = results(1, rows=3000)
+    rows = rows.assign(challenger=rows["truth"] ** 4)
+    assert outcome(rows, settings, gate=OVERALL) == "better"
+    assert outcome(rows, settings, gate=Gate(metric="roc_auc", guardrails={"neg_brier_score": 0.001})) == "rejected"

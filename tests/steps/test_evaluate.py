@@ -5,12 +5,13 @@ from sklearn.metrics import log_loss, roc_auc_score
 from synthetic_nights import COLUMNS, NIGHT, example_rows, pipeline_with, settings_at, training_set
 
 from airloom.core.errors import DataError
-from airloom.core.metrics import METRICS
+from airloom.core.metrics import metrics_of
 from airloom.steps.evaluate import evaluate, score_metrics
 from airloom.steps.fit import fit
 from airloom.stores.models import ModelRegistry
 from airloom.stores.tracking import open_client
 
+BINARY = metrics_of("binary")
 RATE = {"fit": "synthetic_candidates:by_rate"}
 FLAT = {"fit": "synthetic_candidates:by_rate", "params": {"share": 0.0}}
 WILD = {"fit": "synthetic_candidates:wild_on_far_flights"}
@@ -55,14 +56,14 @@ def test_metrics_are_those_of_the_holdout(settings, usual):
     metrics = evaluation.metrics["rate"]
     assert evaluation.rows == len(rows)
     assert metrics["roc_auc"] == pytest.approx(roc_auc_score(rows["late"], rows["carrier_delays__late_rate"]))
-    assert metrics["log_loss"] == pytest.approx(log_loss(rows["late"], rows["carrier_delays__late_rate"]))
+    assert metrics["neg_log_loss"] == pytest.approx(-log_loss(rows["late"], rows["carrier_delays__late_rate"]))
     logged = open_client(settings).get_run(usual[3][1].run_id).data.metrics
-    assert {name: logged[f"holdout.{name}"] for name in METRICS} == pytest.approx(metrics)
+    assert {name: logged[f"holdout.{name}"] for name in BINARY} == pytest.approx(metrics)
 
 
 def test_a_lower_metric_is_better_where_its_direction_says_so(settings, usual):
     pipeline, *rest = usual
-    judged_by_loss = pipeline.model_copy(update={"gate": pipeline.gate.model_copy(update={"metric": "log_loss"})})
+    judged_by_loss = pipeline.model_copy(update={"gate": pipeline.gate.model_copy(update={"metric": "neg_log_loss"})})
     assert evaluate(judged_by_loss, *rest, None, settings).challenger == "rate"
 
 
@@ -98,7 +99,7 @@ def test_the_same_rows_have_the_same_digest_and_others_another(settings, usual):
 def test_a_champion_that_is_gone_has_no_metrics(settings, usual):
     evaluation = evaluate(*usual, 999, settings)
     assert evaluation.champion_version == 999
-    assert evaluation.metrics["champion"] == dict.fromkeys(METRICS)
+    assert evaluation.metrics["champion"] == dict.fromkeys(BINARY)
     assert "has no version 999" in evaluation.champion_problem
 
 
@@ -115,7 +116,7 @@ def test_a_champion_that_cannot_score_the_new_columns_has_no_metrics(settings, u
     boosting = pipeline_with()
     fitted = [fit(boosting, NIGHT, "boosting", changed, settings)]
     evaluation = evaluate(boosting, partition, changed, fitted, version, settings)
-    assert evaluation.metrics["champion"] == dict.fromkeys(METRICS)
+    assert evaluation.metrics["champion"] == dict.fromkeys(BINARY)
     assert "KeyError" in evaluation.champion_problem
 
 
@@ -124,7 +125,7 @@ def test_a_candidate_without_finite_scores_is_never_the_challenger(settings):
     rows.loc[rows.index[-1], "distance"] = 6000
     evaluation = evaluate(*night(settings, rows, wild=WILD, flat=FLAT), None, settings)
     assert evaluation.challenger == "flat"
-    assert evaluation.metrics["wild"] == dict.fromkeys(METRICS)
+    assert evaluation.metrics["wild"] == dict.fromkeys(BINARY)
     with pytest.raises(DataError, match="no candidate with a finite roc_auc"):
         evaluate(*night(settings, rows, wild=WILD), None, settings)
 
@@ -137,4 +138,4 @@ def test_without_any_candidate_there_is_nothing_to_judge(settings, usual):
 
 
 def test_scores_that_are_not_finite_have_no_metrics():
-    assert score_metrics(np.array([0.0, 1.0]), np.array([0.5, np.inf])) == dict.fromkeys(METRICS)
+    assert score_metrics("binary", np.array([0.0, 1.0]), np.array([0.5, np.inf])) == dict.fromkeys(BINARY)

@@ -3,9 +3,12 @@ import json
 import pytest
 from synthetic_nights import BOOSTING, NETWORK, NIGHT, example_rows, pipeline_with, settings_at, training_set
 
+from airloom.core.declaration import find_pipeline
 from airloom.core.errors import DataError
 from airloom.steps.fit import fit
+from airloom.steps.provenance import definitions
 from airloom.stores.models import ModelRegistry
+from airloom.stores.runs import TrainingRuns
 from airloom.stores.tracking import experiment_id, open_client
 
 RATE = {"fit": "synthetic_candidates:by_rate", "params": {"share": 0.5}}
@@ -46,6 +49,18 @@ def test_a_run_says_what_it_was_trained_from_and_with(settings, fitted):
     assert json.loads(tags["airloom.lake"]) == {"raw.flights": 4}
     assert float(tags["airloom.seconds"]) == pytest.approx(record.seconds, abs=0.001)
     assert {"airloom.code", "airloom.python", "airloom.platform", "airloom.manifest"} <= tags.keys()
+
+
+def test_a_run_keeps_what_the_folder_defines(settings, fitted):
+    record = fitted[0]
+    kept = TrainingRuns(settings, "late").facts(record.run_id, "definitions")
+    assert kept["declaration"]["train.candidates.network.params.epochs"] == 2
+    assert kept["expectations"] == {"flights": "cannot be read", "schedule": "cannot be read"}
+    assert kept["features"]["none.sql"] == "no file"
+    assert kept["features"]["features.py"] != "no file"
+    shipped = definitions(find_pipeline(settings.include, "flight_delays"), settings)
+    assert "no file" not in shipped["features"].values()
+    assert "cannot be read" not in shipped["expectations"].values()
 
 
 def test_a_run_has_losses_and_the_training_set_as_its_input(settings, fitted):

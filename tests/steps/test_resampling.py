@@ -1,35 +1,9 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn import metrics
 
-from airloom.core.metrics import METRICS
-from airloom.steps.resampling import WEIGHTED, paired_differences
-
-REFERENCE = {
-    "roc_auc": metrics.roc_auc_score,
-    "average_precision": metrics.average_precision_score,
-    "log_loss": metrics.log_loss,
-    "brier": metrics.brier_score_loss,
-}
-
-
-def test_every_metric_that_the_evaluator_produces_can_be_resampled():
-    assert set(WEIGHTED) == set(METRICS)
-
-
-@pytest.mark.parametrize("metric", WEIGHTED)
-@settings(max_examples=60, deadline=None)
-@given(
-    rows=st.lists(st.tuples(st.booleans(), st.integers(1, 9), st.integers(0, 4)), min_size=2, max_size=40),
-    seed=st.integers(0, 9),
-)
-def test_weighted_metrics_are_scikit_learns(metric, rows, seed):
-    label, scores, weights = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
-    label[:2], weights[:2] = (0.0, 1.0), 1.0
-    expected = REFERENCE[metric](label, scores / 10, sample_weight=weights)
-    assert WEIGHTED[metric](label, scores / 10, weights[None])[0] == pytest.approx(expected)
+from airloom.core.metrics import metrics_of
+from airloom.steps.resampling import paired_differences
 
 
 def planted(seed, rows=400):
@@ -44,7 +18,10 @@ def test_the_same_seed_draws_the_same_samples():
     assert not np.array_equal(first, paired_differences("roc_auc", *planted(1), samples=120, seed=4))
 
 
-@pytest.mark.parametrize("metric", WEIGHTED)
+BINARY = metrics_of("binary")
+
+
+@pytest.mark.parametrize("metric", BINARY)
 def test_a_model_differs_from_itself_in_no_sample(metric):
     label, scores, _ = planted(1)
     assert not paired_differences(metric, label, scores, scores, samples=60, seed=1).any()

@@ -39,6 +39,17 @@ def test_replacing_a_partition_leaves_the_others_alone(tmp_path):
     assert lake.read("raw.things", [DAY + timedelta(days=1)])["id"].tolist() == [1, 2, 3]
 
 
+def test_what_was_published_at_a_commit_can_be_told_later(tmp_path):
+    lake, other = Lake(tmp_path), pa.table({"id": [9], "name": ["z"]})
+    for rows, found in ((ROWS, "bad"), (other, "good")):
+        lake.replace("raw.things", PartitionVersion(DAY, content_version(rows)), rows, {"audit": found})
+    for commit, rows, found in ((0, ROWS, "bad"), (1, other, "good")):
+        assert lake.partitions("raw.things", commit)[DAY].version == content_version(rows)
+        assert lake.commit_facts("raw.things", commit) == {DAY: {"audit": found}}
+    with pytest.raises(DataError, match="no commit 2 any more"):
+        lake.partitions("raw.things", 2)
+
+
 def test_publishing_the_same_again_writes_nothing(tmp_path):
     lake = Lake(tmp_path)
     assert publish(lake)

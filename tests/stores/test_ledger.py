@@ -7,8 +7,9 @@ import pytest
 from linearizability import EMPTY, CompareAndSet, Operation, Read, linearization
 
 from airloom.core.errors import GateError
-from airloom.core.gate import Case, Judged, decide
-from airloom.core.pipeline import Gate
+from airloom.core.gate import decide
+from airloom.core.rules import Gate
+from airloom.core.verdict import Case, Judged, Proof
 from airloom.stores.ledger import Ledger
 
 
@@ -123,6 +124,7 @@ def test_a_verdict_is_kept_once_and_read_back_whole(ledger):
         challenger=challenger,
         champion=None,
         head=None,
+        proof=Proof(version=1),
         training_digest="t",
         pipeline_digest="d",
     )

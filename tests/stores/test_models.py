@@ -81,7 +81,7 @@ def test_a_registered_model_predicts_what_the_trained_one_did(registry, trained,
 @pytest.mark.parametrize("candidate", CANDIDATES)
 def test_no_file_of_a_model_is_a_bare_pickle(registry, trained, frame, candidate):
     files = files_of(registry, finish_run(registry, trained[candidate], frame, candidate))
-    assert {file.suffix for file in files.iterdir()} <= {".json", ".skops", ".pt"}
+    assert {file.suffix for file in files.iterdir()} <= {".json", ".skops", ".pt", ".parquet", ".npy"}
 
 
 def test_mlflow_itself_can_read_the_model(registry, trained, frame):
@@ -188,8 +188,8 @@ def test_an_unknown_or_deleted_version_is_refused(registry, trained, frame):
             call(version)
 
 
-def test_a_model_that_cannot_be_imported_any_more_is_named(tmp_path, trained):
-    manifest_sum = model_files.write_model(trained["boosting"], tmp_path / "model")
+def test_a_model_that_cannot_be_imported_any_more_is_named(tmp_path, trained, frame):
+    manifest_sum = model_files.write_model(trained["boosting"], tmp_path / "model", frame)
     manifest = tmp_path / "model" / "manifest.json"
     manifest.write_text(manifest.read_text().replace(":BoostingModel", ":Renamed"))
     with pytest.raises(GateError):

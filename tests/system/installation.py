@@ -93,6 +93,15 @@ class Installation:
         return Settings(self.folder / "project", var, f"sqlite:///{var / 'state' / 'airloom.db'}")
 
     @property
+    def airflow_url(self):
+        return f"http://127.0.0.1:{self.airflow_port}"
+
+    def login(self):
+        """The name and the password of a person, as they find them."""
+        [(user, password)] = json.loads((self.settings.var / "secrets" / "passwords.json").read_text()).items()
+        return user, password
+
+    @property
     def environment(self):
         own = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AIRLOOM"))}
         return own | {

@@ -5,7 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
+from browser import CHROMIUM, TriggerForm, expect, signed_in
 from installation import LAST, PIPELINE, day, wait_until
+from installed import require
 
 from airloom.stores.quarantine import Quarantine
 
@@ -137,6 +139,41 @@ def test_a_person_promotes_a_version_and_rolls_it_back(installation):
     installation.airloom("unpin", PIPELINE, "--reason", "they are over")
     refused = installation.airloom("promote", PIPELINE, str(champion), "--reason", "again", check=False)
     assert (refused.returncode, "the champion already" in refused.stderr) == (4, True)
+
+
+def test_a_person_rolls_back_in_airflows_ui_and_finds_it_in_the_ledger(installation):
+    require(CHROMIUM is not None, "Chromium is not installed")
+    champion = installation.champions()[-1][1]
+    other = next(version for version in (1, 2, 3) if version != champion)
+    installation.airloom("promote", PIPELINE, str(other), "--reason", "a trial")
+    with signed_in(installation.airflow_url, *installation.login()) as page:
+        form = TriggerForm(page, f"{PIPELINE}.champion")
+        expect(form.field("Effective from")).to_have_attribute("type", "date")
+        expect(form.field("Version", "spinbutton")).to_have_value("")
+        options = form.options("Action")
+        expect(options).to_contain_text(["Roll back", "Promote", "Pin", "Unpin"])
+        options.filter(has_text="Roll back").click()
+        form.field("Reason").fill("too many false alarms")
+        form.send()
+        run_and_tasks = 1 + 3
+        expect(page.get_by_text("Success", exact=True)).to_have_count(run_and_tasks)
+    told = json.loads(installation.airloom("ledger", PIPELINE, "--json").stdout)["champions"][-1]
+    assert (told["version"], told["actor"]) == (champion, "admin")
+    assert told["reason"] == "rollback: too many false alarms"
+    assert f"{PIPELINE} {told['effective_from']}: rollback" in installation.log("champion", "choose")
+
+
+def test_airflows_form_lets_nobody_move_a_champion_without_a_reason(installation):
+    require(CHROMIUM is not None, "Chromium is not installed")
+    champions = installation.champions()
+    with signed_in(installation.airflow_url, *installation.login()) as page:
+        form = TriggerForm(page, f"{PIPELINE}.champion")
+        expect(form.field("Reason")).to_have_attribute("required", "")
+        expect(form.button).to_be_disabled()
+        form.field("Reason").fill("   ")
+        form.button.click()
+        expect(page.get_by_text("Invalid input for param reason")).to_be_visible()
+    assert installation.champions() == champions
 
 
 @pytest.mark.parametrize(("stage", "task"), [("ingest", "extract"), ("train", "await_inputs")])

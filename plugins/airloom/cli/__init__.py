@@ -12,6 +12,7 @@ from airloom.cli.backfill import backfill
 from airloom.cli.champion import pin, promote, rollback, unpin
 from airloom.cli.console import errors
 from airloom.cli.demo import demo
+from airloom.cli.diff import diff
 from airloom.cli.down import down
 from airloom.cli.env import env
 from airloom.cli.ledger import ledger, verdict
@@ -26,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (up, down, demo, env, backfill, status, ledger, verdict, rollback, promote, pin, unpin, apply):
+for command in (up, down, demo, env, backfill, status, ledger, verdict, diff, rollback, promote, pin, unpin, apply):
     app.command()(command)
 
 

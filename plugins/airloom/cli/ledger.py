@@ -10,9 +10,9 @@ from rich.table import Table
 
 from airloom.cli.console import chosen, console
 from airloom.core.errors import GateError
-from airloom.core.gate import Judged, Verdict
 from airloom.core.partitions import parse_partition
 from airloom.core.settings import Settings
+from airloom.core.verdict import Judged, Verdict
 from airloom.stores.ledger import Champion, Ledger
 from airloom.stores.pins import Pin, Pins
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.table import Table
 
 from airloom.cli.console import console
-from airloom.core.gate import Verdict
 from airloom.core.pipeline import Pipeline
+from airloom.core.verdict import Verdict
 from airloom.launcher.api import AirflowApi
 from airloom.launcher.backfill import Request
 from airloom.launcher.summary import Quality, Summary, TableFacts

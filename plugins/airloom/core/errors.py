@@ -56,6 +56,10 @@ class GateError(AirloomError):
     exit_code = 4
 
 
+class ChampionMoved(GateError):
+    """A decision against a champion that is not champion any more."""
+
+
 class SetupError(AirloomError):
     """A part of the environment that is missing, busy or of the wrong version."""
 

@@ -3,170 +3,12 @@
 from __future__ import annotations
 
 import math
-from datetime import date
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, computed_field
-
-from airloom.core.fingerprint import fingerprint
-from airloom.core.metrics import at_least_as_good
-from airloom.core.pipeline import Gate
-
-Outcome = Literal["first", "better", "tie", "rejected", "incomparable", "older", "pinned"]
-
-#: Which rules speak for an accepted challenger; a refused one is explained by what it failed.
-_DECISIVE: dict[Outcome, str] = {"first": "floor", "better": "gain"}
+from airloom.core.rules import Gate
+from airloom.core.verdict import Case, Check, Comparison, Effect, Head, Outcome, SliceEffect, Verdict
 
 #: MLflow stores an infinite metric as the largest double, so nothing near it counts as finite.
 _LARGEST_METRIC = 1e300
-
-
-class Fact(BaseModel):
-    """A frozen value."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class Judged(Fact):
-    """A model and how it did.
-
-    Args:
-        version: Its registered version.
-        as_of: The partition as of which it was trained.
-        rows: How many rows it was scored on.
-        rows_digest: Fingerprint of these rows.
-        metrics: Metric values by name; None where the model could not be scored.
-    """
-
-    version: int
-    as_of: date
-    rows: int
-    rows_digest: str
-    metrics: dict[str, float | None]
-
-
-class Head(Fact):
-    """The champion at the time of judging.
-
-    Args:
-        epoch: Its epoch in the ledger.
-        version: Its registered version.
-        as_of: The partition from which it is effective.
-    """
-
-    epoch: int
-    version: int
-    as_of: date
-
-
-class Effect(Fact):
-    """By how much the challenger is better than the champion on the same rows.
-
-    Args:
-        challenger: The challenger's value of the gate's metric.
-        champion: The champion's.
-        gain: The difference, positive when the challenger is better, whichever direction is better.
-        lower: The lower end of the interval that holds the gain with the gate's confidence.
-        upper: Its upper end.
-        samples: How many bootstrap samples the interval rests on.
-    """
-
-    challenger: float
-    champion: float
-    gain: float
-    lower: float
-    upper: float
-    samples: int
-
-
-class SliceEffect(Fact):
-    """The effect on the rows with one value of a column; None where they are too few to tell."""
-
-    column: str
-    value: str
-    rows: int
-    effect: Effect | None
-
-
-class Comparison(Fact):
-    """The effect on all rows and on every declared slice."""
-
-    effect: Effect
-    slices: tuple[SliceEffect, ...] = ()
-
-
-class Check(Fact):
-    """One rule and what came of it, in numbers."""
-
-    rule: str
-    passed: bool
-    found: str
-    expected: str
-
-
-class Verdict(Fact):
-    """The immutable result of one judgement.
-
-    Args:
-        pipeline: Name of the pipeline.
-        partition: The as-of of the challenger.
-        outcome: What the checks add up to.
-        challenger: The challenger.
-        champion: The champion that it was compared with, None when there was none.
-        head: The ledger's newest champion at that time; applying the verdict is refused once it has moved.
-        checks: Every rule, passed or not.
-        training_digest: The training set.
-        pipeline_digest: The declaration.
-        degraded: Whether the training data carries a warning.
-        comparison: Challenger against champion, None when there was no champion that could be scored.
-        pinned: By whom and why the champion was pinned; None when it was not.
-    """
-
-    pipeline: str
-    partition: date
-    outcome: Outcome
-    challenger: Judged
-    champion: Judged | None
-    head: Head | None
-    checks: tuple[Check, ...]
-    training_digest: str
-    pipeline_digest: str
-    degraded: bool = False
-    comparison: Comparison | None = None
-    pinned: str | None = None
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def id(self) -> str:
-        """The verdict's fingerprint."""
-        return fingerprint(self.model_dump(mode="json", exclude={"id"}))
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the challenger may become champion."""
-        return self.outcome in ("first", "better")
-
-    @property
-    def reasons(self) -> str:
-        """What decided, as one line: the checks that were not passed, or else those that speak for the challenger."""
-        failed = [check for check in self.checks if not check.passed]
-        decisive = [check for check in self.checks if check.rule.startswith(_DECISIVE.get(self.outcome, ""))]
-        return "; ".join(f"{check.rule} {check.found} ({check.expected})" for check in failed or decisive)
-
-
-class Case(Fact):
-    """What is laid before the gate."""
-
-    pipeline: str
-    partition: date
-    challenger: Judged
-    champion: Judged | None
-    head: Head | None
-    training_digest: str
-    pipeline_digest: str
-    degraded: bool = False
-    comparison: Comparison | None = None
-    pinned: str | None = None
 
 
 def decide(case: Case, rules: Gate) -> Verdict:
@@ -179,17 +21,15 @@ def decide(case: Case, rules: Gate) -> Verdict:
     Returns:
         The verdict, with every rule as passed or failed.
     """
-    fitness = [*_finite(case.challenger, rules), _enough_rows(case.challenger, rules)]
-    fitness += _floors(case.challenger, rules)
+    fitness = [_servable(case), *_finite(case, rules), _enough_rows(case, rules), *_bounds(case, rules)]
     comparable = _comparable(case, rules)
     effect = [_effect(case.comparison, rules)] if case.comparison else []
-    slices = [_slice(each, rules) for each in case.comparison.slices] if case.comparison else []
-    order = _order(case)
-    pinned = _pinned(case)
+    harmless = _harmless(case.comparison, rules) if case.comparison else []
+    order, pinned = _order(case), _pinned(case)
     return Verdict(
         **dict(case),
-        outcome=_outcome(case, fitness + slices, comparable, effect, order, pinned),
-        checks=(*fitness, *comparable, *effect, *slices, *order, *pinned),
+        outcome=_outcome(case, fitness + harmless, comparable, effect, order, pinned),
+        checks=(*fitness, *comparable, *effect, *harmless, *order, *pinned),
     )
 
 
@@ -223,36 +63,51 @@ def _all_passed(checks: list[Check]) -> bool:
     return all(check.passed for check in checks)
 
 
-def _finite(challenger: Judged, rules: Gate) -> list[Check]:
-    names = dict.fromkeys((rules.metric, *rules.floors))
-    values = {name: challenger.metrics.get(name) for name in names}
-    return [
-        Check(
-            rule=f"finite {name}",
-            passed=is_finite(value),
-            found=_number(value),
-            expected="a finite number",
-        )
-        for name, value in values.items()
-    ]
-
-
-def _enough_rows(challenger: Judged, rules: Gate) -> Check:
+def _servable(case: Case) -> Check:
+    """A version that a fresh process cannot load, or that predicts other values there, never becomes champion."""
+    proof = case.proof
+    passed = proof.problem is None and proof.version == case.challenger.version
     return Check(
-        rule="rows",
-        passed=challenger.rows >= rules.min_rows,
-        found=f"{challenger.rows}",
-        expected=f"at least {rules.min_rows}",
+        rule="servable",
+        passed=passed,
+        found=proof.problem or f"version {proof.version}, {proof.rows} rows scored",
+        expected="loads in a fresh process and predicts what it did when it was trained",
     )
 
 
-def _floors(challenger: Judged, rules: Gate) -> list[Check]:
-    return [_floor(name, challenger.metrics.get(name), bound) for name, bound in rules.floors.items()]
+def _metrics(case: Case) -> dict[str, float | None]:
+    return {**case.challenger.metrics, **case.proof.metrics}
 
 
-def _floor(name: str, value: float | None, bound: float) -> Check:
-    passed = value is not None and is_finite(value) and at_least_as_good(name, value, bound)
-    return Check(rule=f"floor {name}", passed=passed, found=_number(value), expected=f"no worse than {bound:g}")
+def _finite(case: Case, rules: Gate) -> list[Check]:
+    values = _metrics(case)
+    return [
+        Check(
+            rule=f"finite {name}",
+            passed=is_finite(values.get(name)),
+            found=_number(values.get(name)),
+            expected="a finite number",
+        )
+        for name in rules.metrics
+    ]
+
+
+def _enough_rows(case: Case, rules: Gate) -> Check:
+    rows = case.challenger.rows
+    return Check(rule="rows", passed=rows >= rules.min_rows, found=f"{rows}", expected=f"at least {rules.min_rows}")
+
+
+def _bounds(case: Case, rules: Gate) -> list[Check]:
+    values = _metrics(case)
+    floors = [_bound("floor", name, values.get(name), bound) for name, bound in rules.floors.items()]
+    return floors + [_bound("ceiling", name, values.get(name), bound) for name, bound in rules.ceilings.items()]
+
+
+def _bound(kind: str, name: str, value: float | None, bound: float) -> Check:
+    floor = kind == "floor"
+    passed = value is not None and is_finite(value) and (value >= bound if floor else value <= bound)
+    expected = f"{'at least' if floor else 'at most'} {bound:g}"
+    return Check(rule=f"{kind} {name}", passed=passed, found=_number(value), expected=expected)
 
 
 def _comparable(case: Case, rules: Gate) -> list[Check]:
@@ -284,9 +139,25 @@ def _effect(comparison: Comparison, rules: Gate) -> Check:
     effect = comparison.effect
     return Check(
         rule=f"gain {rules.metric}",
-        passed=effect.gain > 0 and effect.lower > rules.min_effect,
+        passed=_is_real(effect) and effect.gain > 0 and effect.lower > rules.min_effect,
         found=f"{_interval(effect)} ({effect.champion:.4f} to {effect.challenger:.4f})",
         expected=f"above {rules.min_effect:+g} at {rules.confidence:.0%}",
+    )
+
+
+def _harmless(comparison: Comparison, rules: Gate) -> list[Check]:
+    """Demand that no other declared metric, and no slice, is worse than allowed."""
+    effects = {effect.metric: effect for effect in comparison.guardrails}
+    guardrails = [_guardrail(name, effects.get(name), allowed, rules) for name, allowed in rules.guardrails.items()]
+    return guardrails + [_slice(each, rules) for each in comparison.slices]
+
+
+def _guardrail(name: str, effect: Effect | None, allowed: float, rules: Gate) -> Check:
+    return Check(
+        rule=f"guardrail {name}",
+        passed=effect is not None and _not_inferior(effect, allowed),
+        found=_interval(effect) if effect else "not compared",
+        expected=_not_below(allowed, rules),
     )
 
 
@@ -296,14 +167,22 @@ def _slice(each: SliceEffect, rules: Gate) -> Check:
     if each.effect is None:
         found, passed = f"{each.rows} rows, too few to tell", True
     else:
-        found = f"{_interval(each.effect)} on {each.rows} rows"
-        passed = each.effect.lower >= -allowed
+        found, passed = f"{_interval(each.effect)} on {each.rows} rows", _not_inferior(each.effect, allowed)
     return Check(
-        rule=f"slice {each.column}={each.value}",
-        passed=passed,
-        found=found,
-        expected=f"not below {-allowed:+g} at {rules.confidence:.0%}",
+        rule=f"slice {each.column}={each.value}", passed=passed, found=found, expected=_not_below(allowed, rules)
     )
+
+
+def _not_inferior(effect: Effect, allowed: float) -> bool:
+    return _is_real(effect) and effect.lower >= -allowed
+
+
+def _is_real(effect: Effect) -> bool:
+    return all(map(is_finite, (effect.challenger, effect.champion, effect.gain, effect.lower, effect.upper)))
+
+
+def _not_below(allowed: float, rules: Gate) -> str:
+    return f"not below {-allowed:+g} at {rules.confidence:.0%}"
 
 
 def _interval(effect: Effect) -> str:
@@ -331,4 +210,8 @@ def _pinned(case: Case) -> list[Check]:
 
 
 def _number(value: float | None) -> str:
-    return "missing" if value is None else f"{value:.4f}" if is_finite(value) else "not finite"
+    if value is None:
+        return "missing"
+    if not is_finite(value):
+        return "not finite"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4f}"

@@ -3,46 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import math
-import re
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from airloom.core.declared import Days, Declared, Duration, Name, Reference
 from airloom.core.documents import problem_at
-from airloom.core.metrics import METRICS
-
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
-Reference = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*(:[A-Za-z_]\w*)?$")]
-
-_DURATION = re.compile(r"(\d+)\s*([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-def _duration(value: Any) -> Any:
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError("a duration is a number and a unit (s, m, h or d), for example 28d")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
-
-
-def _whole_days(value: timedelta) -> timedelta:
-    if value < timedelta(days=1) or value % timedelta(days=1):
-        raise ValueError("a window is a whole number of days, at least 1d")
-    return value
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Days = Annotated[timedelta, BeforeValidator(lambda value: _whole_days(_duration(value)))]
-
-
-class Declared(BaseModel):
-    """What every part of a declaration has in common: frozen, and no unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from airloom.core.metrics import OPERATIONAL, Kind, metrics_of
+from airloom.core.rules import Circuit, Gate, Promotion
 
 
 class Schedule(Declared):
@@ -107,6 +78,16 @@ class Label(Declared):
     table: Name
     column: str
     known_after: Days
+    kind: Kind = "binary"
+    classes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _classes_fit(self) -> Label:
+        if self.kind == "multiclass" and (len(self.classes) < 3 or len(set(self.classes)) < len(self.classes)):
+            raise problem_at("a multiclass label names its classes, three or more, each once", "classes")
+        if self.kind != "multiclass" and self.classes:
+            raise problem_at(f"a {self.kind} label has no classes to name", "classes")
+        return self
 
 
 class Inputs(Declared):
@@ -120,7 +101,7 @@ class Candidate(Declared):
     """One way to train: a function and its parameters."""
 
     fit: Reference
-    params: dict[str, int | float | str | bool] = {}
+    params: dict[str, int | float | str | bool] = Field(default_factory=dict)
 
 
 class Train(Declared):
@@ -131,6 +112,7 @@ class Train(Declared):
     inputs: Inputs
     seed: int = 0
     candidates: dict[Name, Candidate] = Field(min_length=1)
+    circuit: Circuit | None = None
 
     @field_validator("candidates")
     @classmethod
@@ -146,39 +128,11 @@ class Train(Declared):
         return self
 
 
-class Slices(Declared):
-    """Groups of rows on which a challenger must not be worse than allowed."""
-
-    by: tuple[str, ...] = Field(min_length=1)
-    max_regression: float = Field(ge=0, allow_inf_nan=False)
-    min_rows: int = Field(default=200, ge=2)
-
-
-class Gate(Declared):
-    """The rules that a challenger must pass."""
-
-    metric: str
-    min_effect: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    min_rows: int = Field(default=1, ge=1)
-    floors: dict[str, float] = {}
-    slices: Slices | None = None
-
-    @model_validator(mode="after")
-    def _known_metrics(self) -> Gate:
-        for name, at in [(self.metric, ("metric",)), *((floor, ("floors", floor)) for floor in self.floors)]:
-            if name not in METRICS:
-                raise problem_at(f"no metric {name!r}; the evaluator produces {', '.join(METRICS)}", *at)
-        for name, floor in self.floors.items():
-            if not math.isfinite(floor):
-                raise problem_at(f"the floor of {name} must be a finite number", "floors", name)
-        return self
-
-
 class Score(Declared):
-    """What is scored every night."""
+    """What is scored every night: by the champion as of the day and, if wanted, by the champion of now besides."""
 
     entities: Name
+    model: Literal["as_of", "current"] = "as_of"
 
 
 class Pipeline(Declared):
@@ -194,7 +148,9 @@ class Pipeline(Declared):
     label: Label
     train: Train
     gate: Gate
+    promotion: Promotion = Promotion()
     score: Score
+    alert: Reference | None = None
 
     @model_validator(mode="after")
     def _names_exist(self) -> Pipeline:
@@ -223,6 +179,22 @@ class Pipeline(Declared):
         for name in self.gate.slices.by if self.gate.slices else ():
             if name not in known:
                 raise problem_at(f"no input {name!r} in train.inputs to slice by", "gate", "slices", "by")
+        return self
+
+    @model_validator(mode="after")
+    def _metrics_fit_the_label(self) -> Pipeline:
+        produced = {*metrics_of(self.label.kind), *OPERATIONAL}
+        for key, names in {
+            "metric": (self.gate.metric,),
+            "guardrails": self.gate.guardrails,
+            "floors": self.gate.floors,
+            "ceilings": self.gate.ceilings,
+        }.items():
+            for name in names:
+                if name not in produced:
+                    at = ("gate", key) if key == "metric" else ("gate", key, name)
+                    known = ", ".join(metrics_of(self.label.kind))
+                    raise problem_at(f"{name} is no metric of a {self.label.kind} label, which has {known}", *at)
         return self
 
     @property

@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from airloom.core.verdict import Proof
+
 
 class Dataset(BaseModel):
     """One version of one partition of something that steps read or write.
@@ -156,7 +158,7 @@ class TrainingSet(Record):
         holdout_rows: Rows to be judged on.
         degraded: Whether any day it was made of is degraded.
         dropped: Rows of the window that were left out, by reason.
-        lake: The commit at which each table was read.
+        lake: The commit at which each table was read, or was when the features read from it were joined.
     """
 
     digest: str
@@ -217,6 +219,18 @@ class Decided(Record):
     outcome: str
 
 
+class Answered(Record):
+    """What a person said to a verdict that would move the champion.
+
+    Args:
+        approved: Whether it may.
+        actor: Who said so; nobody when the time was over.
+    """
+
+    approved: bool
+    actor: str
+
+
 class Chosen(Record):
     """What a person wants to be champion.
 
@@ -236,13 +250,15 @@ class Chosen(Record):
 
 
 class Proven(Record):
-    """A chosen version that was loaded and has scored.
+    """A version that was loaded from the registry and has scored.
 
     Args:
-        rows: How many rows it scored.
+        proof: What came of it.
+        rows: How many rows of the day it scored besides.
     """
 
-    rows: int
+    proof: Proof
+    rows: int = 0
 
 
 class Applied(Record):

@@ -12,7 +12,8 @@ from airloom.core.settings import Settings
 from airloom.launcher.api import AirflowApi
 from airloom.launcher.ports import Ports
 from airloom.launcher.secrets import USER
-from airloom.steps.choose import choose, current_partition
+from airloom.steps.choose import choose
+from airloom.steps.reconcile import current_partition
 from airloom.stores.ledger import Champion, Ledger
 
 _PAUSE_SECONDS = 1.0

@@ -6,9 +6,9 @@ from datetime import date
 
 from pydantic import BaseModel, ConfigDict
 
-from airloom.core.gate import Verdict
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
+from airloom.core.verdict import Verdict
 from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.ledger import Champion, Ledger
 from airloom.stores.pins import Pins

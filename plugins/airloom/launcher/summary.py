@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from airloom.core.gate import Verdict
 from airloom.core.partitions import day_range
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
+from airloom.core.verdict import Verdict
 from airloom.launcher.api import Range
 from airloom.launcher.status import PREDICTIONS
 from airloom.stores.lake import Lake

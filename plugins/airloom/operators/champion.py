@@ -53,7 +53,7 @@ class ChooseOperator(StepOperator):
 
     def day(self, pipeline: Pipeline, settings: Settings) -> date:
         """Return the day that was asked for, or the newest one that can be scored."""
-        from airloom.steps.choose import current_partition
+        from airloom.steps.reconcile import current_partition
 
         return super().day(pipeline, settings) if self.partition else current_partition(pipeline, settings)
 
@@ -67,7 +67,7 @@ class ChooseOperator(StepOperator):
         return choose(pipeline, partition, self.action, version, self.actor, self.reason, settings)
 
 
-class ProveOperator(StepOperator):
+class ProveChoiceOperator(StepOperator):
     """Load the chosen version and let it score; a version that cannot is not made champion.
 
     Args:
@@ -84,9 +84,9 @@ class ProveOperator(StepOperator):
 
     def run_step(self, pipeline: Pipeline, partition: date, settings: Settings, context: Context) -> Proven:
         """Prove."""
-        from airloom.steps.prove import prove
+        from airloom.steps.prove import prove_choice
 
-        return prove(pipeline, Chosen.model_validate(self.chosen), settings)
+        return prove_choice(pipeline, Chosen.model_validate(self.chosen), settings)
 
 
 class ApplyChoiceOperator(StepOperator):

@@ -65,7 +65,7 @@ class StepOperator(BaseOperator):
             raise AirflowSkipException(str(reason)) from None
         except AirloomError as error:
             raise AirflowFailException(str(error)) from error
-        self.log.info("%s %s: %s", self.pipeline, self.partition, self.record.headline)
+        self.log.info("%s %s: %s", self.pipeline, partition, self.record.headline)
         self._emit_assets(context, self.record)
         return self.record.to_xcom()
 

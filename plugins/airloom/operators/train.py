@@ -1,4 +1,4 @@
-"""Operators of the train stage: assemble, fit, evaluate, decide, apply."""
+"""Operators of the train stage: assemble, fit, evaluate, prove, decide, apply, and what is noted when one failed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airloom.core.pipeline import Pipeline
-from airloom.core.records import Applied, Decided, Evaluation, Fitted, TrainingSet
+from airloom.core.records import Answered, Applied, Decided, Evaluation, Fitted, Proven, Record, TrainingSet
 from airloom.core.settings import Settings
 from airloom.operators.links import ModelRunLink, ModelVersionLink
 from airloom.operators.step import LOGICAL_DAY, StepOperator
@@ -27,8 +27,11 @@ class AssembleOperator(StepOperator):
     def run_step(self, pipeline: Pipeline, partition: date, settings: Settings, context: Context) -> TrainingSet:
         """Assemble."""
         from airloom.steps.assemble import assemble
+        from airloom.steps.circuit import require_training
 
-        return assemble(pipeline, partition, settings)
+        training = assemble(pipeline, partition, settings)
+        require_training(pipeline, training, settings)
+        return training
 
 
 class FitOperator(StepOperator):
@@ -80,22 +83,21 @@ class EvaluateOperator(StepOperator):
 
     def run_step(self, pipeline: Pipeline, partition: date, settings: Settings, context: Context) -> Evaluation:
         """Evaluate."""
+        from airloom.steps.circuit import require_training
         from airloom.steps.evaluate import evaluate
+        from airloom.steps.reconcile import reconcile
         from airloom.stores.ledger import Ledger
 
+        training = TrainingSet.model_validate(self.training)
+        require_training(pipeline, training, settings)
+        reconcile(pipeline, settings)
         champion = Ledger(settings.state_url).champion_as_of(pipeline.name, partition)
-        return evaluate(
-            pipeline,
-            partition,
-            TrainingSet.model_validate(self.training),
-            _fitted(self.fitted),
-            champion.version if champion else None,
-            settings,
-        )
+        version = champion.version if champion else None
+        return evaluate(pipeline, partition, training, _fitted(self.fitted), version, settings)
 
 
-class DecideOperator(StepOperator):
-    """Lay the evaluation before the gate and keep the verdict.
+class ProveOperator(StepOperator):
+    """Load the challenger from the registry, in a process that has not trained it, and compare what it predicts.
 
     Args:
         pipeline: Name of the pipeline.
@@ -109,11 +111,38 @@ class DecideOperator(StepOperator):
         super().__init__(pipeline=pipeline, partition=partition, **kwargs)
         self.evaluation = evaluation
 
+    def run_step(self, pipeline: Pipeline, partition: date, settings: Settings, context: Context) -> Proven:
+        """Prove."""
+        from airloom.steps.prove import prove
+
+        return prove(pipeline, partition, Evaluation.model_validate(self.evaluation), settings)
+
+
+class DecideOperator(StepOperator):
+    """Lay the evaluation before the gate and keep the verdict.
+
+    Args:
+        pipeline: Name of the pipeline.
+        evaluation: The record of the evaluation.
+        proven: The record of the proof that the challenger can serve.
+        partition: The day; by default the run's logical date.
+    """
+
+    template_fields: Sequence[str] = (*StepOperator.template_fields, "evaluation", "proven")
+
+    def __init__(
+        self, *, pipeline: str, evaluation: Any, proven: Any, partition: str = LOGICAL_DAY, **kwargs: Any
+    ) -> None:
+        super().__init__(pipeline=pipeline, partition=partition, **kwargs)
+        self.evaluation = evaluation
+        self.proven = proven
+
     def run_step(self, pipeline: Pipeline, partition: date, settings: Settings, context: Context) -> Decided:
         """Decide."""
         from airloom.steps.decide import decide
 
-        return decide(pipeline, partition, Evaluation.model_validate(self.evaluation), settings)
+        evaluation, proven = Evaluation.model_validate(self.evaluation), Proven.model_validate(self.proven)
+        return decide(pipeline, partition, evaluation, proven, settings)
 
 
 class ApplyOperator(StepOperator):
@@ -122,22 +151,42 @@ class ApplyOperator(StepOperator):
     Args:
         pipeline: Name of the pipeline.
         decided: The record of the verdict.
+        answer: What a person has said to it, where the pipeline asks for approval.
         partition: The day; by default the run's logical date.
     """
 
-    template_fields: Sequence[str] = (*StepOperator.template_fields, "decided")
+    template_fields: Sequence[str] = (*StepOperator.template_fields, "decided", "answer")
     operator_extra_links = (ModelVersionLink(),)
 
-    def __init__(self, *, pipeline: str, decided: Any, partition: str = LOGICAL_DAY, **kwargs: Any) -> None:
+    def __init__(
+        self, *, pipeline: str, decided: Any, answer: Any = None, partition: str = LOGICAL_DAY, **kwargs: Any
+    ) -> None:
         super().__init__(pipeline=pipeline, partition=partition, **kwargs)
         self.decided = decided
+        self.answer = answer
 
     def run_step(self, pipeline: Pipeline, partition: date, settings: Settings, context: Context) -> Applied:
         """Apply."""
         from airloom.steps.apply import apply
 
-        actor = f"{self.dag_id} {context['run_id']}"
-        return apply(pipeline, partition, Decided.model_validate(self.decided).verdict, settings, actor)
+        answer = Answered.model_validate(self.answer) if self.answer else None
+        verdict = Decided.model_validate(self.decided).verdict
+        return apply(pipeline, partition, verdict, settings, f"{self.dag_id} {context['run_id']}", answer)
+
+
+class NoteFailureOperator(StepOperator):
+    """Keep that the night's training has failed; too many of them in a row pause it.
+
+    Args:
+        pipeline: Name of the pipeline.
+        partition: The day; by default the run's logical date.
+    """
+
+    def run_step(self, pipeline: Pipeline, partition: date, settings: Settings, context: Context) -> Record:
+        """Note."""
+        from airloom.steps.circuit import note_failure
+
+        return note_failure(pipeline, partition, settings, f"{self.dag_id} {context['run_id']}")
 
 
 def _fitted(records: Iterable[Any]) -> list[Fitted]:

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import date
 
+from airloom.core.errors import ChampionMoved
 from airloom.core.failpoints import failpoint
-from airloom.core.gate import Verdict
 from airloom.core.pipeline import Pipeline
-from airloom.core.records import Applied, Chosen, Dataset
+from airloom.core.records import Answered, Applied, Chosen, Dataset
 from airloom.core.settings import Settings
+from airloom.core.verdict import Verdict
+from airloom.steps.reconcile import point_alias, reconcile
 from airloom.stores.ledger import Champion, Ledger
 from airloom.stores.models import ModelRegistry
+from airloom.stores.notes import Notes
 from airloom.stores.pins import Pins
 
-_log = logging.getLogger(__name__)
 
-
-def apply(pipeline: Pipeline, partition: date, verdict_id: str, settings: Settings, actor: str) -> Applied:
+def apply(
+    pipeline: Pipeline,
+    partition: date,
+    verdict_id: str,
+    settings: Settings,
+    actor: str,
+    answer: Answered | None = None,
+) -> Applied:
     """Make an accepted challenger the champion, then let the MLflow alias follow the ledger.
 
-    Applying a verdict twice, or after a crash in between, ends in the same state as applying it once.
+    Applying a verdict twice, or after a crash in between, ends in the same state as applying it once. A verdict whose
+    champion has moved since is superseded: it moves nobody, and the night can be judged again.
 
     Args:
         pipeline: The declaration.
@@ -28,32 +36,25 @@ def apply(pipeline: Pipeline, partition: date, verdict_id: str, settings: Settin
         verdict_id: The verdict to apply.
         settings: Where ledger and registry are.
         actor: Who or what applies it.
+        answer: What a person has said to it, where the pipeline asks for approval.
 
     Returns:
         The champion afterwards.
 
     Raises:
-        GateError: The verdict is unknown, its version has been deleted, or the champion has moved since it was made.
+        GateError: The verdict is unknown, or its version has been deleted.
     """
     ledger = Ledger(settings.state_url)
     verdict = ledger.verdict(verdict_id)
-    drift = align_alias(pipeline, settings)
-    pin = Pins(settings.state_url).current(pipeline.name)
-    moved = verdict.accepted and pin is None and not _is_applied(ledger, verdict)
-    if moved:
-        _require_version(pipeline, settings, verdict.challenger.version)
-        ledger.promote(
-            pipeline.name,
-            expected_epoch=verdict.head.epoch if verdict.head else 0,
-            effective_from=partition,
-            version=verdict.challenger.version,
-            verdict=verdict.id,
-            actor=actor,
-            reason=f"{verdict.outcome}: {verdict.reasons}",
+    drift = reconcile(pipeline, settings)
+    moved, why = False, str(verdict.outcome)
+    if verdict.accepted and not any(row.verdict == verdict.id for row in ledger.history(pipeline.name)):
+        hindrance = _hindrance(pipeline, verdict, settings, answer) or _promote(
+            pipeline, verdict, settings, actor, answer
         )
+        moved, why = hindrance is None, f"{why}, {hindrance}" if hindrance else why
     failpoint("apply.after_ledger")
     inputs = (Dataset(name="verdict", partition=partition, version=verdict.id),)
-    why = f"{verdict.outcome}, pinned {pin}" if pin else verdict.outcome
     return _applied(pipeline, partition, settings, moved, why, drift, inputs)
 
 
@@ -69,15 +70,15 @@ def apply_choice(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> Appl
         The champion afterwards.
 
     Raises:
-        GateError: The version has been deleted, or the champion has moved since the choice was made.
+        ChampionMoved: The champion has moved since the choice was made.
+        GateError: The version has been deleted.
     """
-    ledger = Ledger(settings.state_url)
-    drift = align_alias(pipeline, settings)
+    drift = reconcile(pipeline, settings)
     if chosen.action in ("pin", "unpin"):
         pinned = chosen.action == "pin"
         Pins(settings.state_url).set(pipeline.name, pinned=pinned, actor=chosen.actor, reason=chosen.reason)
         return _applied(pipeline, chosen.partition, settings, False, chosen.headline, drift, chosen.inputs)
-    reason = f"{chosen.action}: {chosen.reason}"
+    ledger, reason = Ledger(settings.state_url), f"{chosen.action}: {chosen.reason}"
     moved = not any(_is_choice(row, chosen, reason) for row in ledger.history(pipeline.name))
     if moved:
         _require_version(pipeline, settings, chosen.version)
@@ -94,42 +95,44 @@ def apply_choice(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> Appl
     return _applied(pipeline, chosen.partition, settings, moved, chosen.action, drift, chosen.inputs)
 
 
-def align_alias(pipeline: Pipeline, settings: Settings) -> str:
-    """Make the MLflow alias `champion` what the ledger says, and tell when it was something else.
+def _hindrance(pipeline: Pipeline, verdict: Verdict, settings: Settings, answer: Answered | None) -> str | None:
+    """Return what keeps an accepted verdict from moving the champion, None when nothing does."""
+    if pin := Pins(settings.state_url).current(pipeline.name):
+        return f"pinned {pin}"
+    if pipeline.promotion.approval == "none" or (answer and answer.approved):
+        return None
+    said = answer.headline if answer else "nobody has approved it"
+    who = answer.actor if answer else "nobody"
+    Notes(settings.state_url).add(pipeline.name, "declined", verdict.partition, verdict.id, who, said)
+    return said
 
-    An alias without any champion in the ledger is removed: nobody has judged what it points at.
 
-    Returns:
-        What was wrong, empty when nothing was: somebody has moved the alias, or a crash came before it was set.
-
-    Raises:
-        GateError: The champion's version has been deleted from the registry.
-    """
-    head = Ledger(settings.state_url).head(pipeline.name)
-    registry = ModelRegistry(settings, pipeline.name)
-    found, wanted = registry.alias(), head.version if head else None
-    if found == wanted:
-        return ""
-    if wanted is None:
-        registry.remove_alias("champion")
-    else:
-        registry.set_alias("champion", wanted)
-    drift = f"the alias champion was {_version(found)}, and is {_version(wanted)} again as in the ledger"
-    _log.warning("%s: %s.", pipeline.name, drift)
-    return drift
+def _promote(
+    pipeline: Pipeline, verdict: Verdict, settings: Settings, actor: str, answer: Answered | None
+) -> str | None:
+    """Add the ledger's row; return what has kept it away, None when nothing has."""
+    _require_version(pipeline, settings, verdict.challenger.version)
+    reason = f"{verdict.outcome}: {verdict.reasons}"
+    try:
+        Ledger(settings.state_url).promote(
+            pipeline.name,
+            expected_epoch=verdict.head.epoch if verdict.head else 0,
+            effective_from=verdict.partition,
+            version=verdict.challenger.version,
+            verdict=verdict.id,
+            actor=answer.actor if answer else actor,
+            reason=f"approve: {reason}" if answer else reason,
+        )
+    except ChampionMoved as moved:
+        said = f"superseded: the champion has moved meanwhile, {moved.found} instead of {moved.expected}"
+        Notes(settings.state_url).add(pipeline.name, "superseded", verdict.partition, verdict.id, actor, said)
+        return said
+    return None
 
 
 def _require_version(pipeline: Pipeline, settings: Settings, version: int) -> None:
     """Make sure of the version before the ledger names it: a row cannot be taken back."""
     ModelRegistry(settings, pipeline.name).version_info(version)
-
-
-def _version(number: int | None) -> str:
-    return f"version {number}" if number is not None else "nothing"
-
-
-def _is_applied(ledger: Ledger, verdict: Verdict) -> bool:
-    return any(row.verdict == verdict.id for row in ledger.history(verdict.pipeline))
 
 
 def _is_choice(row: Champion, chosen: Chosen, reason: str) -> bool:
@@ -148,9 +151,9 @@ def _applied(
     inputs: tuple[Dataset, ...],
 ) -> Applied:
     """Let the alias follow, and say who is champion now."""
+    if moved:
+        point_alias(pipeline, settings)
     head = Ledger(settings.state_url).head(pipeline.name)
-    if moved and head is not None:
-        ModelRegistry(settings, pipeline.name).set_alias("champion", head.version)
     version = head.version if head else None
     return Applied(
         pipeline=pipeline.name,

@@ -12,6 +12,7 @@ from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, TrainingSet
 from airloom.core.settings import Settings
 from airloom.steps.columns import ModelColumns, join_features, model_columns
+from airloom.steps.outputs import label_codes
 from airloom.steps.readiness import Needs, label_days, needs, readiness
 from airloom.steps.training_sets import SPLIT, write_training_set
 from airloom.stores.lake import Lake, PartitionVersion
@@ -45,7 +46,7 @@ def assemble(pipeline: Pipeline, partition: date, settings: Settings) -> Trainin
     _require_due(pipeline, partition, settings)
     lake = Lake(settings.lake / pipeline.name)
     read = needs(pipeline, "train", partition)
-    commits = {table: commit for table in read if (commit := lake.commit(table)) is not None}
+    commits = _commits(pipeline, lake, read)
     versions = _versions(lake, read)
     rows, dropped = _labelled(pipeline, partition, lake)
     columns = model_columns(pipeline, settings)
@@ -77,6 +78,12 @@ def _require_due(pipeline: Pipeline, partition: date, settings: Settings) -> Non
     ready = readiness(pipeline, "train", partition, settings)
     if ready.missing or ready.blocked:
         raise NotDue(f"The training window as of {partition} has gaps: {ready}.", do="publish the days, then run again")
+
+
+def _commits(pipeline: Pipeline, lake: Lake, read: Needs) -> dict[str, int]:
+    """Return the newest commit of what is read, and of the raw tables behind the features."""
+    tables = dict.fromkeys([*read, *(f"raw.{view.reads}" for view in pipeline.features.views.values())])
+    return {table: commit for table in tables if (commit := lake.commit(table)) is not None}
 
 
 def _versions(lake: Lake, read: Needs) -> dict[str, list[PartitionVersion]]:
@@ -116,7 +123,7 @@ def _examples(
     joined = join_features(pipeline, settings, rows, moments)
     newest_trained = partition - pipeline.label.known_after - pipeline.train.holdout
     joined[SPLIT] = ["train" if day <= newest_trained else "holdout" for day in joined[DAY]]
-    joined[pipeline.label.column] = joined[pipeline.label.column].astype(float)
+    joined[pipeline.label.column] = label_codes(pipeline.label, joined[pipeline.label.column])
     return joined[[*pipeline.tables[pipeline.label.table].key, DAY, SPLIT, *columns.all, pipeline.label.column]]
 
 

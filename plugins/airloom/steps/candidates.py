@@ -27,7 +27,7 @@ class TrainingData:
 
     Args:
         frame: One row an example, one column an input; values may be missing.
-        label: 1.0 or 0.0, one a row of the frame.
+        label: One number a row of the frame: 1.0 or 0.0, a class by its declared position, or a value.
         categorical: Columns of the frame that hold words.
         numeric: Columns of the frame that hold numbers.
         seed: Where all randomness starts, so that the same data gives the same model.

@@ -10,7 +10,6 @@ from airloom.core.errors import GateError, UsageError
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Chosen, Dataset
 from airloom.core.settings import Settings
-from airloom.stores.lake import Lake
 from airloom.stores.ledger import Champion, Ledger
 from airloom.stores.models import ModelRegistry
 from airloom.stores.pins import Pins
@@ -68,19 +67,6 @@ def choose(
         )
     ModelRegistry(settings, pipeline.name).version_info(wanted)
     return _chosen(pipeline, partition, action, wanted, head.epoch if head else 0, actor, reason)
-
-
-def current_partition(pipeline: Pipeline, settings: Settings) -> date:
-    """Return the newest day whose rows can be scored: what is decided today holds from then on.
-
-    Raises:
-        GateError: Nothing is published yet.
-    """
-    table = f"raw.{pipeline.score.entities}"
-    published = Lake(settings.lake / pipeline.name).partitions(table)
-    if not published:
-        raise GateError(f"{pipeline.name} has published nothing that could be scored.", where=table)
-    return max(published)
 
 
 def _chosen(

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from airloom.core.errors import DataError
 from airloom.core.fingerprint import fingerprint
-from airloom.core.gate import Comparison, Effect, SliceEffect, is_finite
+from airloom.core.gate import is_finite
 from airloom.core.metrics import gain
-from airloom.core.pipeline import Gate, Pipeline
+from airloom.core.pipeline import Label, Pipeline
 from airloom.core.records import Evaluation
+from airloom.core.rules import Gate
 from airloom.core.settings import Settings
-from airloom.steps.resampling import WEIGHTED, paired_differences
+from airloom.core.verdict import Comparison, Effect, SliceEffect
+from airloom.steps.outputs import from_columns
+from airloom.steps.resampling import paired_differences
+from airloom.steps.weighted_metrics import plain
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
 #: The interval rests on so many samples; at a confidence of 0.95 twenty-five of them lie below it.
@@ -47,43 +51,49 @@ def compare(pipeline: Pipeline, evaluation: Evaluation, settings: Settings) -> C
         raise DataError("The results by row are not there any more.", where=str(file), do="run evaluate again")
     rows = pd.read_parquet(file)
     seed = int(fingerprint([evaluation.rows_digest, evaluation.challenger_version, evaluation.champion_version]), 16)
-    label = pipeline.label.column
-    effect = _effect(pipeline.gate, rows, label, seed)
-    return Comparison(effect=effect, slices=tuple(_slices(pipeline.gate, rows, label, seed)))
-
-
-def _slices(gate: Gate, rows: pd.DataFrame, label: str, seed: int) -> Iterator[SliceEffect]:
-    """Compare on every value of the declared columns; rows without a value are a slice of their own."""
-    if gate.slices is None:
-        return
-    for column in gate.slices.by:
-        for value, some in rows.groupby(rows[column].astype("string").fillna("(none)"), sort=True):
-            enough = len(some) >= gate.slices.min_rows and some[label].nunique() == 2
-            effect = _effect(gate, some, label, seed) if enough else None
-            yield SliceEffect(column=column, value=str(value), rows=len(some), effect=effect)
-
-
-def _effect(gate: Gate, rows: pd.DataFrame, label: str, seed: int) -> Effect:
-    """Return the difference in the metric's own direction, and the central interval that holds it."""
-    import numpy as np
-
-    labels, mine, theirs = (rows[name].to_numpy(dtype=float) for name in (label, "challenger", "champion"))
-    differences = paired_differences(gate.metric, labels, mine, theirs, SAMPLES, seed)
-    gains = np.array([gain(gate.metric, difference, 0.0) for difference in differences[np.isfinite(differences)]])
-    values = [float(_once(gate.metric, labels, scores)[0]) for scores in (mine, theirs)]
-    lower, upper = np.quantile(gains, [(1 - gate.confidence) / 2, (1 + gate.confidence) / 2])
-    return Effect(
-        challenger=values[0],
-        champion=values[1],
-        gain=gain(gate.metric, *values),
-        lower=float(lower),
-        upper=float(upper),
-        samples=len(gains),
+    compared = _Compared(pipeline.gate, pipeline.label, seed)
+    return Comparison(
+        effect=compared.effect(pipeline.gate.metric, rows),
+        guardrails=tuple(compared.effect(metric, rows) for metric in pipeline.gate.guardrails),
+        slices=tuple(compared.slices(rows)),
     )
 
 
-def _once(metric: str, label: np.ndarray, scores: np.ndarray) -> Any:
-    """Return the metric of all rows, each counted once."""
-    import numpy as np
+@dataclass(frozen=True)
+class _Compared:
+    """How two models are compared: by which rules, on which kind of label, from which seed."""
 
-    return WEIGHTED[metric](label, scores, np.ones((1, len(label))))
+    gate: Gate
+    label: Label
+    seed: int
+
+    def slices(self, rows: pd.DataFrame) -> Iterator[SliceEffect]:
+        """Compare on every value of the declared columns; rows without a value are a slice of their own."""
+        if self.gate.slices is None:
+            return
+        for column in self.gate.slices.by:
+            for value, some in rows.groupby(rows[column].astype("string").fillna("(none)"), sort=True):
+                enough = len(some) >= self.gate.slices.min_rows and some[self.label.column].nunique() > 1
+                effect = self.effect(self.gate.metric, some) if enough else None
+                yield SliceEffect(column=column, value=str(value), rows=len(some), effect=effect)
+
+    def effect(self, metric: str, rows: pd.DataFrame) -> Effect:
+        """Return the difference in the metric's own direction, and the central interval that holds it."""
+        import numpy as np
+
+        label = rows[self.label.column].to_numpy(dtype=float)
+        mine, theirs = (from_columns(self.label, side, rows) for side in ("challenger", "champion"))
+        differences = paired_differences(metric, label, mine, theirs, SAMPLES, self.seed)
+        gains = np.array([gain(metric, difference, 0.0) for difference in differences[np.isfinite(differences)]])
+        values = [plain(metric, label, scores) for scores in (mine, theirs)]
+        tails = [(1 - self.gate.confidence) / 2, (1 + self.gate.confidence) / 2]
+        lower, upper = np.quantile(gains, tails) if len(gains) else (np.nan, np.nan)
+        return Effect(
+            metric=metric,
+            challenger=values[0],
+            champion=values[1],
+            gain=gain(metric, *values),
+            lower=float(lower),
+            upper=float(upper),
+            samples=len(gains),
+        )

@@ -5,34 +5,43 @@ from __future__ import annotations
 from datetime import date
 
 from airloom.core.failpoints import failpoint
-from airloom.core.gate import Case, Comparison, Judged, Verdict
 from airloom.core.gate import decide as judge
 from airloom.core.pipeline import Pipeline
-from airloom.core.records import Dataset, Decided, Evaluation
+from airloom.core.records import Dataset, Decided, Evaluation, Proven
+from airloom.core.report import markdown
 from airloom.core.settings import Settings
+from airloom.core.verdict import Case, Judged, Verdict
+from airloom.steps.circuit import announce_pause
 from airloom.steps.compare import compare
+from airloom.steps.provenance import recipe
 from airloom.stores.ledger import Ledger
+from airloom.stores.models import ModelRegistry
 from airloom.stores.pins import Pins
 
 
-def decide(pipeline: Pipeline, partition: date, evaluation: Evaluation, settings: Settings) -> Decided:
+def decide(pipeline: Pipeline, partition: date, evaluation: Evaluation, proven: Proven, settings: Settings) -> Decided:
     """Judge the night's challenger; a night that was judged before keeps its verdict.
 
     Args:
         pipeline: The declaration.
         partition: The as-of of the challenger.
         evaluation: Challenger and champion on the same rows.
+        proven: Whether the challenger can serve.
         settings: Where the ledger and the results by row are.
 
     Returns:
         The verdict's identifier and outcome.
     """
     ledger = Ledger(settings.state_url)
-    verdict = _judged_before(ledger, evaluation) or judge(
-        _case(pipeline, settings, evaluation, compare(pipeline, evaluation, settings)), pipeline.gate
-    )
+    verdict = _judged_before(pipeline, evaluation, settings)
+    if verdict is None:
+        verdict = judge(_case(pipeline, settings, evaluation, proven), pipeline.gate)
     failpoint("decide.after_judging")
     ledger.record(verdict)
+    ModelRegistry(settings, pipeline.name).keep_verdict(
+        verdict.challenger.version, verdict.id, verdict.outcome, markdown(verdict)
+    )
+    announce_pause(pipeline, partition, settings)
     return Decided(
         pipeline=pipeline.name,
         partition=partition,
@@ -44,21 +53,32 @@ def decide(pipeline: Pipeline, partition: date, evaluation: Evaluation, settings
     )
 
 
-def _judged_before(ledger: Ledger, evaluation: Evaluation) -> Verdict | None:
-    """Find the verdict on the same challenger that still stands.
-
-    An accepted verdict whose champion has been replaced before it was applied does not stand any more.
-    """
-    applied = {row.verdict for row in ledger.history(evaluation.pipeline)}
-    head = ledger.head(evaluation.pipeline)
-    for verdict in reversed(ledger.verdicts(evaluation.pipeline, evaluation.partition)):
+def _judged_before(pipeline: Pipeline, evaluation: Evaluation, settings: Settings) -> Verdict | None:
+    """Find the verdict on the same challenger that still stands."""
+    ledger = Ledger(settings.state_url)
+    applied = {row.verdict for row in ledger.history(pipeline.name)}
+    pin = Pins(settings.state_url).current(pipeline.name)
+    for verdict in reversed(ledger.verdicts(pipeline.name, evaluation.partition)):
         same = verdict.challenger.version == evaluation.challenger_version
-        if same and (not verdict.accepted or verdict.id in applied or verdict.head == head):
+        if same and (verdict.id in applied or _stands(verdict, evaluation, ledger, str(pin) if pin else None)):
             return verdict
     return None
 
 
-def _case(pipeline: Pipeline, settings: Settings, evaluation: Evaluation, comparison: Comparison | None) -> Case:
+def _stands(verdict: Verdict, evaluation: Evaluation, ledger: Ledger, pinned: str | None) -> bool:
+    """Tell whether a verdict that has moved nobody would be the same today.
+
+    One that would move the champion stands as long as that has not moved; a refusal, as long as it was against the
+    same champion.
+    """
+    if verdict.pinned != pinned:
+        return False
+    if verdict.accepted or verdict.outcome == "older":
+        return verdict.head == ledger.head(evaluation.pipeline)
+    return (verdict.champion.version if verdict.champion else None) == evaluation.champion_version
+
+
+def _case(pipeline: Pipeline, settings: Settings, evaluation: Evaluation, proven: Proven) -> Case:
     ledger, pin = Ledger(settings.state_url), Pins(settings.state_url).current(pipeline.name)
     effective_from = {row.version: row.effective_from for row in ledger.history(pipeline.name)}
     champion = evaluation.champion_version
@@ -67,11 +87,13 @@ def _case(pipeline: Pipeline, settings: Settings, evaluation: Evaluation, compar
         partition=evaluation.partition,
         challenger=_judged(evaluation, evaluation.challenger, evaluation.challenger_version, evaluation.partition),
         champion=None if champion is None else _judged(evaluation, "champion", champion, effective_from[champion]),
-        comparison=comparison,
+        comparison=compare(pipeline, evaluation, settings),
+        proof=proven.proof,
         pinned=str(pin) if pin else None,
         head=ledger.head(pipeline.name),
         training_digest=evaluation.training_digest,
         pipeline_digest=pipeline.digest,
+        recipe=recipe(pipeline, settings),
         degraded=evaluation.degraded,
     )
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airloom.core.errors import DataError
 from airloom.core.failpoints import failpoint
-from airloom.core.metrics import METRICS, gain
+from airloom.core.metrics import Kind, gain, metrics_of
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Evaluation, Fitted, TrainingSet
 from airloom.core.settings import Settings
+from airloom.steps.outputs import to_columns
 from airloom.steps.threads import fixed_threads
 from airloom.steps.training_sets import Rows, read_rows, write_parquet
+from airloom.stores.model_files import Model
 from airloom.stores.models import ModelRegistry
 from airloom.stores.runs import TrainingRuns
 
@@ -59,20 +63,23 @@ def evaluate(
     rows = read_rows(training, "holdout", settings)
     registry = ModelRegistry(settings, pipeline.name)
     with fixed_threads():
-        scores = {each.candidate: registry.load_run(each.run_id).predict(rows.inputs) for each in fitted}
-        champion, problem = _score_champion(registry, champion_version, rows)
+        scores = {
+            each.candidate: _score(partial(registry.load_run, each.run_id), rows, each.candidate) for each in fitted
+        }
+        champion = _score_champion(registry, champion_version, rows)
     label = rows.frame[pipeline.label.column].to_numpy(dtype=float)
-    metrics = {name: score_metrics(label, values) for name, values in scores.items()}
+    metrics = {name: score_metrics(pipeline.label.kind, label, each.outputs) for name, each in scores.items()}
     challenger = _best(pipeline, fitted, metrics)
     if champion_version is not None:
-        metrics[CHAMPION] = score_metrics(label, champion)
+        metrics[CHAMPION] = score_metrics(pipeline.label.kind, label, champion.outputs)
     _log_holdout(pipeline, fitted, metrics, settings)
     version = registry.register(challenger.run_id, {"airloom.rows_digest": rows.digest})
     failpoint("evaluate.after_register")
     slices = pipeline.gate.slices.by if pipeline.gate.slices else ()
     described = [*pipeline.tables[pipeline.label.table].key, pipeline.label.column, *slices]
     results = rows.frame[list(dict.fromkeys(described))].assign(
-        challenger=scores[challenger.candidate], champion=champion
+        **to_columns(pipeline.label, "challenger", scores[challenger.candidate].outputs),
+        **to_columns(pipeline.label, CHAMPION, champion.outputs),
     )
     return Evaluation(
         pipeline=pipeline.name,
@@ -87,37 +94,45 @@ def evaluate(
         metrics=metrics,
         degraded=training.degraded,
         results=_write_results(training, results, f"v{version}-against-v{champion_version or 0}", settings),
-        champion_problem=problem,
+        champion_problem=champion.problem,
         inputs=(*training.outputs, *(output for each in fitted for output in each.outputs)),
         outputs=(Dataset(name="model", partition=partition, version=str(version)),),
     )
 
 
-def score_metrics(label: np.ndarray, scores: np.ndarray | None) -> Metrics:
-    """Return every metric; none of them where a score is missing or not a finite number."""
+def score_metrics(kind: Kind, label: np.ndarray, outputs: np.ndarray | None) -> Metrics:
+    """Return every metric of a kind of label; none of them where an output is missing or not a finite number."""
     import numpy as np
-    from sklearn import metrics
 
-    if scores is None or not np.isfinite(scores).all():
-        return dict.fromkeys(METRICS)
-    return {
-        "roc_auc": float(metrics.roc_auc_score(label, scores)),
-        "average_precision": float(metrics.average_precision_score(label, scores)),
-        "log_loss": float(metrics.log_loss(label, scores, labels=[0.0, 1.0])),
-        "brier": float(metrics.brier_score_loss(label, scores)),
-    }
+    from airloom.steps.weighted_metrics import plain
+
+    names = metrics_of(kind)
+    if outputs is None or not np.isfinite(outputs).all():
+        return dict.fromkeys(names)
+    return {name: plain(name, label, outputs) for name in names}
 
 
-def _score_champion(registry: ModelRegistry, version: int | None, rows: Rows) -> tuple[np.ndarray | None, str | None]:
-    """Return the champion's scores, or why there are none."""
-    if version is None:
-        return None, None
+@dataclass(frozen=True)
+class _Scored:
+    """What a model predicted for the holdout, or why it could not."""
+
+    outputs: np.ndarray | None
+    problem: str | None = None
+
+
+def _score(load: Callable[[], Model], rows: Rows, name: str) -> _Scored:
     try:
-        return registry.load(version).predict(rows.inputs), None
+        return _Scored(load().predict(rows.inputs))
     except Exception as error:  # noqa: BLE001 - a model of another day may fail in any way, and the gate must hear of it
-        problem = f"version {version} cannot be scored: {type(error).__name__}: {str(error).splitlines()[0]}"
-        _log.warning("The champion, %s", problem)
-        return None, problem
+        problem = f"{name} cannot be scored: {type(error).__name__}: {str(error).splitlines()[0]}"
+        _log.warning("%s", problem)
+        return _Scored(None, problem)
+
+
+def _score_champion(registry: ModelRegistry, version: int | None, rows: Rows) -> _Scored:
+    if version is None:
+        return _Scored(None)
+    return _score(partial(registry.load, version), rows, f"the champion, version {version},")
 
 
 def _best(pipeline: Pipeline, fitted: Sequence[Fitted], metrics: dict[str, Metrics]) -> Fitted:

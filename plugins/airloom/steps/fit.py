@@ -5,22 +5,18 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
 
-from airloom.core.errors import DataError
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Fitted, TrainingSet
 from airloom.core.settings import Settings
 from airloom.steps.candidates import Fit, Params, TrainingData
-from airloom.steps.provenance import provenance_tags, source_digest
+from airloom.steps.outputs import require_outputs
+from airloom.steps.provenance import DEFINITIONS, definitions, provenance_tags, source_digest
 from airloom.steps.references import load_reference
 from airloom.steps.threads import fixed_threads
 from airloom.steps.training_sets import Rows, read_rows
 from airloom.stores.models import ModelRegistry
 from airloom.stores.runs import RunKey, RunLog, TrainingRuns
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 def fit(pipeline: Pipeline, partition: date, candidate: str, training: TrainingSet, settings: Settings) -> Fitted:
@@ -37,7 +33,7 @@ def fit(pipeline: Pipeline, partition: date, candidate: str, training: TrainingS
         The training and its MLflow run, which is marked failed when anything is raised.
 
     Raises:
-        DataError: A loss is not a finite number, or a prediction is no probability.
+        DataError: A loss is not a finite number, or a prediction is not what the label asks for.
     """
     function = load_reference(pipeline.train.candidates[candidate].fit, settings.project)
     key = RunKey(partition, candidate, training.digest, pipeline.digest, source_digest(function))
@@ -66,6 +62,7 @@ class _Training:
         """Train, keep the model, and return the seconds that the training took."""
         runs = TrainingRuns(self.settings, self.pipeline.name)
         runs.log_params(log.run_id, {**self.params, "seed": self.pipeline.train.seed})
+        runs.log_facts(log.run_id, DEFINITIONS, definitions(self.pipeline, self.settings))
         file = self.settings.training / self.training.path
         runs.log_dataset(log.run_id, rows.inputs, self.training.digest, file)
         with fixed_threads():
@@ -73,7 +70,7 @@ class _Training:
             model = self.function(self._data(rows), self.params, log)
             seconds = time.perf_counter() - started
             outputs = model.predict(rows.inputs)
-        _require_probabilities(outputs, len(rows.frame), self.key.candidate)
+        require_outputs(self.pipeline.label, outputs, len(rows.frame), self.key.candidate)
         registry = ModelRegistry(self.settings, self.pipeline.name)
         registry.save(log.run_id, self.key.candidate, model, rows.inputs, outputs)
         runs.log_metrics(log.run_id, {"train.seconds": seconds, "train.rows": float(len(rows.frame))})
@@ -91,19 +88,6 @@ class _Training:
             categorical=rows.columns.categorical,
             numeric=rows.columns.numeric,
             seed=self.pipeline.train.seed,
-        )
-
-
-def _require_probabilities(outputs: np.ndarray, rows: int, candidate: str) -> None:
-    import numpy as np
-
-    wrong = ~((outputs >= 0) & (outputs <= 1))
-    if outputs.shape != (rows,) or wrong.any():
-        raise DataError(
-            f"The candidate {candidate} predicts values that are not probabilities.",
-            found=f"{int(np.count_nonzero(wrong))} of {outputs.size} values, shape {outputs.shape}",
-            expected=f"{rows} values from 0 to 1",
-            do="look for extreme values in the features, or correct the candidate",
         )
 
 

@@ -1,46 +1,141 @@
-"""prove: a version that a person has chosen can be loaded, and scores real rows."""
+"""prove: a registered version can serve. It loads, and it predicts what it did when it was trained.
+
+In Airflow it is a task of its own, so the version is loaded by a process that has not trained it and has imported
+nothing of the pipeline's code before.
+"""
 
 from __future__ import annotations
 
-from airloom.core.errors import GateError, NotDue
+import time
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airloom.core.errors import AirloomError, GateError, NotDue
 from airloom.core.pipeline import Pipeline
-from airloom.core.records import Chosen, Proven
+from airloom.core.records import Chosen, Dataset, Evaluation, Proven
 from airloom.core.settings import Settings
+from airloom.core.verdict import Proof
+from airloom.core.wording import counted
+from airloom.steps.threads import fixed_threads
+from airloom.stores.model_files import MANIFEST, SAMPLE, load_verified, read_sample
 from airloom.stores.models import ModelRegistry
 
-#: So many rows tell whether a model can score.
+if TYPE_CHECKING:
+    import numpy as np
+
+#: So many rows of the day tell whether a model can score them.
 ROWS = 200
 
+#: By how much a prediction may differ from what it was in training, relative to its size.
+_TOLERANCE = 1e-6
 
-def prove(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> Proven:
-    """Load a version after verifying its files, and let it score rows of the day from which it is to be champion.
+
+def prove(pipeline: Pipeline, partition: date, evaluation: Evaluation, settings: Settings) -> Proven:
+    """Prove that the night's challenger can serve; that it cannot is a fact for the gate and no error.
+
+    Args:
+        pipeline: The declaration.
+        partition: The as-of of the challenger.
+        evaluation: Which version is the challenger.
+        settings: Where the registry is.
+    """
+    proof = prove_version(pipeline, evaluation.challenger_version, settings)
+    return _proven(pipeline, partition, proof)
+
+
+def prove_choice(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> Proven:
+    """Prove that a version that a person has chosen can serve, also on rows of the day from which it is to be champion.
 
     Args:
         pipeline: The declaration.
         chosen: What is to become champion.
         settings: Where registry, lake and feature store are.
 
-    Returns:
-        How many rows it scored; 0 when the day has none.
+    Raises:
+        GateError: It does not exist, is not what was registered, or cannot score.
+    """
+    proof = prove_version(pipeline, chosen.version, settings)
+    if proof.problem:
+        raise GateError(f"Version {chosen.version} cannot serve.", found=proof.problem, do="choose another version")
+    return _proven(pipeline, chosen.partition, proof, _score_rows_of(pipeline, chosen, settings))
+
+
+def prove_version(pipeline: Pipeline, version: int, settings: Settings) -> Proof:
+    """Load a version after verifying its files, score the rows that were kept with it, and compare."""
+    try:
+        folder, manifest = ModelRegistry(settings, pipeline.name).verified_files(version)
+        with fixed_threads():
+            return _proof(version, folder, manifest)
+    except AirloomError as error:
+        return Proof(version=version, problem=" ".join(filter(None, (error.what, error.found))))
+    except Exception as error:  # noqa: BLE001 - the code of a model may fail in any way, and that is what is asked here
+        return Proof(
+            version=version, problem=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        )
+
+
+def _proof(version: int, folder: Path, manifest: dict[str, Any]) -> Proof:
+    rows, expected = read_sample(folder)
+    load_verified(folder, manifest)  # The first time imports the libraries.
+    began = time.perf_counter()
+    model = load_verified(folder, manifest)
+    loaded = time.perf_counter()
+    outputs = model.predict(rows)
+    scored = time.perf_counter()
+    difference, problem = _compared(outputs, expected)
+    return Proof(
+        version=version,
+        rows=len(rows),
+        difference=difference,
+        artifact_bytes=_bytes(folder),
+        load_seconds=round(loaded - began, 4),
+        rows_per_second=round(len(rows) / (scored - loaded), 1),
+        problem=problem,
+    )
+
+
+def _compared(outputs: np.ndarray, expected: np.ndarray) -> tuple[float | None, str | None]:
+    """Return the largest difference, and what is wrong with it."""
+    import numpy as np
+
+    if outputs.shape != expected.shape:
+        return None, f"predictions of shape {outputs.shape} instead of {expected.shape}"
+    if not np.isfinite(outputs).all():
+        return None, "predictions that are not finite numbers"
+    difference = float(np.abs(outputs - expected).max(initial=0.0))
+    same = np.allclose(outputs, expected, rtol=_TOLERANCE, atol=_TOLERANCE)
+    return difference, None if same else f"predictions differ by up to {difference:.3g} from those of its training"
+
+
+def _bytes(folder: Path) -> int:
+    """Return the size of what has to be shipped: everything but the sample and the manifest."""
+    kept = (file for file in folder.rglob("*") if file.is_file() and file.name not in (MANIFEST, *SAMPLE))
+    return sum(file.stat().st_size for file in kept)
+
+
+def _score_rows_of(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> int:
+    """Let the version score rows of the day; return how many, 0 when the day has none.
 
     Raises:
-        DataError: Its files are not what was trained.
-        GateError: It does not exist, cannot score the rows, or a score is not a finite number.
+        GateError: It cannot score them, or a score is not a finite number.
     """
     import numpy as np
 
     from airloom.steps.columns import input_columns
     from airloom.steps.score import rows_to_score
-    from airloom.steps.threads import fixed_threads
 
-    model = ModelRegistry(settings, pipeline.name).load(chosen.version)
     try:
         rows = rows_to_score(pipeline, chosen.partition, settings).head(ROWS)
     except NotDue:
-        return _proven(chosen, 0)
+        return 0
     try:
         with fixed_threads():
-            scores = model.predict(rows[input_columns(pipeline, settings)])
+            scores = (
+                ModelRegistry(settings, pipeline.name)
+                .load(chosen.version)
+                .predict(rows[input_columns(pipeline, settings)])
+            )
     except Exception as error:
         raise GateError(
             f"Version {chosen.version} cannot score the rows of {chosen.partition}.",
@@ -49,9 +144,19 @@ def prove(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> Proven:
         ) from error
     if not np.isfinite(scores).all():
         raise GateError(f"Version {chosen.version} gives scores of {chosen.partition} that are not finite numbers.")
-    return _proven(chosen, len(rows))
+    return len(rows)
 
 
-def _proven(chosen: Chosen, rows: int) -> Proven:
-    headline = f"version {chosen.version} is what was trained and scored {rows} rows of {chosen.partition}"
-    return Proven(pipeline=chosen.pipeline, partition=chosen.partition, headline=headline, rows=rows)
+def _proven(pipeline: Pipeline, partition: date, proof: Proof, rows: int = 0) -> Proven:
+    if proof.problem:
+        headline = f"version {proof.version} cannot serve: {proof.problem}"
+    else:
+        headline = f"version {proof.version} is what was trained: {counted(proof.rows, 'row')} predicted the same"
+    return Proven(
+        pipeline=pipeline.name,
+        partition=partition,
+        headline=headline + (f"; scored {counted(rows, 'row')} of {partition}" if rows else ""),
+        proof=proof,
+        rows=rows,
+        inputs=(Dataset(name="model", version=str(proof.version)),),
+    )

@@ -1,4 +1,4 @@
-"""Where a training comes from: the lake, the code and the machine, as tags of its run."""
+"""Where a training comes from: the lake, the code, the machine and the pipeline's folder, kept with its run."""
 
 from __future__ import annotations
 
@@ -8,12 +8,22 @@ import json
 import platform
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from airloom import __version__
+from airloom.core.errors import DeclarationError
+from airloom.core.expectations import Expectation, read_suite
+from airloom.core.fingerprint import fingerprint
+from airloom.core.pipeline import Pipeline
 from airloom.core.records import TrainingSet
 from airloom.core.settings import Settings
 from airloom.steps.candidates import Fit
+from airloom.steps.references import load_reference
+
+#: The name under which `definitions` are kept with a run.
+DEFINITIONS = "definitions"
 
 _GIT_SECONDS = 10
 
@@ -37,7 +47,66 @@ def code_version(project: Path) -> str:
     return done.stdout.strip() if done and done.returncode == 0 else f"airloom {__version__}"
 
 
+def recipe(pipeline: Pipeline, settings: Settings) -> str:
+    """Return the fingerprint of how a pipeline trains: its declaration, and the code of its candidates."""
+    functions = [load_reference(each.fit, settings.project) for each in pipeline.train.candidates.values()]
+    return fingerprint([pipeline.digest, *map(source_digest, functions)])
+
+
 def source_digest(function: Fit) -> str:
     """Return the digest of the module that a candidate is written in: new code is a new training."""
     source = inspect.getsource(inspect.getmodule(function) or function)
     return hashlib.sha256(source.encode()).hexdigest()[:16]
+
+
+def definitions(pipeline: Pipeline, settings: Settings) -> dict[str, dict[str, Any]]:
+    """Say what the pipeline's folder defines now, so that two trainings can be told apart by it later.
+
+    Returns:
+        `declaration`, its values by dotted key; `expectations`, how each must hold; `features`, the digest of every
+        file that defines them. A file that cannot be read is said so: a training does not fail for it.
+    """
+    folder = settings.include / pipeline.name
+    module = settings.project / f"{pipeline.features.module.replace('.', '/')}.py"
+    files = {view.sql.as_posix(): folder / view.sql for view in pipeline.features.views.values()}
+    return {
+        "declaration": dict(_flat("", pipeline.model_dump(mode="json"))),
+        "expectations": {
+            name: how
+            for table, declared in pipeline.tables.items()
+            for name, how in _expectations(table, folder / declared.expectations).items()
+        },
+        "features": {name: _digest(file) for name, file in {**files, module.name: module}.items()},
+    }
+
+
+def _flat(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the leaves of a declaration by their dotted keys; a list is one leaf."""
+    if isinstance(value, dict):
+        for name, each in value.items():
+            yield from _flat(f"{prefix}.{name}" if prefix else name, each)
+    else:
+        yield prefix, ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _expectations(table: str, file: Path) -> dict[str, str]:
+    """Return how each expectation about a table must hold; a second one about the same columns is numbered."""
+    try:
+        suite = read_suite(file)
+    except DeclarationError:
+        return {table: "cannot be read"}
+    found: dict[str, str] = {}
+    for each in suite.expectations:
+        subject = f"{table}: {each.expectation} ({', '.join(each.columns)})"
+        numbered = sum(name == subject or name.startswith(f"{subject} #") for name in found)
+        found[f"{subject} #{numbered + 1}" if numbered else subject] = _how(each)
+    return found
+
+
+def _how(expectation: Expectation) -> str:
+    arguments = (f"{name} {value}" for name, value in expectation.declared.items() if not name.startswith("column"))
+    return ", ".join([expectation.severity, *arguments])
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file.is_file() else "no file"

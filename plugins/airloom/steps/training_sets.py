@@ -58,10 +58,15 @@ def write_training_set(
 
     table = pa.Table.from_pandas(rows, preserve_index=False)
     digest = fingerprint([content_version(table), pipeline.digest])
-    path = Path(pipeline.name, partition.isoformat(), f"{digest}.parquet")
+    path = training_path(pipeline.name, partition, digest)
     described = table.replace_schema_metadata({**(table.schema.metadata or {}), _COLUMNS: columns.model_dump_json()})
     write_parquet(described, settings.training / path)
-    return digest, path.as_posix()
+    return digest, path
+
+
+def training_path(pipeline: str, partition: date, digest: str) -> str:
+    """Return the path of a training set below the folder of training sets."""
+    return Path(pipeline, partition.isoformat(), f"{digest}.parquet").as_posix()
 
 
 def read_rows(training: TrainingSet, split: Split, settings: Settings) -> Rows:
@@ -70,14 +75,28 @@ def read_rows(training: TrainingSet, split: Split, settings: Settings) -> Rows:
     Raises:
         DataError: The file is not there any more.
     """
+    return read_file(settings.training / training.path, split)
+
+
+def read_file(file: Path, split: Split | None = None) -> Rows:
+    """Read the file of a training set, one split of it or both.
+
+    Raises:
+        DataError: The file is not there any more.
+    """
     import pyarrow.parquet as pq
 
-    file = settings.training / training.path
     if not file.is_file():
         raise DataError("The training set is not there any more.", where=str(file), do="run assemble again")
-    table = pq.read_table(file, filters=[(SPLIT, "==", split)])
+    table = pq.read_table(file, filters=[(SPLIT, "==", split)] if split else None)
     columns = ModelColumns.model_validate_json(table.schema.metadata[_COLUMNS])
     return Rows(table.to_pandas(), columns, content_version(table))
+
+
+def training_files(pipeline: Pipeline, partition: date, settings: Settings) -> list[Path]:
+    """Return the files of a night's training sets, the newest last."""
+    found = (settings.training / pipeline.name / partition.isoformat()).glob("*.parquet")
+    return sorted((file for file in found if "." not in file.stem), key=lambda file: file.stat().st_mtime)
 
 
 def write_parquet(table: pa.Table, file: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airloom.core.errors import DataError
 from airloom.core.failpoints import failpoint
@@ -29,6 +29,8 @@ _TABLE_CONFIGURATION: dict[str, str | None] = {
     "delta.enableExpiredLogCleanup": "false",
 }
 _ATTEMPTS = 8
+#: What our own facts in the table's log start with.
+_FACT = "airloom."
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,17 @@ class Lake:
         """Return the folder of a table, `raw.flights` being `raw/flights`."""
         return self.root.joinpath(*table.split("."))
 
-    def partitions(self, table: str) -> dict[date, PartitionVersion]:
-        """Return what is published, by day, read from the table's log alone."""
-        delta = self._open(table)
+    def partitions(self, table: str, commit: int | None = None) -> dict[date, PartitionVersion]:
+        """Return what is published, by day, read from the table's log alone.
+
+        Args:
+            table: The table.
+            commit: Say what was published at this commit.
+
+        Raises:
+            DataError: The table has no such commit.
+        """
+        delta = self._open(table, commit)
         if delta is None:
             return {}
         actions = delta.get_add_actions(flatten=True)
@@ -79,6 +89,22 @@ class Lake:
         """Return the number of the table's newest commit, None when there is no table."""
         delta = self._open(table)
         return None if delta is None else int(delta.version())
+
+    def commit_facts(self, table: str, commit: int) -> dict[date, dict[str, Any]]:
+        """Return, by day, the facts kept with the commit that had published the day as of a commit.
+
+        Raises:
+            DataError: The table has no such commit.
+        """
+        delta = self._open(table, commit)
+        # It lists every commit, newest first, whichever was opened, and then numbers them from that one: count anew.
+        history = [] if delta is None else delta.history()[::-1][: commit + 1]
+        facts: dict[date, dict[str, Any]] = {}
+        for entry in history:
+            kept = {name.removeprefix(_FACT): value for name, value in entry.items() if name.startswith(_FACT)}
+            if day := kept.pop("partition", None):
+                facts[date.fromisoformat(day)] = {name: json.loads(value) for name, value in kept.items()}
+        return facts
 
     def dataset(self, table: str, days: Iterable[date], commit: int | None = None) -> Dataset | None:
         """Open days of a table for reading, as an Arrow dataset.
@@ -158,7 +184,7 @@ class Lake:
         path = self.path(table)
         path.mkdir(parents=True, exist_ok=True)
         day = version.partition.isoformat()
-        facts = {"airloom.partition": day, **{f"airloom.{name}": json.dumps(fact) for name, fact in metadata.items()}}
+        facts = {f"{_FACT}partition": day, **{f"{_FACT}{name}": json.dumps(fact) for name, fact in metadata.items()}}
         try:
             write_deltalake(
                 path,
@@ -178,12 +204,20 @@ class Lake:
 
     def _open(self, table: str, commit: int | None = None) -> DeltaTable | None:
         from deltalake import DeltaTable
-        from deltalake.exceptions import TableNotFoundError
+        from deltalake.exceptions import DeltaError, TableNotFoundError
 
         try:
             return DeltaTable(self.path(table), version=commit)
         except TableNotFoundError:
             return None
+        except DeltaError as error:
+            if commit is None:
+                raise
+            raise DataError(
+                f"The table {table} has no commit {commit} any more.",
+                where=str(self.path(table)),
+                found=str(error).splitlines()[0],
+            ) from error
 
 
 def content_version(rows: pa.Table, ignore: Iterable[str] = ()) -> str:

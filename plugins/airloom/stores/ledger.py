@@ -8,10 +8,11 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from airloom.core.errors import GateError
+from airloom.core.errors import ChampionMoved, GateError, UsageError
 from airloom.core.failpoints import failpoint
-from airloom.core.gate import Head, Verdict
+from airloom.core.verdict import Head, Verdict
 from airloom.stores.ledger_schema import open_tables, schema
+from airloom.stores.state import in_utc
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine, Select
@@ -82,6 +83,20 @@ class Ledger:
         """Return the champion that was effective for a partition, as it is known today."""
         return effective(self.history(pipeline), partition)
 
+    def champion_at(self, pipeline: str, moment: datetime) -> Champion | None:
+        """Return the champion that production used at a moment of the clock, None before the first.
+
+        Args:
+            pipeline: Name of the pipeline.
+            moment: The moment, with its time zone.
+
+        Raises:
+            UsageError: The moment has no time zone.
+        """
+        if moment.tzinfo is None:
+            raise UsageError("A moment needs a time zone.", found=str(moment), expected="for example 2026-01-31T02:00Z")
+        return next((each for each in reversed(self.history(pipeline)) if each.decided_at <= moment), None)
+
     def promote(
         self,
         pipeline: str,
@@ -108,7 +123,7 @@ class Ledger:
             The new row.
 
         Raises:
-            GateError: The champion has moved since the decision.
+            ChampionMoved: The champion has moved since the decision.
         """
         from sqlalchemy.exc import IntegrityError
 
@@ -170,21 +185,21 @@ class Ledger:
         query = verdicts.select().where(verdicts.c.pipeline == pipeline).order_by(verdicts.c.decided_at)
         with self._reader.connect() as connection:
             rows = connection.execute(query).mappings().all()
-        return [(row["decided_at"], Verdict.model_validate_json(row["body"])) for row in rows]
+        return [(in_utc(row["decided_at"]), Verdict.model_validate_json(row["body"])) for row in rows]
 
     def _champions(self, query: Select[tuple[object, ...]]) -> list[Champion]:
         with self._reader.connect() as connection:
             rows = connection.execute(query).mappings().all()
-        return [Champion(**{name: value for name, value in row.items() if name != "pipeline"}) for row in rows]
+        return [Champion(**{name: in_utc(value) for name, value in row.items() if name != "pipeline"}) for row in rows]
 
     def _verdicts(self, query: Select[tuple[object, ...]]) -> list[Verdict]:
         with self._reader.connect() as connection:
             bodies: Sequence[str] = [row["body"] for row in connection.execute(query).mappings()]
         return [Verdict.model_validate_json(body) for body in bodies]
 
-    def _moved(self, pipeline: str, expected_epoch: int) -> GateError:
+    def _moved(self, pipeline: str, expected_epoch: int) -> ChampionMoved:
         head = self.head(pipeline)
-        return GateError(
+        return ChampionMoved(
             f"The champion of {pipeline} has moved since this was decided.",
             found=f"epoch {head.epoch}, version {head.version}" if head else "no champion",
             expected=f"epoch {expected_epoch}",

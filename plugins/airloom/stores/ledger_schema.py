@@ -20,6 +20,7 @@ class Schema:
     champions: Table
     verdicts: Table
     pins: Table
+    notes: Table
 
 
 @cache
@@ -60,7 +61,18 @@ def schema() -> Schema:
         Column("reason", Text, nullable=False),
         Column("decided_at", DateTime(timezone=True), nullable=False),
     )
-    return Schema(metadata, champions, verdicts, pins)
+    notes = Table(
+        "airloom_notes",
+        metadata,
+        Column("pipeline", String(100), primary_key=True),
+        Column("kind", String(20), primary_key=True),
+        Column("partition", Date, primary_key=True),
+        Column("subject", String(100), primary_key=True),
+        Column("actor", String(200), nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("decided_at", DateTime(timezone=True), nullable=False),
+    )
+    return Schema(metadata, champions, verdicts, pins, notes)
 
 
 def open_tables(state_url: str) -> Engine:

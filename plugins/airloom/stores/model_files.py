@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MANIFEST = "manifest.json"
+#: Some rows of the training and what was predicted for them: the proof that what is loaded is what was trained.
+SAMPLE = ("sample.parquet", "sample.npy")
+SAMPLE_ROWS = 500
 
 #: Distributions that a model may need, by the module that shows that it does.
 _LIBRARIES = {
@@ -40,7 +43,11 @@ class Model(Protocol):
     """What a candidate's function returns: it predicts, and it can be kept without pickle."""
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
-        """Return one probability a row, for a frame that has the columns it was trained on."""
+        """Return a row's prediction, for a frame that has the columns it was trained on.
+
+        That is one probability a row for a binary label, one a declared class for several classes (shape: rows x
+        classes), and a value for a regression.
+        """
         ...
 
     def save(self, folder: Path) -> None:
@@ -53,18 +60,20 @@ class Model(Protocol):
         ...
 
 
-def write_model(model: Model, folder: Path) -> str:
-    """Write a model and the manifest with the SHA-256 sums of its files.
+def write_model(model: Model, folder: Path, rows: pd.DataFrame) -> str:
+    """Write a model, what it predicts for some rows, and the manifest with the SHA-256 sums of its files.
 
     Args:
         model: The model.
         folder: A folder that does not exist yet.
+        rows: Rows that it was trained on; the first of them are kept.
 
     Returns:
         The manifest's own SHA-256 sum, to be kept apart from the folder.
     """
     folder.mkdir(parents=True)
     model.save(folder)
+    _write_sample(model, folder, rows.head(SAMPLE_ROWS))
     manifest = {
         "class": f"{type(model).__module__}:{type(model).__qualname__}",
         "files": _sums(folder),
@@ -72,6 +81,31 @@ def write_model(model: Model, folder: Path) -> str:
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
     return _sha256(folder / MANIFEST)
+
+
+def _write_sample(model: Model, folder: Path, rows: pd.DataFrame) -> None:
+    import numpy as np
+
+    inputs, outputs = (folder / name for name in SAMPLE)
+    rows.to_parquet(inputs, index=False)
+    np.save(outputs, model.predict(rows), allow_pickle=False)
+
+
+def read_sample(folder: Path) -> tuple[pd.DataFrame, np.ndarray]:
+    """Read the sample rows and what was predicted for them; the files have been verified.
+
+    Raises:
+        DataError: There is none.
+    """
+    import numpy as np
+    import pandas as pd
+
+    inputs, outputs = (folder / name for name in SAMPLE)
+    if not inputs.is_file() or not outputs.is_file():
+        raise DataError(
+            "A model was kept without sample rows, and cannot be proven.", where=str(folder), do="train again"
+        )
+    return pd.read_parquet(inputs), np.load(outputs, allow_pickle=False)
 
 
 def read_model(folder: Path, manifest_sum: str) -> Model:
@@ -85,7 +119,7 @@ def read_model(folder: Path, manifest_sum: str) -> Model:
         GateError: A file was changed, added or removed.
         DataError: The model cannot be loaded with the code and the libraries that are installed.
     """
-    return _load(folder, verify(folder, manifest_sum))
+    return load_verified(folder, verify(folder, manifest_sum))
 
 
 def verify(folder: Path, manifest_sum: str) -> dict[str, Any]:
@@ -127,7 +161,12 @@ def installed() -> dict[str, str]:
     return {name: version(name) for module, name in _LIBRARIES.items() if module in sys.modules}
 
 
-def _load(folder: Path, manifest: dict[str, Any]) -> Model:
+def load_verified(folder: Path, manifest: dict[str, Any]) -> Model:
+    """Load a model whose files have proved to be what their manifest says.
+
+    Raises:
+        DataError: The model cannot be loaded with the code and the libraries that are installed.
+    """
     differing = [f"{name} {was}" for name, was in manifest["libraries"].items() if _version(name) != was]
     if differing:
         _log.warning("A model was trained with other libraries than are installed: %s.", ", ".join(differing))
@@ -164,4 +203,4 @@ def _sha256(file: Path) -> str:
 def _load_pyfunc(data_path: str) -> Model:
     """Load a model for `mlflow.pyfunc.load_model`, which passes no sum: the files must fit their own manifest."""
     folder = Path(data_path)
-    return _load(folder, _verify_files(folder))
+    return load_verified(folder, _verify_files(folder))

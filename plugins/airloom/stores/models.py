@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airloom.core.errors import GateError
 from airloom.core.failpoints import failpoint
@@ -27,6 +27,7 @@ _FILES = "data/model"
 _MANIFEST_TAG = "airloom.manifest"
 _SOURCE_TAG = "airloom.model_source"
 _MODEL_TAG = "airloom.model_id"
+_EPOCH_TAG = "airloom.champion_epoch"
 
 _log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class ModelRegistry:
         logged = client.create_logged_model(experiment_id(self.settings, self.pipeline), name, source_run_id=run_id)
         failpoint("save.after_entry")
         with tempfile.TemporaryDirectory() as folder:
-            manifest_sum = write_model(model, Path(folder) / "model")
+            manifest_sum = write_model(model, Path(folder) / "model", inputs)
             _write_pyfunc(Path(folder), logged.model_id, run_id, inputs, outputs)
             client.log_model_artifacts(logged.model_id, str(Path(folder) / "pyfunc"))
         failpoint("save.after_files")
@@ -131,14 +132,41 @@ class ModelRegistry:
         version = found[0].aliases.get(alias) if found else None
         return None if version is None else int(version)
 
+    def note_epoch(self, epoch: int) -> None:
+        """Remember for which epoch of the ledger the alias was set: what it is set to otherwise was done by hand."""
+        open_client(self.settings).set_registered_model_tag(self.pipeline, _EPOCH_TAG, str(epoch))
+        failpoint("alias.after_epoch")
+
+    def noted_epoch(self) -> int | None:
+        """Return the epoch for which the alias was last set by us, None when it never was."""
+        found = open_client(self.settings).search_registered_models(f"name = '{self.pipeline}'", max_results=1)
+        epoch = found[0].tags.get(_EPOCH_TAG) if found else None
+        return None if epoch is None else int(epoch)
+
+    def keep_verdict(self, version: int, verdict: str, outcome: str, report: str) -> None:
+        """Keep a verdict with the version that it is about: as tags, and as its description for people."""
+        client = open_client(self.settings)
+        client.set_model_version_tag(self.pipeline, str(version), "airloom.verdict", verdict)
+        failpoint("keep_verdict.after_tag")
+        client.set_model_version_tag(self.pipeline, str(version), "airloom.outcome", outcome)
+        client.update_model_version(self.pipeline, str(version), report)
+        failpoint("keep_verdict.after_report")
+
     def version_info(self, version: int) -> VersionInfo:
         """Describe a version.
 
         Raises:
-            GateError: There is no such version.
+            GateError: There is no such version, or the pipeline has not trained it.
         """
         found = self._version(version)
         tags = dict(found.tags)
+        if tags.get("airloom.pipeline") != self.pipeline:
+            raise GateError(
+                f"Version {version} of {self.pipeline} was not trained by this pipeline.",
+                where="the MLflow model registry",
+                found=f"the tag airloom.pipeline: {tags.get('airloom.pipeline', 'none')}",
+                expected=self.pipeline,
+            )
         return VersionInfo(
             version=version,
             run_id=found.run_id or "",
@@ -158,9 +186,28 @@ class ModelRegistry:
         """
         return self._load(f"version {version}", self._version(version).tags)
 
+    def verified_files(self, version: int) -> tuple[Path, dict[str, Any]]:
+        """Return the folder of a version's files, which have proved to be what was registered, and their manifest.
+
+        Raises:
+            GateError: There is no such version, or its files were changed.
+        """
+        source, manifest_sum = self._genuine(f"version {version}", self._version(version).tags)
+        folder = self._files(source)
+        return folder, verify(folder, manifest_sum)
+
     def load_run(self, run_id: str) -> Model:
         """Load the model of a training run; raises like `load`."""
         return self._load(f"run {run_id}", open_client(self.settings).get_run(run_id).data.tags)
+
+    def libraries(self, version: int) -> dict[str, str]:
+        """Return the versions of the libraries that a version was trained with, from its verified manifest.
+
+        Raises:
+            GateError: There is no such version, or its files were changed.
+        """
+        tags = self._version(version).tags
+        return dict(verify(self._files(tags[_SOURCE_TAG]), tags[_MANIFEST_TAG])["libraries"])
 
     def is_intact(self, run_id: str) -> bool:
         """Tell whether the files of a run's model are there and are what was saved."""
@@ -197,17 +244,22 @@ class ModelRegistry:
                 f"{self.pipeline} has no version {version}.",
                 where="the MLflow model registry",
                 found="it was never registered, or it was deleted",
-                do="roll back to a version that is still there",
+                do=f"name a version that is still there; see: airloom ledger {self.pipeline}",
             )
         return found[0]
 
     def _load(self, what: str, tags: Mapping[str, str]) -> Model:
+        source, manifest_sum = self._genuine(what, tags)
+        return read_model(self._files(source), manifest_sum)
+
+    def _genuine(self, what: str, tags: Mapping[str, str]) -> tuple[str, str]:
+        """Return where a model's files are, and the sum of their manifest."""
         if _MANIFEST_TAG not in tags or _SOURCE_TAG not in tags:
             raise GateError(
                 f"{what} of {self.pipeline} does not say what its files should be; nothing was loaded.",
                 expected=f"the tags {_MANIFEST_TAG} and {_SOURCE_TAG}, which Airloom sets when it trains",
             )
-        return read_model(self._files(tags[_SOURCE_TAG]), tags[_MANIFEST_TAG])
+        return tags[_SOURCE_TAG], tags[_MANIFEST_TAG]
 
     def _files(self, source: str) -> Path:
         """Return the folder of a model's files; a remote one is downloaded."""

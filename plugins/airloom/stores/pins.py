@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from airloom.core.errors import GateError
 from airloom.core.failpoints import failpoint
 from airloom.stores.ledger_schema import open_tables, schema
+from airloom.stores.state import in_utc
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -57,7 +58,7 @@ class Pins:
         query = pins.select().where(pins.c.pipeline == pipeline).order_by(pins.c.number)
         with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
             rows = connection.execute(query).mappings().all()
-        return [Pin(**{name: value for name, value in row.items() if name != "pipeline"}) for row in rows]
+        return [Pin(**{name: in_utc(value) for name, value in row.items() if name != "pipeline"}) for row in rows]
 
     def current(self, pipeline: str) -> Pin | None:
         """Return the pin that holds the champion now, None when nothing does."""

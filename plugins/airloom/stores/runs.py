@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -141,6 +142,39 @@ class TrainingRuns:
         from mlflow.entities import Param
 
         open_client(self.settings).log_batch(run_id, params=[Param(name, str(value)) for name, value in params.items()])
+
+    def params(self, run_id: str) -> dict[str, str]:
+        """Return the parameters of a run.
+
+        Raises:
+            DataError: The run is not there any more.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return dict(open_client(self.settings).get_run(run_id).data.params)
+        except MlflowException as error:
+            raise DataError("A run is not there any more.", where=f"MLflow run {run_id}", found=str(error)) from error
+
+    def log_facts(self, run_id: str, name: str, facts: Mapping[str, Any]) -> None:
+        """Keep plain JSON values with a run, as the artifact of that name: tags have room for a few words only."""
+        open_client(self.settings).log_dict(run_id, dict(facts), f"{name}.json")
+
+    def facts(self, run_id: str, name: str) -> dict[str, Any]:
+        """Return what `log_facts` has kept.
+
+        Raises:
+            DataError: Nothing is kept under that name.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            file = open_client(self.settings).download_artifacts(run_id, f"{name}.json")
+            return dict(json.loads(Path(file).read_text(encoding="utf-8")))
+        except (MlflowException, OSError) as error:
+            raise DataError(
+                f"No {name} are kept with the run.", where=f"MLflow run {run_id}", found=str(error)
+            ) from error
 
     def log_dataset(self, run_id: str, rows: pd.DataFrame, digest: str, file: Path) -> None:
         """Log what was learned from: its columns and how many rows, under our own digest."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,14 +33,26 @@ _ENVIRONMENT = {
 }
 
 
+#: The locks that a thread of a process holds: who holds one may ask for it again.
+_held: set[tuple[Path, int, int]] = set()
+
+
 @contextmanager
 def exclusive(settings: Settings) -> Iterator[None]:
     """Let one process of this machine at a time change what all share in MLflow."""
     file = settings.var / "state" / "mlflow.lock"
+    holder = (file, os.getpid(), threading.get_ident())
+    if holder in _held:
+        yield
+        return
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        _held.add(holder)
+        try:
+            yield
+        finally:
+            _held.discard(holder)
 
 
 def open_client(settings: Settings) -> MlflowClient:

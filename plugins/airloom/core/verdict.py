@@ -1,0 +1,190 @@
+"""The verdict: what was laid before the gate, every rule with what came of it, and what they add up to."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, computed_field
+
+from airloom.core.fingerprint import fingerprint
+
+Outcome = Literal["first", "better", "tie", "rejected", "incomparable", "older", "pinned"]
+
+#: Which rules speak for an accepted challenger; a refused one is explained by what it failed.
+_DECISIVE: dict[Outcome, str] = {"first": "floor", "better": "gain"}
+
+
+class Fact(BaseModel):
+    """A frozen value."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Judged(Fact):
+    """A model and how it did.
+
+    Args:
+        version: Its registered version.
+        as_of: The partition as of which it was trained.
+        rows: How many rows it was scored on.
+        rows_digest: Fingerprint of these rows.
+        metrics: Metric values by name; None where the model could not be scored.
+    """
+
+    version: int
+    as_of: date
+    rows: int
+    rows_digest: str
+    metrics: dict[str, float | None]
+
+
+class Head(Fact):
+    """The champion at the time of judging.
+
+    Args:
+        epoch: Its epoch in the ledger.
+        version: Its registered version.
+        as_of: The partition from which it is effective.
+    """
+
+    epoch: int
+    version: int
+    as_of: date
+
+
+class Effect(Fact):
+    """By how much the challenger is better than the champion on the same rows.
+
+    Args:
+        metric: The metric.
+        challenger: The challenger's value of it.
+        champion: The champion's.
+        gain: The difference, positive when the challenger is better, whichever direction is better.
+        lower: The lower end of the interval that holds the gain with the gate's confidence.
+        upper: Its upper end.
+        samples: How many bootstrap samples the interval rests on.
+    """
+
+    metric: str
+    challenger: float
+    champion: float
+    gain: float
+    lower: float
+    upper: float
+    samples: int
+
+
+class SliceEffect(Fact):
+    """The effect on the rows with one value of a column; None where they are too few to tell."""
+
+    column: str
+    value: str
+    rows: int
+    effect: Effect | None
+
+
+class Comparison(Fact):
+    """The effect on all rows: in the gate's metric, in those that must not get worse, and on every declared slice."""
+
+    effect: Effect
+    guardrails: tuple[Effect, ...] = ()
+    slices: tuple[SliceEffect, ...] = ()
+
+
+class Proof(Fact):
+    """What a fresh process found that loaded a version from the registry and scored rows of its training.
+
+    Args:
+        version: The registered version.
+        rows: How many rows it scored.
+        difference: The largest difference from what was predicted when it was trained.
+        artifact_bytes: The size of its files.
+        load_seconds: How long loading them took, the import of its libraries not counted.
+        rows_per_second: How fast it scored.
+        problem: Why it cannot serve; None when it can.
+    """
+
+    version: int
+    rows: int = 0
+    difference: float | None = None
+    artifact_bytes: int | None = None
+    load_seconds: float | None = None
+    rows_per_second: float | None = None
+    problem: str | None = None
+
+    @property
+    def metrics(self) -> dict[str, float | None]:
+        """The operational metrics."""
+        return {name: getattr(self, name) for name in ("artifact_bytes", "load_seconds", "rows_per_second")}
+
+
+class Check(Fact):
+    """One rule and what came of it, in numbers."""
+
+    rule: str
+    passed: bool
+    found: str
+    expected: str
+
+
+class Case(Fact):
+    """What is laid before the gate.
+
+    Args:
+        pipeline: Name of the pipeline.
+        partition: The as-of of the challenger.
+        challenger: The challenger.
+        champion: The champion that it is compared with, None when there is none.
+        head: The ledger's newest champion; applying the verdict is refused once it has moved.
+        proof: Whether the challenger's registered version can serve.
+        training_digest: The training set.
+        pipeline_digest: The declaration.
+        recipe: Fingerprint of declaration and code: how the challenger was trained.
+        degraded: Whether the training data carries a warning.
+        comparison: Challenger against champion, None when there is no champion that could be scored.
+        pinned: By whom and why the champion is pinned; None when it is not.
+    """
+
+    pipeline: str
+    partition: date
+    challenger: Judged
+    champion: Judged | None
+    head: Head | None
+    proof: Proof
+    training_digest: str
+    pipeline_digest: str
+    recipe: str = ""
+    degraded: bool = False
+    comparison: Comparison | None = None
+    pinned: str | None = None
+
+
+class Verdict(Case):
+    """The immutable result of one judgement: the case, and what the gate made of it.
+
+    Args:
+        outcome: What the checks add up to.
+        checks: Every rule, passed or not.
+    """
+
+    outcome: Outcome
+    checks: tuple[Check, ...]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def id(self) -> str:
+        """The verdict's fingerprint."""
+        return fingerprint(self.model_dump(mode="json", exclude={"id"}))
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the challenger may become champion."""
+        return self.outcome in ("first", "better")
+
+    @property
+    def reasons(self) -> str:
+        """What decided, as one line: the checks that were not passed, or else those that speak for the challenger."""
+        failed = [check for check in self.checks if not check.passed]
+        decisive = [check for check in self.checks if check.rule.startswith(_DECISIVE.get(self.outcome, ""))]
+        return "; ".join(f"{check.rule} {check.found} ({check.expected})" for check in failed or decisive)

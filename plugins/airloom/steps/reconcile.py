@@ -1,0 +1,127 @@
+"""reconcile: the MLflow alias `champion` is a projection of the ledger, and somebody may have moved it by hand."""
+
+from __future__ import annotations
+
+import logging
+from datetime import date
+
+from airloom.core.errors import GateError
+from airloom.core.pipeline import Pipeline
+from airloom.core.settings import Settings
+from airloom.core.verdict import Head
+from airloom.stores.lake import Lake
+from airloom.stores.ledger import Ledger
+from airloom.stores.models import ModelRegistry
+from airloom.stores.pins import Pins
+from airloom.stores.tracking import exclusive
+
+#: Who has moved a champion whose alias was adopted: MLflow does not know.
+SOMEBODY = "somebody in MLflow"
+
+_log = logging.getLogger(__name__)
+
+
+def reconcile(pipeline: Pipeline, settings: Settings) -> str:
+    """Make alias and ledger agree, and tell when they did not.
+
+    An alias that a crash has left behind follows the ledger. One that somebody has moved by hand is set back, or, where
+    the pipeline adopts such moves, becomes a row of the ledger once the version has proved that it can serve. An alias
+    without any champion in the ledger is removed: nobody has judged what it points at.
+
+    Args:
+        pipeline: The declaration.
+        settings: Where ledger and registry are.
+
+    Returns:
+        What was wrong, empty when nothing was.
+    """
+    head = Ledger(settings.state_url).head(pipeline.name)
+    registry = ModelRegistry(settings, pipeline.name)
+    found, wanted = registry.alias(), head.version if head else None
+    if found == wanted:
+        return ""
+    was = f"the alias champion was {_version(found)}"
+    if found is not None and head is not None and _moved_by_hand(pipeline, found, settings):
+        refused = _cannot_adopt(pipeline, found, settings)
+        if refused is None:
+            return _told(pipeline, f"{was}, moved by hand, and is adopted: {_adopt(pipeline, head, found, settings)}")
+        was += f", moved by hand and not adopted because {refused}"
+    try:
+        point_alias(pipeline, settings)
+    except GateError as error:
+        return _told(pipeline, f"{was} and cannot be {_version(wanted)} again as in the ledger: {error.what}")
+    return _told(pipeline, f"{was}, and is {_version(wanted)} again as in the ledger")
+
+
+def point_alias(pipeline: Pipeline, settings: Settings) -> None:
+    """Let the alias follow the ledger's newest champion, whoever has promoted it meanwhile.
+
+    Raises:
+        GateError: The champion's version has been deleted from the registry.
+    """
+    registry = ModelRegistry(settings, pipeline.name)
+    with exclusive(settings):
+        head = Ledger(settings.state_url).head(pipeline.name)
+        if head is None:
+            registry.remove_alias("champion")
+        else:
+            registry.set_alias("champion", head.version)
+            registry.note_epoch(head.epoch)
+
+
+def current_partition(pipeline: Pipeline, settings: Settings) -> date:
+    """Return the newest day whose rows can be scored: what is decided today holds from then on.
+
+    Raises:
+        GateError: Nothing is published yet.
+    """
+    table = f"raw.{pipeline.score.entities}"
+    published = Lake(settings.lake / pipeline.name).partitions(table)
+    if not published:
+        raise GateError(f"{pipeline.name} has published nothing that could be scored.", where=table)
+    return max(published)
+
+
+def _moved_by_hand(pipeline: Pipeline, found: int, settings: Settings) -> bool:
+    """Tell whether an alias is not what we have last set it to: otherwise a crash came before it was set again."""
+    epoch = ModelRegistry(settings, pipeline.name).noted_epoch()
+    history = Ledger(settings.state_url).history(pipeline.name)
+    return epoch is None or found != history[min(epoch, len(history)) - 1].version
+
+
+def _cannot_adopt(pipeline: Pipeline, version: int, settings: Settings) -> str | None:
+    """Return why a version that somebody has put in place is not made champion, None when it is."""
+    from airloom.steps.prove import prove_version
+
+    if pipeline.promotion.alias_drift == "repair":
+        return "the pipeline repairs such moves"
+    if pin := Pins(settings.state_url).current(pipeline.name):
+        return f"the champion is pinned, {pin}"
+    return prove_version(pipeline, version, settings).problem
+
+
+def _adopt(pipeline: Pipeline, head: Head, version: int, settings: Settings) -> str:
+    try:
+        day = max(head.as_of, current_partition(pipeline, settings))
+    except GateError:
+        day = head.as_of
+    row = Ledger(settings.state_url).promote(
+        pipeline.name,
+        expected_epoch=head.epoch,
+        effective_from=day,
+        version=version,
+        verdict=None,
+        actor=SOMEBODY,
+        reason="adopt: the alias champion was moved by hand",
+    )
+    ModelRegistry(settings, pipeline.name).note_epoch(row.epoch)
+    return f"champion from {day} on, epoch {row.epoch}"
+
+
+def _told(pipeline: Pipeline, drift: str) -> str:
+    _log.warning("%s: %s.", pipeline.name, drift)
+    return drift
+
+
+def _version(number: int | None) -> str:
+    return f"version {number}" if number is not None else "nothing"
