@@ -60,6 +60,13 @@ def align(settings):
     reconcile(night_pipeline(SECOND), settings)
 
 
+def reconcile_adopting(settings):
+    """Reconcile as a pipeline does that adopts what people do in MLflow."""
+    pipeline = night_pipeline(SECOND)
+    promotion = pipeline.promotion.model_copy(update={"alias_drift": "adopt"})
+    reconcile(pipeline.model_copy(update={"promotion": promotion}), settings)
+
+
 def versions(settings):
     return sorted(int(each.version) for each in open_client(settings).search_model_versions(f"name = '{PIPELINE}'"))
 
@@ -106,6 +113,17 @@ def test_f9_an_alias_that_is_ahead_of_the_ledger_is_taken_back(world):
     assert run(align, world.settings) == 0
     assert check_invariants(world.settings).alias == 1
     assert champions(world.settings) == [1]
+
+
+def test_f9_two_crashes_in_a_row_are_not_taken_for_a_move_by_hand(world):
+    world.bring_back(APPLY_SECOND)
+    assert run(live, world.settings, failpoint="alias.after:kill") == ENDS["kill"]
+    assert run(train_night, world.settings, SECOND) == 0
+    assert run(live, world.settings, failpoint="apply_choice.after_ledger:kill") == ENDS["kill"]
+    assert (champions(world.settings), observe(world.settings).alias) == ([1, 2, 1], 2)
+    assert run(reconcile_adopting, world.settings) == 0
+    assert champions(world.settings) == [1, 2, 1]
+    assert check_invariants(world.settings, world.seen(APPLY_SECOND)).alias == 1
 
 
 def test_f17_the_same_partition_again_returns_the_first_result(world):

@@ -39,6 +39,9 @@ def reconcile(pipeline: Pipeline, settings: Settings) -> str:
     registry = ModelRegistry(settings, pipeline.name)
     found, wanted = registry.alias(), head.version if head else None
     if found == wanted:
+        # A crash came between alias and epoch: left so, the next crash would look like a move by hand.
+        if head is not None and registry.noted_epoch() != head.epoch:
+            point_alias(pipeline, settings)
         return ""
     was = f"the alias champion was {_version(found)}"
     if found is not None and head is not None and _moved_by_hand(pipeline, found, settings):
