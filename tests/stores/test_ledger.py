@@ -1,8 +1,10 @@
+import time
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from multiprocessing import get_context
 
 import pytest
+from linearizability import EMPTY, CompareAndSet, Operation, Read, linearization
 
 from airloom.core.errors import GateError
 from airloom.core.gate import decide
@@ -57,31 +59,61 @@ def test_of_several_processes_that_promote_at_once_exactly_one_wins(ledger):
     assert len(ledger.history("p")) == 1
 
 
-def _promote_behind_a_barrier(url, version, rounds, barrier, outcomes):
-    ledger, won = Ledger(url), []
+def _timed(process, ask):
+    started = time.monotonic_ns()
+    answer = ask()
+    return Operation(process, started, time.monotonic_ns(), answer)
+
+
+def _attempt(ledger, version, epoch):
+    try:
+        promote(ledger, version, date(2013, 2, 1), epoch)
+    except GateError:
+        return CompareAndSet(epoch, version, won=False)
+    return CompareAndSet(epoch, version, won=True)
+
+
+def _look(ledger):
+    head = ledger.head("p")
+    return Read((head.epoch, head.version) if head else EMPTY)
+
+
+def _race_and_look(url, version, rounds, barrier, histories):
+    ledger, history = Ledger(url), []
     for epoch in range(rounds):
         barrier.wait(timeout=60)
-        try:
-            won.append(promote(ledger, version, date(2013, 2, 1), epoch).epoch)
-        except GateError:
-            continue
-    outcomes.put((version, won))
+        history.append(_timed(version, lambda epoch=epoch: _attempt(ledger, version, epoch)))
+        history.append(_timed(version, lambda: _look(ledger)))
+    histories.put(history)
 
 
-def test_of_two_processes_that_promote_at_the_same_moment_exactly_one_wins_every_time(ledger):
+def _only_look(url, process, rounds, barrier, histories):
+    ledger, history = Ledger(url), []
+    for _ in range(rounds):
+        barrier.wait(timeout=60)
+        history += [_timed(process, lambda: _look(ledger)) for _ in range(2)]
+    histories.put(history)
+
+
+def test_what_processes_that_promote_and_look_at_once_are_answered_could_have_happened_one_after_the_other(ledger):
     spawn, rounds = get_context("spawn"), 200
     assert ledger.head("p") is None
-    barrier, outcomes = spawn.Barrier(2), spawn.Queue()
-    arguments = [(ledger.state_url, version, rounds, barrier, outcomes) for version in (1, 2)]
-    processes = [spawn.Process(target=_promote_behind_a_barrier, args=each) for each in arguments]
+    barrier, histories = spawn.Barrier(3), spawn.Queue()
+    targets = {1: _race_and_look, 2: _race_and_look, 3: _only_look}
+    processes = [
+        spawn.Process(target=target, args=(ledger.state_url, number, rounds, barrier, histories))
+        for number, target in targets.items()
+    ]
     for process in processes:
         process.start()
-    won = dict(outcomes.get(timeout=120) for _ in processes)
+    history = [operation for _ in processes for operation in histories.get(timeout=120)]
     for process in processes:
         process.join()
-    winners = {epoch: version for version, epochs in won.items() for epoch in epochs}
-    assert sorted([*won[1], *won[2]]) == list(range(1, rounds + 1))
-    assert {row.epoch: row.version for row in ledger.history("p")} == winners
+    order = linearization(history)
+    assert order is not None
+    won = [(each.what.expected + 1, each.what.version) for each in order if getattr(each.what, "won", False)]
+    assert won == [(row.epoch, row.version) for row in ledger.history("p")]
+    assert len(won) == rounds
 
 
 def test_a_verdict_is_kept_once_and_read_back_whole(ledger):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from airloom.core.errors import ChampionMoved
+from airloom.core.failpoints import failpoint
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Answered, Applied, Chosen, Dataset
 from airloom.core.settings import Settings
@@ -52,6 +53,7 @@ def apply(
             pipeline, verdict, settings, actor, answer
         )
         moved, why = hindrance is None, f"{why}, {hindrance}" if hindrance else why
+    failpoint("apply.after_ledger")
     inputs = (Dataset(name="verdict", partition=partition, version=verdict.id),)
     return _applied(pipeline, partition, settings, moved, why, drift, inputs)
 
@@ -89,6 +91,7 @@ def apply_choice(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> Appl
             actor=chosen.actor,
             reason=reason,
         )
+    failpoint("apply_choice.after_ledger")
     return _applied(pipeline, chosen.partition, settings, moved, chosen.headline, drift, chosen.inputs)
 
 

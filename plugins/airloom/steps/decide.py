@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from airloom.core.failpoints import failpoint
 from airloom.core.gate import decide as judge
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Decided, Evaluation, Proven
@@ -35,6 +36,7 @@ def decide(pipeline: Pipeline, partition: date, evaluation: Evaluation, proven: 
     verdict = _judged_before(pipeline, evaluation, settings)
     if verdict is None:
         verdict = judge(_case(pipeline, settings, evaluation, proven), pipeline.gate)
+    failpoint("decide.after_judging")
     ledger.record(verdict)
     ModelRegistry(settings, pipeline.name).keep_verdict(
         verdict.challenger.version, verdict.id, verdict.outcome, markdown(verdict)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airloom.core.errors import DataError
+from airloom.core.failpoints import failpoint
 from airloom.core.metrics import Kind, gain, metrics_of
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Evaluation, Fitted, TrainingSet
@@ -73,6 +74,7 @@ def evaluate(
         metrics[CHAMPION] = score_metrics(pipeline.label.kind, label, champion.outputs)
     _log_holdout(pipeline, fitted, metrics, settings)
     version = registry.register(challenger.run_id, {"airloom.rows_digest": rows.digest})
+    failpoint("evaluate.after_register")
     slices = pipeline.gate.slices.by if pipeline.gate.slices else ()
     described = [*pipeline.tables[pipeline.label.table].key, pipeline.label.column, *slices]
     results = rows.frame[list(dict.fromkeys(described))].assign(

@@ -8,6 +8,7 @@ from datetime import date
 from io import StringIO
 
 from airloom.core.errors import DataError
+from airloom.core.failpoints import failpoint
 from airloom.core.partitions import as_of
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Materialized
@@ -42,9 +43,11 @@ def materialize(pipeline: Pipeline, partition: date, settings: Settings, days: S
         raise DataError(f"The features of {partition} have not been computed.", do="run compute before materialize")
     moments = [as_of(day, pipeline.schedule.timezone) for day in every_day]
     store = open_feature_store(pipeline, settings)
+    failpoint("materialize.before_online")
     # Feast prints its progress; the record says what was done.
     with redirect_stdout(StringIO()):
         store.materialize(moments[0], moments[-1], feature_views=written)
+    failpoint("materialize.after_online")
     rows = {name: dataset.rows or 0 for name, dataset in published.items()}
     return Materialized(
         pipeline=pipeline.name,

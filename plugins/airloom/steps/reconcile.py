@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import date
 
-from airloom.core.errors import GateError
+from airloom.core.errors import ChampionMoved, GateError
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.core.verdict import Head
@@ -39,12 +39,15 @@ def reconcile(pipeline: Pipeline, settings: Settings) -> str:
     registry = ModelRegistry(settings, pipeline.name)
     found, wanted = registry.alias(), head.version if head else None
     if found == wanted:
+        # A crash came between alias and epoch: left so, the next crash would look like a move by hand.
+        if head is not None and registry.noted_epoch() != head.epoch:
+            point_alias(pipeline, settings)
         return ""
     was = f"the alias champion was {_version(found)}"
     if found is not None and head is not None and _moved_by_hand(pipeline, found, settings):
-        refused = _cannot_adopt(pipeline, found, settings)
+        refused = _cannot_adopt(pipeline, found, settings) or _adopt(pipeline, head, found, settings)
         if refused is None:
-            return _told(pipeline, f"{was}, moved by hand, and is adopted: {_adopt(pipeline, head, found, settings)}")
+            return _told(pipeline, f"{was}, moved by hand, and is adopted as champion of epoch {head.epoch + 1}")
         was += f", moved by hand and not adopted because {refused}"
     try:
         point_alias(pipeline, settings)
@@ -100,22 +103,26 @@ def _cannot_adopt(pipeline: Pipeline, version: int, settings: Settings) -> str |
     return prove_version(pipeline, version, settings).problem
 
 
-def _adopt(pipeline: Pipeline, head: Head, version: int, settings: Settings) -> str:
+def _adopt(pipeline: Pipeline, head: Head, version: int, settings: Settings) -> str | None:
+    """Add the ledger's row; return why it could not be added."""
     try:
         day = max(head.as_of, current_partition(pipeline, settings))
     except GateError:
         day = head.as_of
-    row = Ledger(settings.state_url).promote(
-        pipeline.name,
-        expected_epoch=head.epoch,
-        effective_from=day,
-        version=version,
-        verdict=None,
-        actor=SOMEBODY,
-        reason="adopt: the alias champion was moved by hand",
-    )
+    try:
+        row = Ledger(settings.state_url).promote(
+            pipeline.name,
+            expected_epoch=head.epoch,
+            effective_from=day,
+            version=version,
+            verdict=None,
+            actor=SOMEBODY,
+            reason="adopt: the alias champion was moved by hand",
+        )
+    except ChampionMoved:
+        return "the champion has moved meanwhile"
     ModelRegistry(settings, pipeline.name).note_epoch(row.epoch)
-    return f"champion from {day} on, epoch {row.epoch}"
+    return None
 
 
 def _told(pipeline: Pipeline, drift: str) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from airloom.core.failpoints import failpoint
+
 
 @contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
@@ -22,6 +24,8 @@ def replaced_file(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
         yield temporary
+        failpoint("file.before_replace")
         temporary.replace(path)
+        failpoint("file.after_replace")
     finally:
         temporary.unlink(missing_ok=True)

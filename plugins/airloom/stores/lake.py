@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airloom.core.errors import DataError
+from airloom.core.failpoints import failpoint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,7 +162,9 @@ class Lake:
         for attempt in range(_ATTEMPTS):
             if self.partitions(table).get(version.partition) == version:
                 return False
+            failpoint("lake.before_commit")
             if self._try_commit(table, version, rows, metadata or {}, last=attempt == _ATTEMPTS - 1):
+                failpoint("lake.after_commit")
                 return True
             time.sleep(random.uniform(0.05, 0.2) * (attempt + 1))
         return True

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from airloom.core.errors import ChampionMoved, GateError, UsageError
+from airloom.core.failpoints import failpoint
 from airloom.core.verdict import Head, Verdict
 from airloom.stores.ledger_schema import open_tables, schema
 from airloom.stores.state import in_utc
@@ -130,11 +131,14 @@ class Ledger:
         head = self.head(pipeline)
         if (head.epoch if head else 0) != expected_epoch:
             raise self._moved(pipeline, expected_epoch)
+        failpoint("promote.before_row")
         try:
             with self._engine.begin() as connection:
                 connection.execute(schema().champions.insert().values(pipeline=pipeline, **vars(row)))
+                failpoint("promote.before_commit")
         except IntegrityError:
             raise self._moved(pipeline, expected_epoch) from None
+        failpoint("promote.after_commit")
         return row
 
     def record(self, verdict: Verdict) -> None:
@@ -152,8 +156,10 @@ class Ledger:
         try:
             with self._engine.begin() as connection:
                 connection.execute(schema().verdicts.insert().values(**values))
+                failpoint("record.before_commit")
         except IntegrityError:
             return
+        failpoint("record.after_commit")
 
     def verdict(self, identifier: str) -> Verdict:
         """Return one verdict.

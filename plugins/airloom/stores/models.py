@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airloom.core.errors import GateError
+from airloom.core.failpoints import failpoint
 from airloom.core.settings import Settings
 from airloom.stores import model_files
 from airloom.stores.model_files import Model, installed, read_model, verify, write_model
@@ -80,14 +81,19 @@ class ModelRegistry:
 
         client = open_client(self.settings)
         logged = client.create_logged_model(experiment_id(self.settings, self.pipeline), name, source_run_id=run_id)
+        failpoint("save.after_entry")
         with tempfile.TemporaryDirectory() as folder:
             manifest_sum = write_model(model, Path(folder) / "model", inputs)
             _write_pyfunc(Path(folder), logged.model_id, run_id, inputs, outputs)
             client.log_model_artifacts(logged.model_id, str(Path(folder) / "pyfunc"))
+        failpoint("save.after_files")
         client.finalize_logged_model(logged.model_id, "READY")
+        failpoint("save.after_ready")
         client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+        failpoint("save.after_outputs")
         tags = {_MANIFEST_TAG: manifest_sum, _SOURCE_TAG: logged.artifact_location, _MODEL_TAG: logged.model_id}
         client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+        failpoint("save.after_tags")
 
     def register(self, run_id: str, tags: Mapping[str, str]) -> int:
         """Register a run's model; a run that is already registered keeps its version.
@@ -112,7 +118,9 @@ class ModelRegistry:
             GateError: There is no such version.
         """
         self._version(version)
+        failpoint("alias.before")
         open_client(self.settings).set_registered_model_alias(self.pipeline, alias, str(version))
+        failpoint("alias.after")
 
     def remove_alias(self, alias: str) -> None:
         """Let an alias point at nothing."""
@@ -127,6 +135,7 @@ class ModelRegistry:
     def note_epoch(self, epoch: int) -> None:
         """Remember for which epoch of the ledger the alias was set: what it is set to otherwise was done by hand."""
         open_client(self.settings).set_registered_model_tag(self.pipeline, _EPOCH_TAG, str(epoch))
+        failpoint("alias.after_epoch")
 
     def noted_epoch(self) -> int | None:
         """Return the epoch for which the alias was last set by us, None when it never was."""
@@ -138,8 +147,10 @@ class ModelRegistry:
         """Keep a verdict with the version that it is about: as tags, and as its description for people."""
         client = open_client(self.settings)
         client.set_model_version_tag(self.pipeline, str(version), "airloom.verdict", verdict)
+        failpoint("keep_verdict.after_tag")
         client.set_model_version_tag(self.pipeline, str(version), "airloom.outcome", outcome)
         client.update_model_version(self.pipeline, str(version), report)
+        failpoint("keep_verdict.after_report")
 
     def version_info(self, version: int) -> VersionInfo:
         """Describe a version.
@@ -212,6 +223,7 @@ class ModelRegistry:
         client = open_client(self.settings)
         if not client.search_registered_models(f"name = '{self.pipeline}'", max_results=1):
             client.create_registered_model(self.pipeline)
+        failpoint("register.before_version")
         run_tags = client.get_run(run_id).data.tags
         version = client.create_model_version(
             self.pipeline,
@@ -220,6 +232,7 @@ class ModelRegistry:
             tags={**{name: value for name, value in run_tags.items() if name.startswith("airloom.")}, **tags},
             model_id=run_tags[_MODEL_TAG],
         )
+        failpoint("register.after_version")
         return int(version.version)
 
     def _version(self, version: int) -> ModelVersion:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from airloom.core.failpoints import failpoint
 from airloom.stores.ledger_schema import open_tables, schema
 from airloom.stores.state import in_utc
 
@@ -61,8 +62,10 @@ class Notes:
         try:
             with self._engine.begin() as connection:
                 connection.execute(schema().notes.insert().values(pipeline=pipeline, **vars(note)))
+                failpoint("note.before_commit")
         except IntegrityError:
             return False
+        failpoint("note.after_commit")
         return True
 
     def of(self, pipeline: str, *kinds: Kind) -> list[Note]:

@@ -20,6 +20,7 @@ from feast.protos.feast.types.Value_pb2 import Value as ValueProto
 from feast.repo_config import FeastConfigBaseModel
 
 from airloom.core.errors import SetupError
+from airloom.core.failpoints import failpoint
 from airloom.stores.online_rows import Layout, encode_keys
 from airloom.stores.point_in_time import AS_OF, KNOWN_AT
 
@@ -114,6 +115,7 @@ class GuardedSqliteOnlineStore(OnlineStore):  # type: ignore[misc]
             view_id, layout_id = _view_id(connection, config, view), _layout_id(connection, layout)
             rows = _encode(pull(first, last), view, layout)
             gone = _remove_superseded(connection, view_id, window, rows)
+            failpoint("online.after_remove")
             _upsert(connection, view_id, layout_id, rows)
             if gone:
                 earlier = _encode(pull(_EPOCH, first - _MICROSECOND), view, layout)
@@ -188,7 +190,9 @@ def _transaction(config: RepoConfig) -> Iterator[sqlite3.Connection]:
         except BaseException:
             connection.execute("ROLLBACK")
             raise
+        failpoint("online.before_commit")
         connection.execute("COMMIT")
+        failpoint("online.after_commit")
 
 
 def _name(config: RepoConfig, view: FeatureView) -> str:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from airloom.core.errors import GateError
+from airloom.core.failpoints import failpoint
 from airloom.stores.ledger_schema import open_tables, schema
 from airloom.stores.state import in_utc
 
@@ -82,9 +83,11 @@ class Pins:
         try:
             with self._engine.begin() as connection:
                 connection.execute(schema().pins.insert().values(pipeline=pipeline, **vars(row)))
+                failpoint("pin.before_commit")
         except IntegrityError:
             raise GateError(
                 f"Somebody else has pinned or unpinned the champion of {pipeline} meanwhile.",
                 do=f"look at it: airloom ledger {pipeline}",
             ) from None
+        failpoint("pin.after_commit")
         return row

@@ -13,6 +13,7 @@ from time import time
 from typing import TYPE_CHECKING, Any
 
 from airloom.core.errors import DataError
+from airloom.core.failpoints import failpoint
 from airloom.core.settings import Settings
 from airloom.stores.tracking import experiment_id, open_client, quietly
 
@@ -125,13 +126,16 @@ class TrainingRuns:
         name = f"{key.partition} {key.candidate}"
         run = client.create_run(experiment_id(self.settings, self.pipeline), tags=all_tags, run_name=name)
         log = RunLog(client, run.info.run_id)
+        failpoint("run.after_create")
         try:
             yield log
             log.flush()
         except BaseException:
             client.set_terminated(run.info.run_id, "FAILED")
             raise
+        failpoint("run.before_finish")
         client.set_terminated(run.info.run_id, "FINISHED")
+        failpoint("run.after_finish")
 
     def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
         """Log parameters in one call."""
