@@ -141,7 +141,7 @@ def paused(tmp_path, monkeypatch, ledger):
     """Two nights have failed in a row, which pauses the training of a pipeline that declares a circuit."""
     shutil.copytree(PROJECT / "include", tmp_path / "include")
     file = tmp_path / "include" / "flight_delays" / "pipeline.yaml"
-    file.write_text(file.read_text().replace("  seed: 7", "  seed: 7\n  circuit: {failures: 2, retry_after: 7d}"))
+    file.write_text(file.read_text().replace("{failures: 7, retry_after: 7d}", "{failures: 2, retry_after: 7d}"))
     monkeypatch.setenv("AIRLOOM_PROJECT", str(tmp_path))
     settings = Settings.from_environment()
     pipeline = find_pipeline(settings.include, "flight_delays")

@@ -48,7 +48,7 @@ def publish_scores(lake, day, scores):
 
 
 def verdict(version, auc, head=None):
-    challenger = Judged(version=version, as_of=D, rows=2000, rows_digest="r", metrics={"roc_auc": auc})
+    challenger = Judged(version=version, as_of=D, rows=2000, rows_digest="r", metrics={"roc_auc": auc, "neg_log_loss": -0.5})
     champion = None
     if head:
         champion = Judged(version=head.version, as_of=head.as_of, rows=2000, rows_digest="r", metrics={"roc_auc": 0.7})
@@ -58,7 +58,7 @@ def verdict(version, auc, head=None):
         challenger=challenger,
         champion=champion,
         head=head,
-        proof=Proof(version=version, rows=500),
+        proof=Proof(version=version, rows=500, artifact_bytes=1),
         training_digest="t",
         pipeline_digest="p",
     )
@@ -122,7 +122,7 @@ def test_the_summary_tells_the_champion_with_the_metrics_it_was_accepted_with(se
     )
     summary = summarize(FLIGHTS, settings, Range(D, D))
     assert summary.champion.version == 1
-    assert summary.champion_metrics == {"roc_auc": 0.7}
+    assert summary.champion_metrics == {"roc_auc": 0.7, "neg_log_loss": -0.5}
     assert [each.outcome for each in summary.verdicts] == ["first"]
 
 
