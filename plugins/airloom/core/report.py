@@ -54,7 +54,7 @@ def _rule(check: Check) -> tuple[str, ...]:
 
 
 def _metrics(sides: list[Judged]) -> list[tuple[str, ...]]:
-    rows = [("trained as of", *(str(side.as_of) for side in sides))]
+    rows = [("as of", *(str(side.as_of) for side in sides))]
     return rows + [(name, *(_value(side.metrics.get(name)) for side in sides)) for name in sides[0].metrics]
 
 
