@@ -66,9 +66,9 @@ def choice(version=2, epoch=1, day=NIGHT, reason="it was wrong", action="rollbac
     return Chosen(action=action, version=version, epoch=epoch, **facts)
 
 
-def said(approved, actor="ann"):
+def said(approved, verdict, actor="ann"):
     words = f"approved by {actor}" if approved else f"declined by {actor}"
-    return Answered(pipeline="late", partition=NIGHT, headline=words, approved=approved, actor=actor)
+    return Answered(pipeline="late", partition=NIGHT, headline=words, verdict=verdict, approved=approved, actor=actor)
 
 
 def test_an_accepted_verdict_moves_champion_and_alias(settings, ledger):
@@ -192,7 +192,7 @@ def test_f26_a_champion_whose_version_was_deleted_can_be_rolled_back(settings, l
 def test_a_pipeline_that_asks_for_approval_moves_nobody_without_it(settings, ledger):
     verdict = accepted(ledger)
     assert not apply(ASKING, NIGHT, verdict, settings, "train").moved
-    applied = apply(ASKING, NIGHT, verdict, settings, "train", said(False))
+    applied = apply(ASKING, NIGHT, verdict, settings, "train", said(False, verdict))
     assert applied.headline == "there is still no champion (first, declined by ann)"
     assert [(note.kind, note.reason) for note in Notes(settings.state_url).of("late")] == [
         ("declined", "nobody has approved it")
@@ -200,7 +200,14 @@ def test_a_pipeline_that_asks_for_approval_moves_nobody_without_it(settings, led
 
 
 def test_an_approved_verdict_moves_the_champion_in_the_name_of_who_has_approved_it(settings, ledger):
-    applied = apply(ASKING, NIGHT, accepted(ledger), settings, "train", said(True))
+    verdict = accepted(ledger)
+    applied = apply(ASKING, NIGHT, verdict, settings, "train", said(True, verdict))
     row = ledger.history("late")[-1]
     assert (applied.moved, row.actor) == (True, "ann")
     assert row.reason.startswith("approve: first: floor roc_auc 0.8000")
+
+
+def test_an_approval_of_another_verdict_moves_nobody(settings, ledger):
+    other = accepted(ledger, 2)
+    applied = apply(ASKING, NIGHT, accepted(ledger), settings, "train", said(True, other))
+    assert applied.headline == "there is still no champion (first, nobody has approved it)"

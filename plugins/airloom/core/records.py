@@ -223,10 +223,12 @@ class Answered(Record):
     """What a person said to a verdict that would move the champion.
 
     Args:
+        verdict: The verdict that was shown.
         approved: Whether it may.
         actor: Who said so; nobody when the time was over.
     """
 
+    verdict: str
     approved: bool
     actor: str
 

@@ -7,13 +7,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskAwaitingInput
 
 from airloom.core.declaration import find_pipeline
-from airloom.core.errors import AirloomError
+from airloom.core.errors import AirloomError, GateError, NotDue
 from airloom.core.partitions import parse_partition
 from airloom.core.records import Answered, Decided
-from airloom.core.report import markdown
+from airloom.core.report import question
 from airloom.core.settings import Settings
 from airloom.core.verdict import Verdict
 from airloom.operators.step import LOGICAL_DAY
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 class ApproveOperator(ApprovalOperator):
     """Show a verdict that would move the champion to a person, and wait for *Approve* or *Reject*.
 
-    The task waits without a worker. A verdict that moves nobody needs no answer: the task is skipped. When the time is
-    over, the answer is no. What was said is for the next task, which keeps it and moves the champion or does not.
+    The task waits without a worker. A verdict that moves nobody, or has done so before, needs no answer: the task is
+    skipped. When the time is over, the answer is no. What was said is for the next task, which keeps it and moves the
+    champion or does not.
 
     Args:
         pipeline: Name of the pipeline.
@@ -53,15 +54,23 @@ class ApproveOperator(ApprovalOperator):
 
     def execute(self, context: Context) -> None:
         """Ask, unless there is nothing to ask."""
-        verdict = self._verdict()
-        if not verdict.accepted:
-            raise AirflowSkipException(f"The verdict is {verdict.outcome}: the champion stays, and nobody is asked.")
-        self.subject = f"Shall version {verdict.challenger.version} be the champion of {self.pipeline}?"
-        self.body = markdown(verdict)
-        super().execute(context)
+        try:
+            verdict = self._question()
+            self.subject, self.body = question(verdict, self.timeout)
+            self._require_shown(verdict, context)
+            super().execute(context)
+        except NotDue as reason:
+            raise AirflowSkipException(str(reason)) from None
+        except AirloomError as error:
+            raise AirflowFailException(str(error)) from error
+        except TaskAwaitingInput as wait:
+            # Whatever is decided while the task waits, the answer is to what was shown.
+            wait.kwargs = {"asked": verdict.id}
+            raise
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Return what was said."""
+    def execute_complete(self, context: Context, event: dict[str, Any], asked: str = "") -> dict[str, Any]:
+        """Return what was said, and to which verdict."""
+        # Not the parent's: it would skip the next task after a no, and that task has to keep it.
         said = HITLOperator.execute_complete(self, context, event)
         user = said["responded_by_user"]
         who = str(user["name"] or user["id"]) if user else "nobody"
@@ -71,19 +80,47 @@ class ApproveOperator(ApprovalOperator):
             pipeline=self.pipeline,
             partition=parse_partition(self.partition),
             headline=words,
+            verdict=asked,
             approved=approved,
             actor=who,
         )
         self.log.info("%s %s: %s", self.pipeline, self.partition, words)
         return answer.to_xcom()
 
-    def _verdict(self) -> Verdict:
-        from airloom.stores.ledger import Ledger
+    def _question(self) -> Verdict:
+        """Return the verdict to be answered."""
+        from airloom.steps.ask import ask
 
         settings = Settings.from_environment()
-        try:
-            parse_partition(self.partition)
-            find_pipeline(settings.include, self.pipeline)
-            return Ledger(settings.state_url).verdict(Decided.model_validate(self.decided).verdict)
-        except AirloomError as error:
-            raise AirflowFailException(str(error)) from error
+        parse_partition(self.partition)
+        find_pipeline(settings.include, self.pipeline)
+        return ask(Decided.model_validate(self.decided).verdict, settings)
+
+    def _require_shown(self, verdict: Verdict, context: Context) -> None:
+        """Make sure that people will see this verdict.
+
+        Airflow keeps one question per task of a run and shows the first one for ever, also after the run was cleared
+        and something else is asked (apache/airflow#73235).
+        """
+        from airflow.sdk.api.datamodels._generated import HITLUser
+        from airflow.sdk.execution_time.comms import CreateHITLDetailPayload, HITLDetailRequestResult
+        from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+
+        shown = SUPERVISOR_COMMS.send(
+            CreateHITLDetailPayload(
+                ti_id=context["ti"].id,
+                options=self.options,
+                subject=self.subject,
+                body=self.body,
+                defaults=self.defaults,
+                params=self.serialized_params,
+                assigned_users=[HITLUser(**user) for user in self.assigned_users or ()],
+            )
+        )
+        if not isinstance(shown, HITLDetailRequestResult) or verdict.id not in (shown.body or ""):
+            raise GateError(
+                "Airflow would show the question that this run has asked before, about another verdict.",
+                expected=self.subject,
+                do=f"delete the run in Airflow's UI, then: airloom backfill {self.pipeline} --stage train "
+                f"--from {self.partition} --to {self.partition}",
+            )

@@ -99,10 +99,12 @@ def _hindrance(pipeline: Pipeline, verdict: Verdict, settings: Settings, answer:
     """Return what keeps an accepted verdict from moving the champion, None when nothing does."""
     if pin := Pins(settings.state_url).current(pipeline.name):
         return f"pinned {pin}"
-    if pipeline.promotion.approval == "none" or (answer and answer.approved):
+    # An answer to another verdict, from before this one was decided, is none.
+    answered = answer if answer and answer.verdict == verdict.id else None
+    if pipeline.promotion.approval == "none" or (answered and answered.approved):
         return None
-    said = answer.headline if answer else "nobody has approved it"
-    who = answer.actor if answer else "nobody"
+    said = answered.headline if answered else "nobody has approved it"
+    who = answered.actor if answered else "nobody"
     Notes(settings.state_url).add(pipeline.name, "declined", verdict.partition, verdict.id, who, said)
     return said
 
