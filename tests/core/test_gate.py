@@ -161,6 +161,13 @@ def test_f26_a_champion_that_was_not_scored_is_never_taken_for_no_champion():
     assert verdict(judged(0.90), None, Head(epoch=1, version=1, as_of=D)).outcome == "incomparable"
 
 
+def test_f7_a_challenger_that_was_compared_with_a_champion_that_has_moved_since_is_incomparable():
+    compared_with, champion = judged(0.60, version=1), judged(0.80, version=3)
+    judgement = verdict(judged(0.70), compared_with, head_of(champion, epoch=2))
+    assert judgement.outcome == "incomparable"
+    assert judgement.reasons == "champion version 1 scored (version 3, which is champion now)"
+
+
 def test_f16_an_older_challenger_never_replaces_a_newer_champion():
     challenger = judged(0.99, as_of=date(2013, 2, 1))
     assert verdict(challenger, None, Head(epoch=3, version=1, as_of=D)).outcome == "older"

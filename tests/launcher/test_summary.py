@@ -48,7 +48,9 @@ def publish_scores(lake, day, scores):
 
 
 def verdict(version, auc, head=None):
-    challenger = Judged(version=version, as_of=D, rows=2000, rows_digest="r", metrics={"roc_auc": auc, "neg_log_loss": -0.5})
+    challenger = Judged(
+        version=version, as_of=D, rows=2000, rows_digest="r", metrics={"roc_auc": auc, "neg_log_loss": -0.5}
+    )
     champion = None
     if head:
         champion = Judged(version=head.version, as_of=head.as_of, rows=2000, rows_digest="r", metrics={"roc_auc": 0.7})

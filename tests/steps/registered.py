@@ -15,10 +15,10 @@ VERSIONS = 9
 MODEL = synthetic_candidates.ByRate(1.0)
 
 
-def make(folder: Path):
+def make(folder: Path, versions=VERSIONS):
     """Register the versions in a new state database."""
     settings = settings_at(folder)
-    for number in range(1, VERSIONS + 1):
+    for number in range(1, versions + 1):
         register(settings, f"training {number}")
     return settings
 

@@ -95,6 +95,14 @@ def test_f7_a_verdict_against_a_champion_that_has_moved_is_superseded(settings, 
     assert len(ledger.history("late")) == 1
 
 
+def test_a_verdict_about_another_pipeline_is_refused(settings, ledger):
+    verdict = accepted(ledger)
+    other = PIPELINE.model_copy(update={"name": "early"})
+    with pytest.raises(GateError, match="about another pipeline"):
+        apply(other, NIGHT, verdict, settings, "train")
+    assert (ledger.history("early"), ModelRegistry(settings, "early").alias()) == ([], None)
+
+
 def test_f9_an_alias_that_a_crash_has_left_behind_follows_when_it_is_applied_again(settings, ledger):
     verdict = accepted(ledger)
     apply(PIPELINE, NIGHT, verdict, settings, "train")

@@ -120,3 +120,42 @@ def test_the_alias_follows_the_newest_champion_whoever_sets_it_late(settings, ch
     promote(settings, 3, 3, date(2024, 1, 11))
     point_alias(REPAIRING, settings)
     assert (registry.alias(), registry.noted_epoch()) == (3, 3)
+
+
+def test_f9_an_alias_that_two_crashes_have_left_behind_is_never_taken_for_a_move_by_hand(settings, champion, registry):
+    promote(settings, 2, 2)
+    registry.set_alias("champion", 2)  # A crash came before the epoch was noted,
+    promote(settings, 3, 3)  # and the next one before the alias was set.
+    assert "is version 3 again as in the ledger" in reconcile(ADOPTING, settings)
+    assert [row.version for row in Ledger(settings.state_url).history("late")] == [1, 2, 3]
+
+
+def test_f9_the_very_first_alias_that_a_crash_has_left_behind_is_not_adopted(settings, registry):
+    promote(settings, 1, 1)
+    registry.set_alias("champion", 1)
+    promote(settings, 2, 2)
+    assert "is version 2 again as in the ledger" in reconcile(ADOPTING, settings)
+    assert Ledger(settings.state_url).head("late").version == 2
+
+
+def test_f10_after_a_crash_is_reconciled_a_move_by_hand_is_told_from_it(settings, champion, registry):
+    promote(settings, 2, 2)
+    registry.set_alias("champion", 2)
+    assert (reconcile(ADOPTING, settings), registry.noted_epoch()) == ("", 2)
+    move_by_hand(settings, 1)
+    assert "is adopted" in reconcile(ADOPTING, settings)
+
+
+def test_a_version_that_another_pipeline_has_trained_is_not_adopted(settings, champion, registry):
+    open_client(settings).set_model_version_tag("late", "7", "airloom.pipeline", "early")
+    move_by_hand(settings, 7)
+    told = reconcile(ADOPTING, settings)
+    assert "not adopted because Version 7 of late was not trained by this pipeline" in told
+    assert registry.alias() == 1
+
+
+def test_f26_while_the_champions_version_is_gone_the_alias_points_at_nothing(settings, champion, registry):
+    registered.delete(settings, 1)
+    move_by_hand(settings, 7)
+    assert "cannot be version 1 again as in the ledger: late has no version 1" in reconcile(REPAIRING, settings)
+    assert registry.alias() is None

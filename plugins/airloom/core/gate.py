@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from airloom.core.rules import Gate
-from airloom.core.verdict import Case, Check, Comparison, Effect, Head, Outcome, SliceEffect, Verdict
+from airloom.core.verdict import Case, Check, Comparison, Effect, Head, Judged, Outcome, SliceEffect, Verdict
 
 #: MLflow stores an infinite metric as the largest double, so nothing near it counts as finite.
 _LARGEST_METRIC = 1e300
@@ -112,11 +112,13 @@ def _bound(kind: str, name: str, value: float | None, bound: float) -> Check:
 
 def _comparable(case: Case, rules: Gate) -> list[Check]:
     """A champion in the ledger that cannot be scored is never taken for no champion."""
+    head = case.head if case.head and case.head.as_of <= case.partition else None
     if case.champion is None:
-        return [_missing_champion(case.head)] if case.head and case.head.as_of <= case.partition else []
+        return [_missing_champion(head)] if head else []
     value = case.champion.metrics.get(rules.metric)
     same = case.champion.rows_digest == case.challenger.rows_digest
     return [
+        *([_other_champion(case.champion, head)] if head and head.version != case.champion.version else []),
         Check(
             rule=f"champion {rules.metric}", passed=is_finite(value), found=_number(value), expected="a finite number"
         ),
@@ -132,6 +134,12 @@ def _comparable(case: Case, rules: Gate) -> list[Check]:
 
 def _missing_champion(head: Head) -> Check:
     return Check(rule="champion", passed=False, found=f"version {head.version} not scored", expected="scored")
+
+
+def _other_champion(compared: Judged, head: Head) -> Check:
+    """The champion has moved since the models were scored."""
+    expected = f"version {head.version}, which is champion now"
+    return Check(rule="champion", passed=False, found=f"version {compared.version} scored", expected=expected)
 
 
 def _effect(comparison: Comparison, rules: Gate) -> Check:

@@ -100,7 +100,7 @@ class ApproveOperator(ApprovalOperator):
         """Make sure that people will see this verdict.
 
         Airflow keeps one question per task of a run and shows the first one for ever, also after the run was cleared
-        and something else is asked (apache/airflow#73235).
+        and something else is asked.
         """
         from airflow.sdk.api.datamodels._generated import HITLUser
         from airflow.sdk.execution_time.comms import CreateHITLDetailPayload, HITLDetailRequestResult

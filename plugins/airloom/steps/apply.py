@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from airloom.core.errors import ChampionMoved
+from airloom.core.errors import ChampionMoved, GateError
 from airloom.core.failpoints import failpoint
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Answered, Applied, Chosen, Dataset
@@ -42,10 +42,14 @@ def apply(
         The champion afterwards.
 
     Raises:
-        GateError: The verdict is unknown, or its version has been deleted.
+        GateError: The verdict is unknown or about another pipeline, or its version has been deleted.
     """
     ledger = Ledger(settings.state_url)
     verdict = ledger.verdict(verdict_id)
+    if verdict.pipeline != pipeline.name:
+        raise GateError(
+            f"Verdict {verdict.id} is about another pipeline.", found=verdict.pipeline, expected=pipeline.name
+        )
     drift = reconcile(pipeline, settings)
     moved, why = False, str(verdict.outcome)
     if verdict.accepted and not any(row.verdict == verdict.id for row in ledger.history(pipeline.name)):

@@ -26,7 +26,8 @@ def reconcile(pipeline: Pipeline, settings: Settings) -> str:
 
     An alias that a crash has left behind follows the ledger. One that somebody has moved by hand is set back, or, where
     the pipeline adopts such moves, becomes a row of the ledger once the version has proved that it can serve. An alias
-    without any champion in the ledger is removed: nobody has judged what it points at.
+    without any champion in the ledger, or whose champion's version was deleted, is removed: nobody has judged what it
+    points at.
 
     Args:
         pipeline: The declaration.
@@ -39,9 +40,7 @@ def reconcile(pipeline: Pipeline, settings: Settings) -> str:
     registry = ModelRegistry(settings, pipeline.name)
     found, wanted = registry.alias(), head.version if head else None
     if found == wanted:
-        # A crash came between alias and epoch: left so, the next crash would look like a move by hand.
-        if head is not None and registry.noted_epoch() != head.epoch:
-            point_alias(pipeline, settings)
+        _remember(registry, head)
         return ""
     was = f"the alias champion was {_version(found)}"
     if found is not None and head is not None and _moved_by_hand(pipeline, found, settings):
@@ -52,12 +51,15 @@ def reconcile(pipeline: Pipeline, settings: Settings) -> str:
     try:
         point_alias(pipeline, settings)
     except GateError as error:
-        return _told(pipeline, f"{was} and cannot be {_version(wanted)} again as in the ledger: {error.what}")
+        now = "" if found is None else ", is nothing now"
+        return _told(pipeline, f"{was}{now} and cannot be {_version(wanted)} again as in the ledger: {error.what}")
     return _told(pipeline, f"{was}, and is {_version(wanted)} again as in the ledger")
 
 
 def point_alias(pipeline: Pipeline, settings: Settings) -> None:
     """Let the alias follow the ledger's newest champion, whoever has promoted it meanwhile.
+
+    While the champion's version is gone it points at nothing: an older champion, or anything else, is not the champion.
 
     Raises:
         GateError: The champion's version has been deleted from the registry.
@@ -67,9 +69,14 @@ def point_alias(pipeline: Pipeline, settings: Settings) -> None:
         head = Ledger(settings.state_url).head(pipeline.name)
         if head is None:
             registry.remove_alias("champion")
-        else:
+            return
+        try:
             registry.set_alias("champion", head.version)
-            registry.note_epoch(head.epoch)
+        except GateError:
+            if registry.alias() is not None:
+                registry.remove_alias("champion")
+            raise
+        registry.note_epoch(head.epoch)
 
 
 def current_partition(pipeline: Pipeline, settings: Settings) -> date:
@@ -85,11 +92,16 @@ def current_partition(pipeline: Pipeline, settings: Settings) -> date:
     return max(published)
 
 
+def _remember(registry: ModelRegistry, head: Head | None) -> None:
+    """Note the epoch of an alias that is right: a crash may have come after it was set and before that was noted."""
+    if head is not None and registry.noted_epoch() != head.epoch:
+        registry.note_epoch(head.epoch)
+
+
 def _moved_by_hand(pipeline: Pipeline, found: int, settings: Settings) -> bool:
-    """Tell whether an alias is not what we have last set it to: otherwise a crash came before it was set again."""
-    epoch = ModelRegistry(settings, pipeline.name).noted_epoch()
-    history = Ledger(settings.state_url).history(pipeline.name)
-    return epoch is None or found != history[min(epoch, len(history)) - 1].version
+    """Tell whether an alias is nothing that we have set it to since we last noted so: crashes may have come between."""
+    epoch = ModelRegistry(settings, pipeline.name).noted_epoch() or 1
+    return all(row.version != found for row in Ledger(settings.state_url).history(pipeline.name)[epoch - 1 :])
 
 
 def _cannot_adopt(pipeline: Pipeline, version: int, settings: Settings) -> str | None:
@@ -100,6 +112,10 @@ def _cannot_adopt(pipeline: Pipeline, version: int, settings: Settings) -> str |
         return "the pipeline repairs such moves"
     if pin := Pins(settings.state_url).current(pipeline.name):
         return f"the champion is pinned, {pin}"
+    try:
+        ModelRegistry(settings, pipeline.name).version_info(version)
+    except GateError as error:
+        return error.what
     return prove_version(pipeline, version, settings).problem
 
 

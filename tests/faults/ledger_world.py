@@ -1,0 +1,170 @@
+"""Two pipelines in one real state database, with what the state machine does to them."""
+
+import dataclasses
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+
+import registered
+from ledger_model import Row
+from sqlalchemy import Engine, event
+from synthetic_nights import NIGHT, pipeline_with
+
+from airloom.core.gate import decide as judge
+from airloom.core.pipeline import Pipeline
+from airloom.core.rules import Promotion
+from airloom.core.settings import Settings
+from airloom.core.verdict import Case, Comparison, Effect, Judged, Proof, SliceEffect, Verdict
+from airloom.stores.ledger import Champion, Ledger
+from airloom.stores.models import ModelRegistry
+from airloom.stores.pins import Pins
+from airloom.stores.tracking import experiment_id, open_client
+
+NAMES = ("late", "early")
+#: Each begins with these versions; the last one was trained by the other pipeline.
+VERSIONS, FOREIGN = 4, 4
+
+_PIPELINE = pipeline_with()
+#: The alias, the epoch that was noted with it, pins and notes.
+_QUERIES = (
+    "SELECT version FROM registered_model_aliases WHERE alias = 'champion' AND name = ?",
+    "SELECT value FROM registered_model_tags WHERE key = 'airloom.champion_epoch' AND name = ?",
+    "SELECT pinned FROM airloom_pins WHERE pipeline = ? ORDER BY number",
+    "SELECT kind, subject FROM airloom_notes WHERE pipeline = ?",
+)
+
+
+class Killed(BaseException):
+    """The process is dead; nothing may catch it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluated:
+    """A challenger that was compared with the champion of its day, and what is planted in it."""
+
+    pipeline: str
+    version: int
+    day: date
+    champion: Row | None
+    planted: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Template:
+    """A state database that is copied for every life of the machine, and the tags of the one model that is trained."""
+
+    settings: Settings
+    tags: dict[str, str]
+
+
+def make(folder: Path) -> Template:
+    """Train one model and register it often enough for both pipelines."""
+    settings = registered.make(folder, versions=1)
+    tags = dict(open_client(settings).get_model_version(registered.PIPELINE, "1").tags)
+    for name in NAMES:
+        while _newest(settings, name) < VERSIONS - 1:
+            register(settings, name, tags)
+        register(settings, name, tags, trained_by="another")
+    return Template(settings, tags)
+
+
+def register(settings: Settings, name: str, tags: dict[str, str], trained_by: str | None = None) -> int:
+    """Register one more version, of a new run with the model that is there: saving a model takes most of the time."""
+    tags = {**tags, "airloom.pipeline": trained_by or name}
+    run = open_client(settings).create_run(experiment_id(settings, name), tags=tags)
+    return ModelRegistry(settings, name).register(run.info.run_id, {})
+
+
+def declared(name: str, *, adopts: bool = False, asks: bool = False) -> Pipeline:
+    promotion = Promotion(alias_drift="adopt" if adopts else "repair", approval="required" if asks else "none")
+    return _PIPELINE.model_copy(update={"name": name, "promotion": promotion})
+
+
+def judged(settings: Settings, evaluated: Evaluated) -> Verdict:
+    """Lay an evaluation before the gate and record the verdict, as the step decide does."""
+    ledger, pin = Ledger(settings.state_url), Pins(settings.state_url).current(evaluated.pipeline)
+    planted, champion = evaluated.planted, evaluated.champion
+    compared = champion is not None and planted != "incomparable"
+    case = Case(
+        pipeline=evaluated.pipeline,
+        partition=evaluated.day,
+        challenger=_scored(evaluated.version, evaluated.day, 0.5 if planted == "weak" else 0.8),
+        champion=champion and _scored(champion.version, champion.day, 0.7 if compared else None),
+        head=ledger.head(evaluated.pipeline),
+        comparison=_comparison(planted) if compared else None,
+        proof=Proof(version=evaluated.version, rows=500, problem="no such class" if planted == "broken" else None),
+        training_digest="t",
+        pipeline_digest="d",
+        pinned=str(pin) if pin else None,
+    )
+    verdict = judge(case, _PIPELINE.gate)
+    ledger.record(verdict)
+    return verdict
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """Reads what there is besides the ledger straight from the tables: MLflow's client takes many times as long."""
+
+    settings: Settings
+
+    @cached_property
+    def database(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.settings.state_url.removeprefix("sqlite:///"))
+
+    def durable(self, name: str, history: Sequence[Champion]) -> tuple[object, ...]:
+        """Return what the stores know, in the words of the model."""
+        alias, noted, pins, notes = (self.database.execute(each, [name]).fetchall() for each in _QUERIES)
+        rows = tuple(row_of(each) for each in history)
+        pinned = tuple(bool(each[0]) for each in pins)
+        return rows, alias[0][0] if alias else None, int(noted[0][0]) if noted else 0, pinned, frozenset(notes)
+
+
+def row_of(champion: Champion) -> Row:
+    return Row(champion.version, champion.effective_from, champion.verdict, champion.actor, champion.reason)
+
+
+@contextmanager
+def killed_before_commit(number: int | None) -> Iterator[None]:
+    """Let the process die before a commit to the state database, and so between any two durable effects.
+
+    Args:
+        number: Before which one, from 0; None when it lives on.
+    """
+    passed = 0
+
+    def die(_connection) -> None:
+        nonlocal passed
+        passed += 1
+        if number is not None and passed > number:
+            raise Killed
+
+    event.listen(Engine, "commit", die)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "commit", die)
+
+
+def _newest(settings: Settings, name: str) -> int:
+    found = open_client(settings).search_model_versions(f"name = '{name}'")
+    return max((int(each.version) for each in found), default=0)
+
+
+def _scored(version: int, day: date, auc: float | None) -> Judged:
+    return Judged(version=version, as_of=day, rows=500, rows_digest="r", metrics={"roc_auc": auc})
+
+
+def _comparison(planted: str) -> Comparison:
+    real = Effect(metric="roc_auc", challenger=0.8, champion=0.7, gain=0.1, lower=0.05, upper=0.2, samples=100)
+    worse = real.model_copy(update={"challenger": 0.5, "gain": -0.2, "lower": -0.3, "upper": -0.1})
+    effect = real.model_copy(update={"lower": -0.05}) if planted == "tie" else real
+    value = worse if planted == "worse slice" else real
+    return Comparison(effect=effect, slices=(SliceEffect(column="origin", value="JFK", rows=250, effect=value),))
+
+
+def day_of(number: int) -> date:
+    return date.fromordinal(NIGHT.toordinal() + number)
