@@ -59,3 +59,12 @@ class TriggerForm:
         """Start the run; its page says how it goes on."""
         self.button.click()
         self.page.wait_for_url("**/runs/manual__*")
+
+
+def answer(page, day, option):
+    """Answer the question of a day among the *Required Actions*."""
+    page.goto("/required_actions")
+    page.get_by_role("link").filter(has_text=f"from {day} on").click()
+    expect(page.get_by_role("cell", name="floor roc_auc")).to_be_visible()
+    page.get_by_role("button", name=option, exact=True).click()
+    expect(page.get_by_text("Response received")).to_be_visible()

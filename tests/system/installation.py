@@ -14,6 +14,7 @@ from datetime import date
 from pathlib import Path
 
 import psutil
+import yaml
 from terminal import interruptible
 
 from airloom.core.settings import Settings
@@ -58,6 +59,13 @@ def extract(partition):
             "impossible times": lambda: flights.assign(scheduled_at=flights["scheduled_at"].iloc[0].replace(year=2031)),
         }[change.read_text()]()
     return tables
+
+
+def tell(alert):
+    from pathlib import Path
+
+    with Path(__file__).with_name("alerts.txt").open("a") as told:
+        print(alert.pipeline, alert.partition, alert.message, file=told)
 """
 
 
@@ -134,6 +142,16 @@ class Installation:
                 start_new_session=True,
             )
 
+    @contextlib.contextmanager
+    def backfilling(self, *options):
+        """Do something while a backfill is under way, and wait for its end."""
+        command = self.start("backfill", PIPELINE, *options)
+        try:
+            yield
+            assert command.wait(timeout=240) == 0
+        finally:
+            command.kill()
+
     def processes(self):
         """Every living process of this installation."""
         return [process for process in psutil.process_iter() if self.owns(process)]
@@ -159,11 +177,34 @@ class Installation:
     def correct(self, day):
         (self.settings.include / PIPELINE / f"{day}.change").unlink()
 
+    @contextlib.contextmanager
+    def declared(self, **changes):
+        """Declare sections of the pipeline otherwise for a while: `train={"seed": 8}` changes one key of `train`."""
+        file = self.settings.include / PIPELINE / "pipeline.yaml"
+        before = file.read_text()
+        declaration = yaml.safe_load(before)
+        for section, change in changes.items():
+            declaration[section] = {**declaration[section], **change} if isinstance(change, dict) else change
+        try:
+            self._declare(yaml.safe_dump(declaration, sort_keys=False))
+            yield
+        finally:
+            self._declare(before)
+
+    def _declare(self, text):
+        (self.settings.include / PIPELINE / "pipeline.yaml").write_text(text)
+        assert self.airflow("dags", "reserialize").returncode == 0
+
     def lake(self):
         """Everything that is published, by table and day."""
         lake = Lake(self.settings.lake / PIPELINE)
         tables = [".".join(log.parent.relative_to(lake.root).parts) for log in lake.root.rglob("_delta_log")]
         return {table: lake.partitions(table) for table in sorted(tables)}
+
+    def predicted_by(self, day):
+        """The versions that have predicted a day."""
+        rows = Lake(self.settings.lake / PIPELINE).read("predictions", [date.fromisoformat(day)], ["model_version"])
+        return set(rows["model_version"])
 
     def online(self):
         """Every row of the online store."""

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
-from browser import CHROMIUM, TriggerForm, expect, signed_in
+from approval import Approval
+from browser import CHROMIUM, TriggerForm, answer, expect, signed_in
 from installation import LAST, PIPELINE, day, wait_until
 from installed import require
 
@@ -80,6 +81,18 @@ def test_correcting_a_day_recomputes_exactly_what_used_it(installation):
     assert changed["predictions"] == [4, 5]
 
 
+#: A candidate whose leaves would need more rows than there are: it learns the share of late flights and no more.
+NO_SKILL = {
+    "fit": f"include.{PIPELINE}.models:boosting",
+    "params": {
+        "max_iter": 5,
+        "learning_rate": 0.1,
+        "max_leaf_nodes": 15,
+        "min_samples_leaf": 1_000_000,
+        "l2_regularization": 5.0,
+        "max_features": 0.3,
+    },
+}
 BAD, GOOD = "2013-01-07", "2013-01-08"
 CORRUPTED = {
     "2013-01-07": ("no keys", "validate", "flights of 2013-01-07 is blocked"),
@@ -128,10 +141,12 @@ def test_the_corrected_day_repairs_what_was_degraded(installation):
 def test_a_person_promotes_a_version_and_rolls_it_back(installation):
     champion = installation.champions()[-1][1]
     other = next(version for version in (1, 2, 3) if version != champion)
-    installation.airloom("promote", PIPELINE, str(other), "--reason", "a trial")
+    installation.airloom("promote", PIPELINE, str(other), "--reason", "a trial", "--rescore")
     assert installation.champions()[-1] == (day(8), other)
+    assert installation.predicted_by("2013-01-08") == {other}
     installation.airloom("rollback", PIPELINE, "--reason", "the trial is over")
     assert installation.champions()[-1] == (day(8), champion)
+    assert installation.predicted_by("2013-01-08") == {other}
     told = json.loads(installation.airloom("ledger", PIPELINE, "--json").stdout)["champions"][-1]
     assert (told["actor"], told["reason"]) == ("admin", "rollback: the trial is over")
     installation.airloom("pin", PIPELINE, "--reason", "holidays")
@@ -175,6 +190,64 @@ def test_airflows_form_lets_nobody_move_a_champion_without_a_reason(installation
         form.button.click()
         expect(page.get_by_text("Invalid input for param reason")).to_be_visible()
     assert installation.champions() == champions
+
+
+def test_training_that_is_rejected_night_after_night_pauses_and_tells_it_once(installation):
+    champions = installation.champions()
+    hopeless = {"candidates": {"boosting": NO_SKILL}, "circuit": {"failures": 2, "drift": 100}}
+    with installation.declared(
+        train=hopeless, gate={"floors": {"roc_auc": 0.9}}, alert=f"include.{PIPELINE}.source:tell"
+    ):
+        installation.backfill(
+            "--stage", "train", "--reprocess", "completed", "--max-active-runs", "1", first="2013-01-04"
+        )
+        told = json.loads(installation.airloom("status", "--json").stdout)[0]["paused"]
+    assert "2 nights in a row without a usable challenger, from 2013-01-04 to 2013-01-05" in told
+    assert [installation.tasks("train", f"2013-01-0{night}")["fit"] for night in (4, 5, 6)] == [
+        "success",
+        "success",
+        "skipped",
+    ]
+    assert "2 nights in a row without a usable challenger" in installation.log("train", "assemble", LAST)
+    assert len((installation.settings.include / PIPELINE / "alerts.txt").read_text().splitlines()) == 1
+    assert installation.champions() == champions
+
+
+def test_a_person_declines_a_better_model_by_rest_and_approves_it_in_airflows_ui(installation):
+    require(CHROMIUM is not None, "Chromium is not installed")
+    asked = "2013-01-09"
+    installation.correct(asked)
+    installation.backfill(
+        "--stage", "ingest", "--stage", "features", "--reprocess", "completed", first=asked, last=asked
+    )
+    required = {"approval": "required"}
+    with installation.declared(train={"candidates": {"boosting": NO_SKILL}}, promotion=required):
+        installation.backfill("--stage", "train", "--reprocess", "completed", first=asked, last=asked)
+        tasks = installation.tasks("train", asked)
+        assert (tasks["approve"], tasks["apply"]) == ("skipped", "success")
+    unskilled = json.loads(installation.airloom("verdict", PIPELINE, asked, "--json").stdout)["challenger"]["version"]
+    installation.airloom("promote", PIPELINE, str(unskilled), "--reason", "the night needs somebody to beat")
+    champion = installation.champions()[-1]
+    assert champion == (day(9), unskilled)
+    approval = Approval(installation, asked)
+    again = ("--stage", "train", "--reprocess", "completed", "--from", asked, "--to", asked)
+    with installation.declared(promotion=required):
+        with installation.backfilling(*again):
+            approval.wait_for("awaiting_input")
+            approval.answer("Reject")
+        assert installation.champions()[-1] == champion
+        notes = json.loads(installation.airloom("ledger", PIPELINE, "--json").stdout)["notes"]
+        assert notes[-1]["kind"] == "declined"
+        assert notes[-1]["reason"] == "declined by admin"
+        approval.clear()
+        approval.wait_for("awaiting_input")
+        with signed_in(installation.airflow_url, *installation.login()) as page:
+            answer(page, asked, "Approve")
+        approval.wait_for("success", task="apply")
+    told = json.loads(installation.airloom("ledger", PIPELINE, "--json").stdout)["champions"][-1]
+    assert (told["effective_from"], told["actor"]) == (asked, "admin")
+    assert told["reason"].startswith("approve: better")
+    assert told["version"] != unskilled
 
 
 @pytest.mark.parametrize(("stage", "task"), [("ingest", "extract"), ("train", "await_inputs")])
