@@ -15,8 +15,10 @@ from airloom.cli.demo import demo
 from airloom.cli.diff import diff
 from airloom.cli.down import down
 from airloom.cli.env import env
+from airloom.cli.impact import impact
 from airloom.cli.ledger import ledger
 from airloom.cli.status import status
+from airloom.cli.trace import trace
 from airloom.cli.up import up
 from airloom.cli.verdict import verdict
 from airloom.core.errors import AirloomError
@@ -28,7 +30,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (up, down, demo, env, backfill, status, ledger, verdict, diff, rollback, promote, pin, unpin, apply):
+COMMANDS = (
+    *(up, down, demo, env, backfill, status),
+    *(ledger, verdict, diff, trace, impact),
+    *(rollback, promote, pin, unpin, apply),
+)
+for command in COMMANDS:
     app.command()(command)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from airloom.core.verdict import Proof
 
@@ -18,7 +18,11 @@ class Dataset(BaseModel):
         partition: The day, where the dataset has partitions.
         version: Its content's digest, the model's version, or None where there is none.
         rows: How many rows, where rows are counted.
-        columns: Column names and types.
+        columns: Column names and types; of an input, those that were read, where that is known.
+        commit: A commit of the lake at which the table holds this version.
+        unchanged: Whether an output was there before, just like this.
+        made_of: Which of the step's inputs this output alone was computed from, where it was not all of them. It is for
+            lineage, in the process that ran the step, and stays there.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -28,6 +32,9 @@ class Dataset(BaseModel):
     version: str | None = None
     rows: int | None = None
     columns: dict[str, str] = {}
+    commit: int | None = None
+    unchanged: bool = False
+    made_of: tuple[Dataset, ...] = Field(default=(), exclude=True)
 
 
 class Record(BaseModel):
@@ -38,7 +45,7 @@ class Record(BaseModel):
         partition: The day.
         headline: What happened, in numbers: the line that a person reads first.
         inputs: What was read.
-        outputs: What was written.
+        outputs: What was written, the partition's own last.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -12,17 +12,18 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, T
 from airloom.core.declaration import find_pipeline
 from airloom.core.errors import AirloomError, GateError, NotDue
 from airloom.core.partitions import parse_partition
-from airloom.core.records import Answered, Decided
+from airloom.core.records import Answered, Dataset, Decided
 from airloom.core.report import question
 from airloom.core.settings import Settings
 from airloom.core.verdict import Verdict
+from airloom.operators.lineage import LineageOperator
 from airloom.operators.step import LOGICAL_DAY
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class ApproveOperator(ApprovalOperator):
+class ApproveOperator(ApprovalOperator, LineageOperator):
     """Show a verdict that would move the champion to a person, and wait for *Approve* or *Reject*.
 
     The task waits without a worker. A verdict that moves nobody, or has done so before, needs no answer: the task is
@@ -76,10 +77,12 @@ class ApproveOperator(ApprovalOperator):
         who = str(user["name"] or user["id"]) if user else "nobody"
         approved = bool(user) and said["chosen_options"] == [self.APPROVE]
         words = f"{'approved' if approved else 'declined'} by {who}" if user else "nobody has answered in time"
-        answer = Answered(
+        partition = parse_partition(self.partition)
+        answer = self.record = Answered(
             pipeline=self.pipeline,
-            partition=parse_partition(self.partition),
+            partition=partition,
             headline=words,
+            inputs=(Dataset(name="verdict", partition=partition, version=asked),),
             verdict=asked,
             approved=approved,
             actor=who,

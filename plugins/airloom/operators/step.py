@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, BaseOperatorLink
+from airflow.sdk import BaseOperatorLink
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airloom.core.declaration import find_pipeline
@@ -16,17 +16,16 @@ from airloom.core.partitions import parse_partition
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Record
 from airloom.core.settings import Settings
-from airloom.lineage.facets import lineage_of
+from airloom.operators.lineage import LineageOperator
 
 if TYPE_CHECKING:
-    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
 
 #: The run's day; empty for a run without a logical date, which the operator then refuses in words.
 LOGICAL_DAY = "{{ dag_run.logical_date.strftime('%Y-%m-%d') if dag_run.logical_date else '' }}"
 
 
-class StepOperator(BaseOperator):
+class StepOperator(LineageOperator):
     """Run one step of a pipeline for one partition.
 
     Args:
@@ -37,9 +36,6 @@ class StepOperator(BaseOperator):
     template_fields: Sequence[str] = ("pipeline", "partition")
     operator_extra_links: Sequence[BaseOperatorLink] = ()
     ui_color = "#eef3f6"
-
-    #: What the last execution did; lineage and links read it in the process that ran the task.
-    record: Record | None = None
 
     def __init__(self, *, pipeline: str, partition: str = LOGICAL_DAY, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -74,18 +70,7 @@ class StepOperator(BaseOperator):
         for outlet in self.outlets:
             context["outlet_events"][outlet].extra = {
                 "partition": record.partition.isoformat(),
+                # The partition's own come last; other days may have been healed beside it.
                 "versions": {output.name: output.version for output in record.outputs},
                 "headline": record.headline,
             }
-
-    def get_openlineage_facets_on_start(self) -> OperatorLineage[Any, Any]:
-        """Return what is known before the step has run: nothing yet."""
-        return lineage_of(None)
-
-    def get_openlineage_facets_on_complete(self, _task_instance: Any) -> OperatorLineage[Any, Any]:
-        """Return the datasets that the step read and wrote."""
-        return lineage_of(self.record)
-
-    def get_openlineage_facets_on_failure(self, _task_instance: Any) -> OperatorLineage[Any, Any]:
-        """Return the datasets of a step whose task failed afterwards; a step that failed wrote nothing."""
-        return lineage_of(self.record)

@@ -58,7 +58,10 @@ def apply(
         )
         moved, why = hindrance is None, f"{why}, {hindrance}" if hindrance else why
     failpoint("apply.after_ledger")
-    inputs = (Dataset(name="verdict", partition=partition, version=verdict.id),)
+    inputs = (
+        Dataset(name="verdict", partition=partition, version=verdict.id),
+        Dataset(name="model", version=str(verdict.challenger.version)),
+    )
     return _applied(pipeline, partition, settings, moved, why, drift, inputs)
 
 
@@ -169,8 +172,13 @@ def _applied(
         epoch=head.epoch if head else 0,
         moved=moved,
         inputs=inputs,
-        outputs=(Dataset(name="champion", partition=partition, version=str(version)),) if moved else (),
+        outputs=(champion_dataset(head.epoch, head.as_of),) if moved and head else (),
     )
+
+
+def champion_dataset(epoch: int, effective_from: date) -> Dataset:
+    """Name a row of the ledger."""
+    return Dataset(name="champion", partition=effective_from, version=str(epoch))
 
 
 def _headline(moved: bool, version: int | None, why: str) -> str:

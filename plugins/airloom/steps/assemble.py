@@ -66,11 +66,19 @@ def assemble(pipeline: Pipeline, partition: date, settings: Settings) -> Trainin
         dropped=dropped,
         lake=commits,
         inputs=tuple(
-            Dataset(name=table, partition=version.partition, version=version.version)
+            Dataset(name=table, partition=version.partition, version=version.version, commit=commits.get(table))
             for table, published in versions.items()
             for version in published
         ),
-        outputs=(Dataset(name="training", partition=partition, version=digest, rows=len(examples)),),
+        outputs=(
+            Dataset(
+                name="training",
+                partition=partition,
+                version=digest,
+                rows=len(examples),
+                columns={str(name): str(kind) for name, kind in examples.dtypes.items()},
+            ),
+        ),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -127,7 +127,8 @@ def _publish(lake: Lake, used: ViewInputs, rows: pa.Table) -> _Written:
     read = {each.partition.isoformat(): each.version for each in used.found}
     published = PartitionVersion(used.partition, version, used.fingerprint, used.degraded)
     new = lake.replace(table, published, rows, {"reads": read})
-    return _Written(_dataset(table, published, rows.num_rows, rows.schema), new)
+    described = _dataset(lake, used, published, rows.num_rows, rows.schema)
+    return _Written(described.model_copy(update={"unchanged": not new}), new)
 
 
 def _computed(
@@ -138,9 +139,10 @@ def _computed(
     outputs = [
         written[each.view, partition].dataset
         if (each.view, partition) in written
-        else _present(lake, inputs.features[each.view][partition], f"features.{each.view}")
+        else _present(lake, each, inputs.features[each.view][partition])
         for each in used
     ]
+    others = [each.dataset for (_, day), each in sorted(written.items()) if day != partition]
     rows = {each.view: output.rows or 0 for each, output in zip(used, outputs, strict=True)}
     changed = sum(each.new for each in written.values())
     healed = tuple(sorted({day for _, day in written if day != partition}))
@@ -153,29 +155,40 @@ def _computed(
         changed=changed,
         healed=healed,
         degraded=degraded,
-        inputs=tuple(_raw_datasets(inputs, used)),
-        outputs=tuple(outputs),
+        inputs=_read_by(*others, *outputs),
+        outputs=(*others, *outputs),
     )
 
 
-def _present(lake: Lake, published: PartitionVersion, table: str) -> Dataset:
+def _present(lake: Lake, used: ViewInputs, published: PartitionVersion) -> Dataset:
     """Describe a partition that was current already."""
+    table = f"features.{used.view}"
     dataset = lake.dataset(table, [published.partition])
     if dataset is None:
         raise DataError(f"The lake has no table {table}.", where=str(lake.path(table)))
-    return _dataset(table, published, dataset.count_rows(), dataset.schema)
+    described = _dataset(lake, used, published, dataset.count_rows(), dataset.schema)
+    return described.model_copy(update={"unchanged": True})
 
 
-def _dataset(table: str, published: PartitionVersion, rows: int, schema: pa.Schema) -> Dataset:
-    columns = {field.name: str(field.type) for field in schema if field.name not in PARTITION_COLUMNS}
-    return Dataset(name=table, partition=published.partition, version=published.version, rows=rows, columns=columns)
+def _dataset(lake: Lake, used: ViewInputs, published: PartitionVersion, rows: int, schema: pa.Schema) -> Dataset:
+    table = f"features.{used.view}"
+    return Dataset(
+        name=table,
+        partition=published.partition,
+        version=published.version,
+        rows=rows,
+        columns={field.name: str(field.type) for field in schema if field.name not in PARTITION_COLUMNS},
+        commit=lake.commit(table),
+        made_of=tuple(
+            Dataset(name=f"raw.{used.reads}", partition=each.partition, version=each.version) for each in used.found
+        ),
+    )
 
 
-def _raw_datasets(inputs: FeatureInputs, used: Iterable[ViewInputs]) -> Iterable[Dataset]:
-    views = inputs.pipeline.features.views
-    found = {(views[each.view].reads, version) for each in used for version in each.found}
-    for table, version in sorted(found, key=lambda each: (each[0], each[1].partition)):
-        yield Dataset(name=f"raw.{table}", partition=version.partition, version=version.version)
+def _read_by(*outputs: Dataset) -> tuple[Dataset, ...]:
+    """Name every raw partition that anything was computed from."""
+    read = {(each.name, each.partition, each.version): each for output in outputs for each in output.made_of}
+    return tuple(read[key] for key in sorted(read))
 
 
 def _headline(

@@ -95,9 +95,17 @@ def evaluate(
         degraded=training.degraded,
         results=_write_results(training, results, f"v{version}-against-v{champion_version or 0}", settings),
         champion_problem=champion.problem,
-        inputs=(*training.outputs, *(output for each in fitted for output in each.outputs)),
-        outputs=(Dataset(name="model", partition=partition, version=str(version)),),
+        inputs=_read(training, fitted, champion_version),
+        # Whatever else was judged beside it: the version was made of one run alone.
+        outputs=(Dataset(name="model", version=str(version), columns={"score": "double"}, made_of=challenger.outputs),),
     )
+
+
+def _read(training: TrainingSet, fitted: Sequence[Fitted], champion: int | None) -> tuple[Dataset, ...]:
+    """Name what was judged, and on what."""
+    runs = (output for each in fitted for output in each.outputs)
+    compared = () if champion is None else (Dataset(name="model", version=str(champion)),)
+    return (*training.outputs, *runs, *compared)
 
 
 def score_metrics(kind: Kind, label: np.ndarray, outputs: np.ndarray | None) -> Metrics:

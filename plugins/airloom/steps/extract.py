@@ -53,6 +53,7 @@ def extract(pipeline: Pipeline, partition: date, settings: Settings) -> Staged:
         pipeline=pipeline.name,
         partition=partition,
         headline=_headline(pipeline, tables),
+        inputs=(Dataset(name="source", partition=partition),),
         outputs=outputs,
         tables={name: rows.num_rows for name, rows in tables.items()},
         digest=fingerprint({each.name: each.version for each in outputs}),

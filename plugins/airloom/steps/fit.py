@@ -100,5 +100,7 @@ def _record(key: RunKey, run_id: str, seconds: float, training: TrainingSet, wha
         run_id=run_id,
         seconds=seconds,
         inputs=training.outputs,
-        outputs=(Dataset(name=f"model.{key.candidate}", partition=key.partition, version=run_id),),
+        outputs=(
+            Dataset(name=f"run.{key.candidate}", partition=key.partition, version=run_id, columns={"score": "double"}),
+        ),
     )

@@ -19,6 +19,7 @@ class ViewInputs:
 
     Args:
         view: Name of the view.
+        reads: The raw table that it reads.
         partition: The day.
         days: The days of its window, oldest first.
         found: Those that are published.
@@ -26,6 +27,7 @@ class ViewInputs:
     """
 
     view: str
+    reads: str
     partition: date
     days: tuple[date, ...]
     found: tuple[PartitionVersion, ...]
@@ -79,7 +81,7 @@ class FeatureInputs:
         """Return what a view's partition is computed from when just these days of its table are there."""
         days = window(partition, self._view(name).window.days, self.pipeline.schedule.start)
         found = tuple(published[day] for day in days if day in published)
-        return ViewInputs(name, partition, tuple(days), found, self.sql[name])
+        return ViewInputs(name, self._view(name).reads, partition, tuple(days), found, self.sql[name])
 
     def computable(self, partition: date) -> list[ViewInputs]:
         """Return what the views' partitions are to be computed from, without views that have nothing."""

@@ -55,7 +55,7 @@ def materialize(pipeline: Pipeline, partition: date, settings: Settings, days: S
         headline=_headline(rows, len(moments)),
         rows=rows,
         inputs=tuple(published.values()),
-        outputs=tuple(Dataset(name=f"online.{name}", rows=rows[name]) for name in published),
+        outputs=tuple(_online(name, dataset) for name, dataset in published.items()),
     )
 
 
@@ -69,6 +69,11 @@ def _published(lake: Lake, view: str, partition: date) -> Dataset | None:
     dataset = lake.dataset(table, [partition])
     versions = dataset.to_table(columns=["version"]).column("version").to_pylist() if dataset is not None else []
     return Dataset(name=table, partition=partition, version=versions[0], rows=len(versions)) if versions else None
+
+
+def _online(name: str, published: Dataset) -> Dataset:
+    """Describe what was brought online: the same content, where no newer day's is online already."""
+    return published.model_copy(update={"name": f"online.{name}", "made_of": (published,)})
 
 
 def _headline(rows: dict[str, int], days: int) -> str:

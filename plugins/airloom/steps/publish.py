@@ -13,7 +13,7 @@ from airloom.core.records import Dataset, Published, Validation
 from airloom.core.settings import Settings
 from airloom.core.wording import counted
 from airloom.steps.extract import staged_dataset
-from airloom.steps.validate import suite_of
+from airloom.steps.validate import suite_of, validation_dataset
 from airloom.stores.lake import PARTITION_COLUMNS, Lake, PartitionVersion, content_version
 from airloom.stores.quarantine import Quarantine
 from airloom.stores.staging import Staging
@@ -32,6 +32,11 @@ class _Audited:
     rows: pa.Table
     result: str
     audit: dict[str, Any]
+
+    @property
+    def validation(self) -> Dataset:
+        """The audit's result."""
+        return validation_dataset(self.table, self.staged.partition, self.result)
 
     @property
     def held_back(self) -> pa.Table:
@@ -83,7 +88,7 @@ def publish(pipeline: Pipeline, partition: date, settings: Settings, validations
         pipeline=pipeline.name,
         partition=partition,
         headline=_headline(pipeline, outputs, held_back),
-        inputs=tuple(each.staged for each in audited),
+        inputs=tuple(read for each in audited for read in (each.staged, each.validation)),
         outputs=tuple(outputs),
         changed=changed,
         quarantined_rows=held_back,
@@ -198,5 +203,12 @@ def _replace(
     changed = lake.replace(f"raw.{table}", version, rows, facts)
     if not held_back.num_rows:
         quarantine.lift(table, partition)
-    published = {"name": f"raw.{table}", "version": version.version, "rows": rows.num_rows}
+    published = {
+        "name": f"raw.{table}",
+        "version": version.version,
+        "rows": rows.num_rows,
+        "commit": lake.commit(f"raw.{table}"),
+        "unchanged": not changed,
+        "made_of": (audited.staged, audited.validation),
+    }
     return audited.staged.model_copy(update=published), changed

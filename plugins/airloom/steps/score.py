@@ -13,6 +13,7 @@ from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Scored
 from airloom.core.settings import Settings
 from airloom.core.wording import counted
+from airloom.steps.apply import champion_dataset
 from airloom.steps.columns import join_features
 from airloom.steps.predict import AS_OF, CURRENT, predict
 from airloom.steps.skew import compare_online, count_expired
@@ -57,15 +58,23 @@ class _Published:
     def can_score(self, day: date) -> bool:
         return any(version is not None for version in self.models(day).values())
 
-    def inputs(self, day: date) -> tuple[Dataset, ...]:
-        """The rows to score, the features of the day, and the model."""
+    def tables(self, day: date) -> list[Dataset]:
+        """The rows to score and the features of the day."""
         tables = [table for table in self.versions if table != TABLE and day in self.versions[table]]
-        read = (Dataset(name=table, partition=day, version=self.versions[table][day].version) for table in tables)
+        return [Dataset(name=table, partition=day, version=self.versions[table][day].version) for table in tables]
+
+    def inputs(self, day: date) -> tuple[Dataset, ...]:
+        """The rows to score, the features of the day, the model, and the row of the ledger that made it champion."""
         versions = dict.fromkeys(version for version in self.models(day).values() if version is not None)
-        return (*read, *(Dataset(name="model", version=str(version)) for version in versions))
+        champion = self.champion(day)
+        return (
+            *self.tables(day),
+            *(Dataset(name="model", version=str(version)) for version in versions),
+            *((champion_dataset(champion.epoch, champion.effective_from),) if champion else ()),
+        )
 
     def fingerprint(self, day: date) -> str:
-        facts = {f"{each.name} {each.partition}": each.version for each in self.inputs(day) if each.name != "model"}
+        facts = {f"{each.name} {each.partition}": each.version for each in self.tables(day)}
         return fingerprint({**facts, "models": self.models(day), "pipeline": self.pipeline.digest})
 
     def degraded(self, day: date) -> bool:
@@ -101,16 +110,13 @@ def score(pipeline: Pipeline, partition: date, settings: Settings, run_id: str) 
     """
     published = _Published.read(pipeline, settings)
     healed = published.stale(partition)
-    for day in healed:
-        _score_day(published, day, rows_to_score(pipeline, day, settings), settings, run_id)
+    others = [_score_day(published, day, rows_to_score(pipeline, day, settings), settings, run_id) for day in healed]
     try:
         done = _score_partition(published, partition, settings, run_id)
     except NotDue as reason:
         if not healed:
             raise
         done = _Done(headline=str(reason))
-    versions = Lake(settings.lake / pipeline.name).partitions(TABLE)
-    written = [*healed, partition] if done.rows else healed
     return Scored(
         pipeline=pipeline.name,
         partition=partition,
@@ -121,7 +127,7 @@ def score(pipeline: Pipeline, partition: date, settings: Settings, run_id: str) 
         expired=done.expired,
         compared=done.compared,
         inputs=published.inputs(partition),
-        outputs=tuple(Dataset(name=TABLE, partition=day, version=versions[day].version) for day in written),
+        outputs=(*others, *done.predictions),
     )
 
 
@@ -132,6 +138,7 @@ class _Done:
     headline: str
     champion: int | None = None
     rows: int = 0
+    predictions: tuple[Dataset, ...] = ()
     expired: dict[str, int] = field(default_factory=dict)
     compared: int = 0
 
@@ -145,19 +152,21 @@ def _score_partition(published: _Published, partition: date, settings: Settings,
         )
     if published.is_current(partition):
         rows = len(Lake(settings.lake / pipeline.name).read(TABLE, [partition], columns=["model_version"]))
-        return _Done(f"{counted(rows, 'row')} scored before, unchanged", models[AS_OF], rows)
+        version = published.versions[TABLE][partition].version
+        present = Dataset(name=TABLE, partition=partition, version=version, rows=rows, unchanged=True)
+        return _Done(f"{counted(rows, 'row')} scored before, unchanged", models[AS_OF], rows, (present,))
     joined = rows_to_score(pipeline, partition, settings)
     compared = compare_online(pipeline, partition, joined, settings)
     expired = count_expired(pipeline, partition, joined, settings)
-    _score_day(published, partition, joined, settings, run_id)
+    predictions = _score_day(published, partition, joined, settings, run_id)
     old = "".join(f"; {view} expired for {count} of them" for view, count in expired.items())
     versions = " and ".join(f"{version}{_WORDS[prefix]}" for prefix, version in models.items() if version is not None)
     headline = f"{counted(len(joined), 'row')} scored by version {versions}{old}"
-    return _Done(headline, models[AS_OF], len(joined), expired, compared)
+    return _Done(headline, models[AS_OF], len(joined), (predictions,), expired, compared)
 
 
-def _score_day(published: _Published, day: date, joined: pd.DataFrame, settings: Settings, run_id: str) -> None:
-    """Score one day's rows and replace its partition."""
+def _score_day(published: _Published, day: date, joined: pd.DataFrame, settings: Settings, run_id: str) -> Dataset:
+    """Score one day's rows, replace its partition and describe it."""
     import pyarrow as pa
 
     pipeline, models = published.pipeline, published.models(day)
@@ -171,7 +180,26 @@ def _score_day(published: _Published, day: date, joined: pd.DataFrame, settings:
         day, content_version(rows, VOLATILE), published.fingerprint(day), published.degraded(day)
     )
     facts = {f"{prefix}model": number for prefix, number in models.items()}
-    Lake(settings.lake / pipeline.name).replace(TABLE, version, rows, {**facts, "run": run_id})
+    lake = Lake(settings.lake / pipeline.name)
+    new = lake.replace(TABLE, version, rows, {**facts, "run": run_id})
+    return Dataset(
+        name=TABLE,
+        partition=day,
+        version=version.version,
+        rows=rows.num_rows,
+        columns={field.name: str(field.type) for field in rows.schema},
+        commit=lake.commit(TABLE),
+        unchanged=not new,
+        made_of=tuple(_read(each, joined) for each in published.inputs(day)),
+    )
+
+
+def _read(dataset: Dataset, joined: pd.DataFrame) -> Dataset:
+    """Name the columns that were read of a feature view."""
+    prefix = f"{dataset.name.removeprefix('features.')}__"
+    kinds = {str(name): str(kind) for name, kind in joined.dtypes.items()}
+    columns = {name.removeprefix(prefix): kind for name, kind in kinds.items() if name.startswith(prefix)}
+    return dataset.model_copy(update={"columns": columns})
 
 
 def rows_to_score(pipeline: Pipeline, day: date, settings: Settings) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from airloom.core.audit import Finding, Judgement, judge
@@ -11,7 +12,7 @@ from airloom.core.documents import did_you_mean
 from airloom.core.errors import UsageError
 from airloom.core.expectations import Suite, day_parameters, read_suite
 from airloom.core.pipeline import Pipeline, Table
-from airloom.core.records import Validation
+from airloom.core.records import Dataset, Validation
 from airloom.core.settings import Settings
 from airloom.core.wording import counted
 from airloom.steps.check import check, version
@@ -69,6 +70,7 @@ def validate(pipeline: Pipeline, partition: date, table: str, settings: Settings
         partition=partition,
         headline=_headline(table, rows, findings, judgement),
         inputs=(staged,),
+        outputs=(validation_dataset(table, partition, result),),
         table=table,
         outcome=judgement.outcome,
         expectations=len(findings),
@@ -77,6 +79,11 @@ def validate(pipeline: Pipeline, partition: date, table: str, settings: Settings
         failures=judgement.failures,
         result=result,
     )
+
+
+def validation_dataset(table: str, partition: date | None, result: str) -> Dataset:
+    """Name the immutable result of an audit by the digest that its file is called."""
+    return Dataset(name=f"validation.{table}", partition=partition, version=PurePosixPath(result).stem)
 
 
 def suite_of(pipeline: Pipeline, table: str, settings: Settings) -> Suite:

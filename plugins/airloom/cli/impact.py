@@ -1,0 +1,45 @@
+"""`airloom impact`: what was made of a day's data, up to the predictions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from airloom.cli.console import chosen
+from airloom.cli.lineage_tree import print_json, print_tree, read_graph
+from airloom.core.errors import DataError
+from airloom.core.partitions import parse_partition
+from airloom.core.settings import Settings
+from airloom.lineage.naming import dataset_name
+from airloom.lineage.picture import write_picture
+from airloom.lineage.walk import impact as walk
+
+
+def impact(
+    pipeline: Annotated[str, typer.Argument(help="Name of the pipeline.")],
+    dataset: Annotated[str, typer.Argument(help="raw.… or features.…; a model has no day: model.")],
+    partition: Annotated[str, typer.Argument(help="The day, YYYY-MM-DD; of a model, its version.")],
+    html: Annotated[Path | None, typer.Option(help="Write a picture for a browser.")] = None,
+    svg: Annotated[Path | None, typer.Option(help="Write a picture.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Show what every version of a partition went into: features, models, champions and predictions."""
+    settings = Settings.from_environment()
+    [declared] = chosen(settings, pipeline)
+    graph = read_graph(settings)
+    name = dataset_name(declared.name, dataset)
+    if dataset == "model":
+        versions = [each for each in graph.versions(name) if each.version == partition]
+    else:
+        versions = graph.versions(name, parse_partition(partition).isoformat())
+    if not versions:
+        raise DataError(f"No event tells of {dataset} {partition} of {declared.name}.", do="see: airloom trace --help")
+    root = walk(graph, versions)
+    for file in filter(None, (html, svg)):
+        write_picture(graph, root, file)
+    if as_json:
+        print_json(root)
+        return
+    print_tree(graph, root)
