@@ -17,6 +17,9 @@ def input_datasets(pipeline: str, datasets: Iterable[Dataset]) -> list[InputData
     """Name what was read."""
     from openlineage.client.event_v2 import InputDataset
 
+    # How an input came to be is told by the run that made it.
+    datasets = [each.model_copy(update={"made_of": (), "unchanged": False}) for each in datasets]
+
     return [
         InputDataset(
             namespace=NAMESPACE,

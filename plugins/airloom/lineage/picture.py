@@ -40,7 +40,7 @@ def draw(graph: Graph, root: Branch) -> str:
         root: The walk; its start stands on the left.
     """
     columns = _columns(root)
-    places = {name: place for name, place in _places(columns)}
+    places = dict(_places(columns))
     wide = max(x for x, _ in places.values()) + _WIDTH + _MARGIN
     high = max(y for _, y in places.values()) + _HEIGHT + _MARGIN
     lines = [_path(places[one], places[other]) for one, other in sorted(_edges(root))]
@@ -101,8 +101,9 @@ def _path(start: tuple[int, int], end: tuple[int, int]) -> str:
 def _box(graph: Graph, branch: Branch, place: tuple[int, int], is_root: bool) -> str:
     x, y = place
     more = "\n".join([subject(branch), maker(branch), *details(graph, branch)])
+    kind = "root" if is_root else "other"
     return (
-        f"<g{' class="root"' if is_root else ''}><title>{escape(more)}</title>"
+        f'<g class="{kind}"><title>{escape(more)}</title>'
         f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="5"/>'
         f'<text x="{x + 10}" y="{y + 19}">{escape(_cut(subject(branch)))}</text>'
         f'<text class="what" x="{x + 10}" y="{y + 36}">{escape(_cut(maker(branch)))}</text></g>'
