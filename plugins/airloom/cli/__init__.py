@@ -16,6 +16,7 @@ from airloom.cli.diff import diff
 from airloom.cli.down import down
 from airloom.cli.env import env
 from airloom.cli.ledger import ledger
+from airloom.cli.lineage import lineage
 from airloom.cli.status import status
 from airloom.cli.up import up
 from airloom.cli.verdict import verdict
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 for command in (up, down, demo, env, backfill, status, ledger, verdict, diff, rollback, promote, pin, unpin, apply):
     app.command()(command)
+app.add_typer(lineage, name="lineage")
 
 
 def main() -> None:
