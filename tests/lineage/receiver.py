@@ -16,7 +16,7 @@ _REQUIRED = {"eventTime", "producer", "schemaURL", "run", "job"}
 class Receiver(ThreadingHTTPServer):
     """Accepts OpenLineage events, or misbehaves.
 
-    Set `behaviour` to the status to answer with, or to one of `hang`, `drip`, `reset`.
+    Set `behaviour` to the status to answer with, or to one of `hang`, `drip`, `reset`, `close`.
     """
 
     daemon_threads = True
@@ -71,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.requests += 1
         self.server.keys.append(self.headers["Authorization"])
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        {"hang": self._hang, "drip": self._drip, "reset": self._reset}.get(
+        {"hang": self._hang, "drip": self._drip, "reset": self._reset, "close": self._close}.get(
             self.server.behaviour, lambda: self._answer(body)
         )()
 
@@ -111,11 +111,13 @@ class _Handler(BaseHTTPRequestHandler):
                 return
 
     def _reset(self):
+        """Close without the usual farewell, which needs every handle of the connection to be closed."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.close_connection = True
+        self.rfile.close()
         self.connection.close()
-        # The handler flushes and closes what is left of the connection.
-        self.wfile = open("/dev/null", "wb")  # noqa: PTH123, SIM115
+
+    def _close(self):
+        """Say farewell, and nothing before."""
 
     def log_message(self, *_):
         """Keep the test's output for the test."""

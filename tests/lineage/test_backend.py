@@ -13,7 +13,7 @@ from airloom.lineage.sending import Sender
 from airloom.lineage.unsent import Unsent
 
 #: A backend that is away for a while, and the bound; a hang and a drip end only after the test has released them.
-FAULTS = {"hang": 0.3, "drip": 0.3} | dict.fromkeys(("reset", 500, 503, 429, 401, 404, 302), PATIENT)
+FAULTS = {"hang": 0.3, "drip": 0.3} | dict.fromkeys(("reset", "close", 500, 503, 429, 401, 404, 302), PATIENT)
 
 
 def send_again(folder, url):

@@ -1,17 +1,21 @@
 """Airflow's OpenLineage provider with the transport that the distribution configures: in tasks and in the scheduler."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from airflow.providers.openlineage.plugins.adapter import OpenLineageAdapter
 from airflow.providers.openlineage.plugins.listener import OpenLineageListener, _run_adapter_method
 from lineage_events import event, run_id
+from openlineage.client.transport import KafkaConfig
 
 from airloom.core.settings import Settings
 from airloom.launcher.environment import environment
 from airloom.launcher.ports import Ports
 from airloom.lineage.unsent import Unsent
+
+PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -79,6 +83,30 @@ def test_f37_the_schedulers_events_wait_once_for_a_backend_that_hangs(receiver, 
     assert not receiver.released.is_set()
     assert receiver.requests <= 1
     assert (len(runs(settings.lineage)), unsent(settings)) == (20, 20)
+
+
+def test_the_configuration_of_the_docs_is_one(receiver, settings, configure, monkeypatch):
+    text = (PROJECT / "docs" / "lineage-backends.md").read_text().split("```json\n")[1].split("```")[0]
+    text = text.replace("/srv/airloom/var", str(settings.var)).replace("http://marquez:5000", receiver.url)
+    own = json.loads(text)
+    kafka = own["transports"].pop()
+    assert KafkaConfig.from_dict(kafka).config == {"bootstrap.servers": "kafka:9092"}
+    configure(receiver.url)
+    monkeypatch.setenv("AIRFLOW__OPENLINEAGE__TRANSPORT", json.dumps(own))
+    OpenLineageAdapter().emit(event())
+    assert receiver.statuses() == [("START", run_id(1))]
+    assert runs(settings.lineage) == [run_id(1)]
+
+
+def test_variables_of_the_client_add_no_other_transport(receiver, settings, configure, monkeypatch):
+    """The client would send by its own HTTP transport besides, which nothing bounds."""
+    monkeypatch.setenv("OPENLINEAGE_URL", receiver.url)
+    configure(receiver.url)
+    with monkeypatch.context() as changed:
+        # The client sets variables from this one.
+        changed.setattr(os, "environ", dict(os.environ))
+        OpenLineageAdapter().emit(event())
+    assert receiver.statuses() == [("START", run_id(1))]
 
 
 def test_a_folder_that_cannot_be_written_fails_nothing(receiver, settings, configure):

@@ -1,5 +1,6 @@
 import json
 import os
+import resource
 import signal
 from multiprocessing import get_context
 
@@ -39,6 +40,21 @@ def emit_many(folder, url, first):
 
 def hold_and_wait(folder, url):
     transport(url, folder).emit(event())
+
+
+def emit_with_a_full_disk(folder, url):
+    """No file may become longer, as where a disk is full."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+    transport(url, folder).emit(event(text="x" * 50_000))
+
+
+def test_where_the_disk_is_full_nothing_torn_is_left_and_the_event_is_still_sent(unsent, receiver, tmp_path):
+    process = _processes.Process(target=emit_with_a_full_disk, args=(tmp_path, receiver.url + ENDPOINT))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    assert receiver.statuses() == [("START", run_id(1))]
+    assert list((tmp_path / "unsent").iterdir()) == []
 
 
 def test_events_are_in_the_order_in_which_they_were_kept(unsent):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from http.client import RemoteDisconnected
 from typing import Any
 
 from openlineage.client.transport.http import HttpConfig, HttpTransport, TokenProvider
@@ -15,7 +16,10 @@ from airloom.lineage.answer import ACCEPTED, Answer, answered
 from airloom.lineage.unsent import Held
 
 #: One try: the client's own five retries take a task's time, and what is lost is sent again later.
-_ONE_TRY: dict[str, Any] = {"total": 0, "connect": 0, "read": 0, "status_forcelist": []}
+_ONE_TRY: dict[str, Any] = {"total": False, "status_forcelist": []}
+
+#: The client takes a redirect without an address for an answer like any other.
+_NOT_ACCEPTED = 300
 
 
 class KeyFromEnvironment(TokenProvider):
@@ -82,12 +86,12 @@ class Sender:
         except ValueError:
             return Answer("refused", "it is no JSON document")
         try:
-            self._http.emit(document)
+            status = self._http.emit(document).status_code
         except Exception as error:  # noqa: BLE001 - whatever fails here is the backend's or the network's failure
             if isinstance(error, HTTPError) and error.response is not None:
                 return answered(error.response.status_code)
             return Answer("lost", _reason(error))
-        return ACCEPTED
+        return ACCEPTED if status < _NOT_ACCEPTED else answered(status)
 
 
 def _settled(held: Held, answer: Answer) -> Answer:
@@ -101,12 +105,14 @@ def _settled(held: Held, answer: Answer) -> Answer:
 
 def _reason(error: BaseException) -> str:
     """Say what went wrong without the request that it went wrong for."""
-    if isinstance(error, Timeout):
-        return "no answer in time"
-    if isinstance(error, TooManyRedirects):
-        return "it redirects to another address, which is not followed"
     cause: BaseException | None = error
     while cause is not None:
+        if isinstance(cause, (Timeout, TimeoutError)):
+            return "no answer in time"
+        if isinstance(cause, TooManyRedirects):
+            return "it redirects to another address, which is not followed"
+        if isinstance(cause, RemoteDisconnected):
+            return "the connection was closed without an answer"
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
         cause = cause.__cause__ or cause.__context__

@@ -55,7 +55,7 @@ class Held:
         os.close(self.descriptor)
 
     def _put_aside(self, answer: Answer) -> None:
-        reason = {"status": answer.status, "answer": answer.words, "event": self.event()}
+        reason = {"status": answer.status, "answer": answer.words, "event": self.event().rstrip()}
         self.refused.parent.mkdir(mode=0o700, exist_ok=True)
         os.close(_written(self.refused, json.dumps(reason) + "\n"))
 
