@@ -108,3 +108,45 @@ def test_a_secret_that_was_opened_to_others_is_closed_again(settings):
     secrets.create()
     assert stat.S_IMODE(secrets.jwt.stat().st_mode) == 0o600
     assert stat.S_IMODE(secrets.folder.stat().st_mode) == 0o700
+
+
+def test_without_a_backend_lineage_goes_to_the_file_alone(settings):
+    transport = json.loads(environment(settings, PORTS)["AIRFLOW__OPENLINEAGE__TRANSPORT"])
+    assert (transport["type"], transport["append"]) == ("file", True)
+
+
+def test_a_lineage_backend_comes_besides_the_file_and_the_provider_waits_longer_than_its_bound(settings, monkeypatch):
+    monkeypatch.setenv("AIRLOOM_LINEAGE_URL", "http://marquez:5000")
+    monkeypatch.setenv("AIRLOOM_LINEAGE_TIMEOUT", "12.5")
+    variables = environment(settings, PORTS)
+    [file, backend] = json.loads(variables["AIRFLOW__OPENLINEAGE__TRANSPORT"])["transports"]
+    assert file["log_file_path"] == str(settings.lineage)
+    assert (backend["url"], backend["timeout"]) == ("http://marquez:5000/api/v1/lineage", 12.5)
+    assert int(variables["AIRFLOW__OPENLINEAGE__EXECUTION_TIMEOUT"]) > 12.5
+    assert variables["AIRLOOM_LINEAGE_URL"] == "http://marquez:5000/api/v1/lineage"
+
+
+def test_the_key_of_a_lineage_backend_is_in_no_variable(settings, monkeypatch):
+    monkeypatch.setenv("AIRLOOM_LINEAGE_URL", "http://marquez:5000")
+    monkeypatch.setenv("AIRLOOM_LINEAGE_API_KEY", "hush-hush")
+    assert not [name for name, value in environment(settings, PORTS).items() if "hush-hush" in value]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AIRFLOW__OPENLINEAGE__TRANSPORT", '{"type": "console"}'),
+        ("AIRFLOW__OPENLINEAGE__TRANSPORT", "no JSON"),
+        ("OPENLINEAGE_CONFIG", "/etc/openlineage.yml"),
+    ],
+)
+def test_the_users_own_configuration_of_lineage_wins(settings, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    assert "AIRFLOW__OPENLINEAGE__TRANSPORT" not in environment(settings, PORTS)
+
+
+def test_what_was_printed_before_is_not_taken_for_the_users_own(settings, monkeypatch):
+    before = environment(settings, PORTS)["AIRFLOW__OPENLINEAGE__TRANSPORT"]
+    monkeypatch.setenv("AIRFLOW__OPENLINEAGE__TRANSPORT", before)
+    monkeypatch.setenv("AIRLOOM_LINEAGE_URL", "http://marquez:5000")
+    assert json.loads(environment(settings, PORTS)["AIRFLOW__OPENLINEAGE__TRANSPORT"])["type"] == "composite"

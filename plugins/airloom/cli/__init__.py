@@ -17,6 +17,7 @@ from airloom.cli.down import down
 from airloom.cli.env import env
 from airloom.cli.impact import impact
 from airloom.cli.ledger import ledger
+from airloom.cli.lineage import lineage
 from airloom.cli.status import status
 from airloom.cli.trace import trace
 from airloom.cli.up import up
@@ -37,6 +38,7 @@ COMMANDS = (
 )
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(lineage, name="lineage")
 
 
 def main() -> None:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from airloom.core.settings import Settings
 from airloom.launcher.ports import AIRFLOW_PORT, HOST, MLFLOW_PORT, Ports
 from airloom.launcher.secrets import USER, Secrets
+from airloom.lineage.address import Address
 
 #: Several tasks share the cores, so none may take them all.
 _ONE_THREAD_EACH = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 #: A task waits for the API server about as long as it computes.
 _TASKS_PER_CORE = 3
+
+#: The name of the transport that we configure, by which it is known again.
+_TRANSPORT = "airloom"
 
 _QUIET = {
     "DO_NOT_TRACK": "true",
@@ -44,11 +51,13 @@ def environment(settings: Settings, ports: Ports) -> dict[str, str]:
     Returns:
         The variables for every process of the installation, and for a shell that runs `airflow` by hand.
     """
+    backend = Address.from_environment()
     return {
         **_places(settings, ports),
+        **(backend.variables() if backend else {}),
         **_QUIET,
         **dict.fromkeys(_ONE_THREAD_EACH, "1"),
-        **_airflow(_core(settings) | _servers(settings, ports) | _scheduling() | _lineage(settings)),
+        **_airflow(_core(settings) | _servers(settings, ports) | _scheduling() | _lineage(settings, backend)),
     }
 
 
@@ -133,15 +142,40 @@ def _scheduling() -> dict[tuple[str, str], object]:
     }
 
 
-def _lineage(settings: Settings) -> dict[tuple[str, str], object]:
+def configured_by_hand(variables: Mapping[str, str]) -> bool:
+    """Say whether the user configures OpenLineage's transport; what `airloom env` has printed is not the user's."""
+    transport = variables.get("AIRFLOW__OPENLINEAGE__TRANSPORT")
+    if variables.get("OPENLINEAGE_CONFIG") or not transport:
+        return bool(variables.get("OPENLINEAGE_CONFIG"))
+    try:
+        return bool(json.loads(transport).get("name") != _TRANSPORT)
+    except (ValueError, AttributeError):
+        # Airflow says better than we could what is wrong with it.
+        return True
+
+
+def _lineage(settings: Settings, backend: Address | None) -> dict[tuple[str, str], object]:
     no_source = [{"scope": {}, "controls": {"include_source_code": False}}]
-    transport = {"type": "file", "log_file_path": str(settings.lineage), "append": True}
-    return {
-        ("openlineage", "transport"): json.dumps(transport),
+    options: dict[tuple[str, str], object] = {
         ("openlineage", "namespace"): "airloom",
         ("openlineage", "execute_in_thread"): True,
         ("openlineage", "emission_policy"): json.dumps(no_source),
     }
+    if backend:
+        # The provider gives up after this time; the transport must have given up before.
+        options["openlineage", "execution_timeout"] = math.ceil(backend.timeout) + 5
+    if not configured_by_hand(os.environ):
+        options["openlineage", "transport"] = json.dumps({**_transport(settings, backend), "name": _TRANSPORT})
+    return options
+
+
+def _transport(settings: Settings, backend: Address | None) -> dict[str, Any]:
+    # The client appends a line by one write, so lines of several processes do not mix.
+    file = {"type": "file", "log_file_path": str(settings.lineage), "append": True}
+    if backend is None:
+        return file
+    # A list, because the client would add what other variables say to a mapping.
+    return {"type": "composite", "transports": [file, backend.transport(settings)]}
 
 
 def _print(file: Path) -> str:

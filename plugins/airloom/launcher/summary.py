@@ -13,6 +13,7 @@ from airloom.core.settings import Settings
 from airloom.core.verdict import Verdict
 from airloom.launcher.api import Range
 from airloom.launcher.status import PREDICTIONS
+from airloom.lineage.state import count_events
 from airloom.stores.lake import Lake
 from airloom.stores.ledger import Champion, Ledger
 from airloom.stores.quarantine import Quarantine
@@ -120,7 +121,7 @@ def summarize(pipeline: Pipeline, settings: Settings, days: Range) -> Summary:
         predicted_days=len(_published(lake, PREDICTIONS, wanted)),
         predictions=predictions,
         quality=judge(pipeline, lake, wanted) if predictions else None,
-        events=_events(settings),
+        events=count_events(settings),
     )
 
 
@@ -217,10 +218,3 @@ def _champion_metrics(ledger: Ledger, champion: Champion | None) -> dict[str, fl
     if champion is None or champion.verdict is None:
         return {}
     return ledger.verdict(champion.verdict).challenger.metrics
-
-
-def _events(settings: Settings) -> int:
-    if not settings.lineage.is_file():
-        return 0
-    with settings.lineage.open("rb") as events:
-        return sum(1 for _ in events)

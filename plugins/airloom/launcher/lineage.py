@@ -1,0 +1,44 @@
+"""Sends what a lineage backend has not accepted, as the installation's tasks would send it."""
+
+from __future__ import annotations
+
+import os
+
+from airloom.core.errors import UsageError
+from airloom.core.settings import Settings
+from airloom.launcher.environment import configured_by_hand
+from airloom.lineage.address import URL, Address
+from airloom.lineage.resend import Resent, Show, resend
+from airloom.lineage.state import LineageState, read_state
+from airloom.lineage.unsent import Unsent
+
+
+def lineage_state(settings: Settings) -> LineageState:
+    """Count the lineage events of an installation."""
+    backend = Address.from_environment()
+    own = "what your own configuration of OpenLineage says" if configured_by_hand(os.environ) else None
+    return read_state(settings, own or (backend.url if backend else None))
+
+
+def resend_events(settings: Settings, show: Show) -> Resent:
+    """Send every event that the backend has not accepted.
+
+    Args:
+        settings: The places of the installation.
+        show: Is told how many of how many were looked at.
+
+    Raises:
+        UsageError: The environment names no backend.
+    """
+    backend = Address.from_environment()
+    if backend is None:
+        raise UsageError("There is no lineage backend to send events to.", do=f"set {URL}")
+    from airloom.lineage.sending import Sender
+
+    transport = backend.transport(settings)
+    if backend.connection:
+        from airflow.providers.openlineage.token_provider import resolve_airflow_connection_auth
+
+        resolve_airflow_connection_auth(transport)
+    sender = Sender(backend.url, backend.timeout, transport["auth"])
+    return resend(Unsent(settings.lineage.parent), sender, backend.timeout, show)

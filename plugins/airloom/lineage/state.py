@@ -1,0 +1,54 @@
+"""How many lineage events there are, and what became of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from airloom.core.settings import Settings
+from airloom.lineage.unsent import Unsent
+
+
+@dataclass(frozen=True)
+class LineageState:
+    """How many lineage events there are, and what became of them.
+
+    Args:
+        file: The file with every event.
+        events: How many events it holds.
+        backend: Where events go besides.
+        unsent: How many events the backend has not accepted.
+        refused: How many events it has refused, by its answer.
+    """
+
+    file: Path
+    events: int
+    backend: str | None
+    unsent: int
+    refused: dict[str, int]
+
+
+def read_state(settings: Settings, backend: str | None) -> LineageState:
+    """Count the lineage events of an installation.
+
+    Args:
+        settings: The places of the installation.
+        backend: Where events go besides the file, in words.
+    """
+    unsent = Unsent(settings.lineage.parent)
+    return LineageState(
+        file=settings.lineage,
+        events=count_events(settings),
+        backend=backend,
+        unsent=len(unsent.paths()),
+        refused=dict(Counter(words for _, words in unsent.refusals())),
+    )
+
+
+def count_events(settings: Settings) -> int:
+    """Return how many events the file holds."""
+    if not settings.lineage.is_file():
+        return 0
+    with settings.lineage.open("rb") as events:
+        return sum(1 for _ in events)
