@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -98,12 +99,16 @@ class Run:
 
 
 def read_events(file: Path) -> Iterator[dict[str, Any]]:
-    """Read every whole event of a file; a line that is still being written is left out."""
+    """Read every whole event of a file.
+
+    A line that is still being written, or that a full disk has torn, is left out: what it told of is missing in the
+    graph, and said to be.
+    """
     if not file.is_file():
         return
-    with file.open(encoding="utf-8") as lines:
+    with file.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
-            if line.endswith("\n"):
+            with suppress(ValueError):
                 yield json.loads(line)
 
 
