@@ -1,6 +1,9 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 
+import pandas as pd
 import pytest
 
 from airloom.core.errors import DataError
@@ -77,3 +80,19 @@ def test_a_deleted_experiment_is_restored(runs, settings):
     with runs.running(KEY, {}) as log:
         pass
     assert runs.finished(KEY).info.run_id == log.run_id
+
+
+def test_candidates_side_by_side_may_log_the_same_dataset(runs, tmp_path):
+    rows = pd.DataFrame({"distance": [1.0, 2.0]})
+    together = threading.Barrier(8)
+
+    def train(candidate):
+        with runs.running(replace(KEY, candidate=candidate), {}) as log:
+            together.wait()
+            runs.log_dataset(log.run_id, rows, "digest", tmp_path / "training.parquet")
+        return log.run_id
+
+    with ThreadPoolExecutor(8) as pool:
+        ids = list(pool.map(train, "abcdefgh"))
+    logged = [open_client(runs.settings).get_run(run_id).inputs.dataset_inputs for run_id in ids]
+    assert [[each.dataset.digest for each in inputs] for inputs in logged] == [["digest"]] * len(ids)

@@ -165,7 +165,7 @@ def _run(events: list[dict[str, Any]]) -> Run:
         dag_run=str(dag_run.get("run_id", "")),
         trigger=" by ".join(filter(None, (str(dag_run.get("run_type", "")), dag_run.get("triggering_user_name")))),
         attempt=int(airflow.get("taskInstance", {}).get("try_number", 1)),
-        mapped=int(facets.get("airflow_mapped_task", {}).get("mapIndex", -1)),
+        mapped=int(facets.get("airflow_mappedTask", {}).get("mapIndex", -1)),
         inputs=tuple(read),
         outputs=tuple(_outputs(last.get("outputs", []), tuple(read))),
         facets=facets,

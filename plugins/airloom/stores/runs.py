@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airloom.core.errors import DataError
 from airloom.core.failpoints import failpoint
 from airloom.core.settings import Settings
-from airloom.stores.tracking import experiment_id, open_client, quietly
+from airloom.stores.tracking import exclusive, experiment_id, open_client, quietly
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -185,7 +185,10 @@ class TrainingRuns:
             dataset = from_pandas(rows, source=str(file), name="training", digest=digest)
             entity = dataset._to_mlflow_entity()
         tag = InputTag("mlflow.data.context", "training")
-        open_client(self.settings).log_inputs(run_id, [DatasetInput(entity, [tag])])
+        client = open_client(self.settings)
+        # Candidates of a night learn from the same rows side by side; MLflow would fail to add them twice at once.
+        with exclusive(self.settings):
+            client.log_inputs(run_id, [DatasetInput(entity, [tag])])
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
         """Log final values, which have no steps."""
