@@ -56,7 +56,9 @@ def extract(partition):
             "fewer flights": lambda: flights.iloc[5:].reset_index(drop=True),
             "no keys": lambda: flights.assign(flight_id=None),
             "no rows": lambda: flights.iloc[:0],
-            "impossible times": lambda: flights.assign(scheduled_at=flights["scheduled_at"].iloc[0].replace(year=2031)),
+            "impossible times": lambda: flights.assign(
+                scheduled_at=flights["scheduled_at"].iloc[0].replace(year=2031), tailnum="PLANTED-ROW"
+            ),
         }[change.read_text()]()
     return tables
 
@@ -117,6 +119,7 @@ class Installation:
             "AIRLOOM_VAR": str(self.settings.var),
             "AIRLOOM_AIRFLOW_PORT": str(self.airflow_port),
             "AIRLOOM_MLFLOW_PORT": str(self.mlflow_port),
+            "AIRFLOW_CONN_WAREHOUSE": "postgres://user:PLANTED-PASSWORD@127.0.0.1/warehouse",
         }
 
     def airloom(self, *arguments, check=True):
