@@ -15,11 +15,16 @@ DAYS = Range(date(2013, 2, 1), date(2013, 2, 3))
 class Airflow:
     """An Airflow that ends one run of every backfill per look."""
 
-    def __init__(self, *, success=0, failing=(), busy=0, reads_files_after=0):
+    def __init__(self, *, success=0, failing=(), busy=0, reads_files_after=0, asks=0):
         self.created, self.paused = [], set()
         self.runs = {f"flight_delays.{stage}": ["success"] * success for stage in STAGES}
         self.failing, self.busy, self.reads_files_after = set(failing), busy, reads_files_after
-        self.errors = {}
+        self.errors, self.asks = {}, asks
+
+    def count_tasks(self, dag_id, days, states):
+        assert states == ["awaiting_input"]
+        self.asks -= 1
+        return max(self.asks, 0)
 
     def dags(self, prefix):
         self.reads_files_after -= 1
@@ -120,3 +125,12 @@ def test_what_makes_no_sense_is_refused_before_airflow_is_asked(options, message
     with pytest.raises(UsageError, match=message):
         run(airflow, Request(**{"pipeline": FLIGHTS, "days": DAYS, **options}), lambda stages: None, pause=0)
     assert airflow.created == []
+
+
+def test_a_run_that_has_asked_a_person_is_told_where_runs_ask():
+    asking = FLIGHTS.model_copy(update={"promotion": FLIGHTS.promotion.model_copy(update={"approval": "required"})})
+    seen = []
+    wish = Request(pipeline=asking, days=DAYS, stages=("score", "train"))
+    run(Airflow(asks=2), wish, lambda stages: seen.append([stage.waits for stage in stages]), pause=0)
+    assert seen[0] == ["", "1 run asked a person: see Required Actions in Airflow"]
+    assert seen[-1] == ["", ""]

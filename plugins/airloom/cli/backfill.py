@@ -78,7 +78,7 @@ def _unknown(stages: list[str]) -> tuple[str, ...]:
 def _show(bars: Progress, tasks: dict[str, TaskID], stages: list[StageProgress]) -> None:
     for stage in stages:
         failed = f"[red]{stage.failed} failed[/red]" if stage.failed else ""
-        bars.update(tasks[stage.stage], total=stage.runs, completed=stage.ended, note=stage.note or failed)
+        bars.update(tasks[stage.stage], total=stage.runs, completed=stage.ended, note=stage.waits or failed)
         if stage.done:
             bars.stop_task(tasks[stage.stage])
 
@@ -94,5 +94,8 @@ class _Lines:
         if time.monotonic() - self.printed < _LINE_SECONDS and not all(stage.done for stage in stages):
             return
         self.printed = time.monotonic()
-        parts = [f"{stage.stage} {stage.ended}/{stage.runs}" for stage in stages]
+        parts = [
+            f"{stage.stage} {stage.ended}/{stage.runs}" + (f" ({stage.waits})" if stage.asks else "")
+            for stage in stages
+        ]
         console.print(f"{self.request.pipeline.name}: {', '.join(parts)}", highlight=False)

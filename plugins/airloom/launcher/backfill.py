@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from airloom.core.errors import DataError, SetupError, UsageError
 from airloom.core.partitions import day_range
 from airloom.core.pipeline import Pipeline
+from airloom.core.wording import counted
 from airloom.launcher.api import AirflowApi, Range, Reprocess
 
 #: In the order in which data flows through them.
@@ -55,6 +56,7 @@ class Progress:
         ended: How many have ended.
         failed: How many of those failed.
         note: What it waits for, if it does.
+        asks: How many of them wait for a person's answer.
     """
 
     stage: str
@@ -62,6 +64,13 @@ class Progress:
     ended: int = 0
     failed: int = 0
     note: str = ""
+    asks: int = 0
+
+    @property
+    def waits(self) -> str:
+        """What it waits for, in words; empty when it works."""
+        asks = f"{counted(self.asks, 'run')} asked a person: see Required Actions in Airflow" if self.asks else ""
+        return self.note or asks
 
     @property
     def done(self) -> bool:
@@ -126,9 +135,11 @@ def _look(api: AirflowApi, request: Request, stage: Progress) -> Progress:
     dag_id = request.dag_id(stage.stage)
     note = stage.note and _begin(api, request, stage)
     ended = api.count_runs(dag_id, request.days, _ENDED)
-    if (ended, note) == (stage.ended, stage.note):
+    may_ask = stage.stage == "train" and request.pipeline.promotion.approval == "required"
+    asks = api.count_tasks(dag_id, request.days, ["awaiting_input"]) if may_ask else 0
+    if (ended, note, asks) == (stage.ended, stage.note, stage.asks):
         return stage
-    return replace(stage, note=note, ended=ended, failed=api.count_runs(dag_id, request.days, ["failed"]))
+    return replace(stage, note=note, ended=ended, asks=asks, failed=api.count_runs(dag_id, request.days, ["failed"]))
 
 
 def _begin(api: AirflowApi, request: Request, stage: Progress) -> str:
