@@ -38,7 +38,7 @@ def impact(
         raise DataError(f"No event tells of {dataset} {partition} of {declared.name}.", do="see: airloom trace --help")
     root = walk(graph, versions)
     for file in filter(None, (html, svg)):
-        write_picture(graph, root, file)
+        write_picture(graph, root, file, backwards=False)
     if as_json:
         print_json(root)
         return

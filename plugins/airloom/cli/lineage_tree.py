@@ -17,7 +17,7 @@ from airloom.core.settings import Settings
 from airloom.lineage.events import Run, Version, read_events, runs_of
 from airloom.lineage.graph import Graph
 from airloom.lineage.walk import Branch
-from airloom.lineage.wording import details, maker, subject
+from airloom.lineage.wording import dataset, details, maker, versions
 
 
 def read_graph(settings: Settings) -> Graph:
@@ -38,13 +38,13 @@ def print_tree(graph: Graph, root: Branch) -> None:
     """Print a walk, every dataset once."""
     tree = Tree(_label(root))
     _grow(graph, tree, root)
-    console.print(tree, highlight=False, soft_wrap=True)
+    console.print(tree, highlight=False)
 
 
 def _grow(graph: Graph, tree: Tree, branch: Branch) -> None:
     if branch.above:
         return
-    for line in details(graph, branch):
+    for line in filter(None, details(graph, branch)):
         tree.add(f"[dim]{escape(line)}[/dim]")
     for each in branch.branches:
         _grow(graph, tree.add(_label(each)), each)
@@ -53,7 +53,8 @@ def _grow(graph: Graph, tree: Tree, branch: Branch) -> None:
 def _label(branch: Branch) -> str:
     above = " [dim](see above)[/dim]" if branch.above else ""
     what = "" if branch.above else maker(branch)
-    return f"[bold]{escape(subject(branch))}[/bold]{above}" + (f"  {escape(what)}" if what else "")
+    name = f"[bold]{escape(dataset(branch))}[/bold] {escape(versions(branch))}{above}"
+    return name + (f"  {escape(what)}" if what else "")
 
 
 def print_json(root: Branch) -> None:

@@ -41,7 +41,7 @@ def trace(
     graph = read_graph(settings)
     root = walk(graph, _version(graph, declared, dataset, day, settings))
     for file in filter(None, (html, svg)):
-        write_picture(graph, root, file)
+        write_picture(graph, root, file, backwards=True)
     if as_json:
         print_json(root)
         return

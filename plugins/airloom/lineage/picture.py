@@ -6,58 +6,63 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
-from airloom.lineage.graph import Graph
+from airloom.lineage.events import Version
+from airloom.lineage.graph import Graph, Made
 from airloom.lineage.walk import Branch
-from airloom.lineage.wording import details, maker, subject
+from airloom.lineage.wording import dataset, details, maker, versions
 
-_WIDTH, _HEIGHT, _ACROSS, _DOWN, _MARGIN = 250, 46, 330, 66, 20
-_LINE = 44
+_WIDTH, _HEIGHT, _ACROSS, _DOWN, _MARGIN = 250, 62, 310, 78, 20
+_LINE = 40
 _STYLE = """
-text { font: 12px system-ui, sans-serif; fill: #1c2b33 } .what { fill: #5b6b73; font-size: 11px }
+text { font: 11px system-ui, sans-serif; fill: #5b6b73 } .name { font-size: 13px; font-weight: 600; fill: #1c2b33 }
 rect { fill: #eef3f6; stroke: #9fb3bd } .root rect { fill: #d7e8f5; stroke: #3b7ea8 }
 path { fill: none; stroke: #9fb3bd }
 """
 
 
-def write_picture(graph: Graph, root: Branch, file: Path) -> None:
+def write_picture(graph: Graph, root: Branch, file: Path, backwards: bool) -> None:
     """Write a walk as SVG, or as a page around it when the file is called .html.
 
     Args:
         graph: The graph.
         root: The walk.
         file: Where to write.
+        backwards: Whether the walk led back to what it was made of.
     """
-    svg = draw(graph, root)
-    page = f"<!doctype html><meta charset='utf-8'><title>{escape(subject(root))}</title>{svg}"
+    svg = draw(graph, root, backwards)
+    page = f"<!doctype html><meta charset='utf-8'><title>{escape(_title(root))}</title>{svg}"
     file.write_text(page if file.suffix == ".html" else svg, encoding="utf-8")
 
 
-def draw(graph: Graph, root: Branch) -> str:
-    """Draw a walk as SVG.
+def draw(graph: Graph, root: Branch, backwards: bool) -> str:
+    """Draw a walk as SVG, data flowing from left to right.
 
     Args:
         graph: The graph.
-        root: The walk; its start stands on the left.
+        root: The walk.
+        backwards: Whether the walk led back to what it was made of: its start stands on the right then.
     """
-    columns = _columns(root)
+    columns = _columns(root)[:: -1 if backwards else 1]
     places = dict(_places(columns))
     wide = max(x for x, _ in places.values()) + _WIDTH + _MARGIN
     high = max(y for _, y in places.values()) + _HEIGHT + _MARGIN
-    lines = [_path(places[one], places[other]) for one, other in sorted(_edges(root))]
-    boxes = [_box(graph, branch, places[branch.name], branch is root) for branch in _first(root).values()]
+    ends = [(places[one], places[other])[:: -1 if backwards else 1] for one, other in sorted(_edges(root))]
+    lines = [_path(start, end) for start, end in ends]
+    boxes = [_box(graph, branch, places[name], name == root.name) for name, branch in _boxes(root).items()]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" viewBox="0 0 {wide} {high}">'
         f"<style>{_STYLE}</style>{''.join(lines)}{''.join(boxes)}</svg>\n"
     )
 
 
-def _first(root: Branch) -> dict[str, Branch]:
-    """Return the fullest branch of every dataset."""
-    found: dict[str, Branch] = {}
+def _boxes(root: Branch) -> dict[str, Branch]:
+    """Return every dataset with all of its versions, wherever in the walk they stand."""
+    found: dict[str, dict[Version, Made | None]] = {}
     for branch in _walk(root):
-        if branch.name not in found or len(branch.found) > len(found[branch.name].found):
-            found[branch.name] = branch
-    return found
+        found.setdefault(branch.name, {}).update(branch.found)
+    return {
+        name: Branch(name, tuple((version, each[version]) for version in sorted(each))) for name, each in found.items()
+    }
 
 
 def _walk(branch: Branch) -> Iterator[Branch]:
@@ -100,14 +105,20 @@ def _path(start: tuple[int, int], end: tuple[int, int]) -> str:
 
 def _box(graph: Graph, branch: Branch, place: tuple[int, int], is_root: bool) -> str:
     x, y = place
-    more = "\n".join([subject(branch), maker(branch), *details(graph, branch)])
+    more = "\n".join([_title(branch), maker(branch), *details(graph, branch)])
     kind = "root" if is_root else "other"
+    lines = zip(("name", "what", "what"), (dataset(branch), versions(branch), maker(branch)), (18, 35, 51), strict=True)
+    texts = (
+        f'<text class="{style}" x="{x + 10}" y="{y + down}">{escape(_cut(text))}</text>' for style, text, down in lines
+    )
     return (
         f'<g class="{kind}"><title>{escape(more)}</title>'
-        f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="5"/>'
-        f'<text x="{x + 10}" y="{y + 19}">{escape(_cut(subject(branch)))}</text>'
-        f'<text class="what" x="{x + 10}" y="{y + 36}">{escape(_cut(maker(branch)))}</text></g>'
+        f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="5"/>{"".join(texts)}</g>'
     )
+
+
+def _title(branch: Branch) -> str:
+    return f"{dataset(branch)} {versions(branch)}"
 
 
 def _cut(text: str) -> str:

@@ -10,6 +10,9 @@ from itertools import groupby
 from airloom.lineage.events import Run, Version
 from airloom.lineage.graph import Graph, Made
 
+#: What a person asks for first comes first.
+_ORDER = ("model", "champion", "verdict", "run", "training", "features", "online", "raw", "staging", "validation")
+
 #: A version, and how it came to be, where an event tells.
 Found = tuple[Version, Made | None]
 
@@ -69,9 +72,14 @@ def _walk(found: list[Found], further: Callable[[list[Found]], list[Found]], see
     if versions <= seen.get(name, set()):
         return Branch(name, ordered, above=True)
     seen.setdefault(name, set()).update(versions)
-    onward = sorted(further(found), key=lambda each: each[0])
+    onward = sorted(further(found), key=lambda each: (_place(each[0]), each[0]))
     groups = [list(group) for _, group in groupby(onward, key=lambda each: each[0].name)]
     return Branch(name, ordered, tuple(_walk(group, further, seen) for group in groups))
+
+
+def _place(version: Version) -> int:
+    kind = version.name.partition("/")[2].partition(".")[0]
+    return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
 
 
 def _sources(graph: Graph, found: list[Found]) -> list[Found]:

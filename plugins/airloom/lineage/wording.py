@@ -10,20 +10,26 @@ from airloom.lineage.graph import Graph
 from airloom.lineage.walk import Branch
 
 _DIGEST = 8
+#: Where the data comes from: no run has made it.
+SOURCE = "source"
 
 
-def subject(branch: Branch) -> str:
-    """Name the dataset and its versions: `raw.flights, 28 days from 2013-01-06 to 2013-02-02`."""
-    name = branch.name.partition("/")[2]
+def dataset(branch: Branch) -> str:
+    """Name the dataset, without the pipeline: `raw.flights`."""
+    return branch.name.partition("/")[2]
+
+
+def versions(branch: Branch) -> str:
+    """Say which versions: `2013-02-02 bb22af90`, `28 days from 2013-01-06 to 2013-02-02`."""
     days = sorted({version.partition for version, _ in branch.found if version.partition})
     if len(branch.found) == 1:
         [(version, _)] = branch.found
-        return " ".join(filter(None, (name, version.partition, _short(version))))
+        return " ".join(filter(None, (version.partition, _short(version))))
     if not days:
-        return f"{name} {', '.join(version.version for version, _ in branch.found)}"
+        return ", ".join(version.version for version, _ in branch.found)
     if len(days) == 1:
-        return f"{name} {days[0]}, {counted(len(branch.found), 'version')}"
-    return f"{name}, {counted(len(days), 'day')} from {days[0]} to {days[-1]}"
+        return f"{days[0]}, {counted(len(branch.found), 'version')}"
+    return f"{counted(len(days), 'day')} from {days[0]} to {days[-1]}"
 
 
 def _short(version: Version) -> str:
@@ -45,16 +51,23 @@ def maker(branch: Branch) -> str:
 def details(graph: Graph, branch: Branch) -> Iterator[str]:
     """Say who or what triggered the runs, by which code, what the audits found, and which attempts were aborted."""
     runs = branch.runs
-    if len(runs) == 1:
-        run = runs[0]
-        yield ", ".join(filter(None, (f"{run.started:%Y-%m-%d %H:%M:%S} UTC", run.trigger, _code(run))))
-    elif triggers := sorted({run.trigger for run in runs if run.trigger}):
-        yield ", ".join(triggers)
+    yield ", ".join(
+        filter(None, (_moments(runs), *sorted({run.trigger for run in runs}), *sorted(set(map(_code, runs)))))
+    )
     for run in runs:
         yield from _quality(run)
         yield from _attempts(graph, run)
-    if branch.untold:
+    if branch.untold and dataset(branch) != SOURCE:
         yield f"no event tells how {counted(len(branch.untold), 'version')} came to be"
+
+
+def _moments(runs: list[Run]) -> str:
+    """Say when the first run and the last one started."""
+    if not runs:
+        return ""
+    first, last = runs[0].started, runs[-1].started
+    until = f"{last:%H:%M:%S}" if last.date() == first.date() else f"{last:%Y-%m-%d %H:%M:%S}"
+    return f"{first:%Y-%m-%d %H:%M:%S}" + (f" to {until}" if last > first else "") + " UTC"
 
 
 def _code(run: Run) -> str:
@@ -70,6 +83,6 @@ def _quality(run: Run) -> Iterator[str]:
 
 def _attempts(graph: Graph, run: Run) -> Iterator[str]:
     for other in graph.attempts(run):
-        if other.attempt < run.attempt:
+        if other.attempt < run.attempt and other.state in ("failed", "aborted"):
             why = f": {other.headline}" if other.headline else ""
             yield f"attempt {other.attempt} of {run.job.partition('.')[2]} of {run.partition} {other.state}{why}"
