@@ -1,5 +1,7 @@
 """What is laid before the gate, and what is kept of its verdict."""
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -10,6 +12,7 @@ from airloom.core.records import Evaluation, Proven
 from airloom.core.verdict import Proof
 from airloom.steps.decide import decide
 from airloom.stores.ledger import Ledger
+from airloom.stores.tracking import open_client
 
 PIPELINE = pipeline_with()
 TONIGHT, ROLLED_BACK_ON = NIGHT + timedelta(days=5), NIGHT + timedelta(days=3)
@@ -51,3 +54,25 @@ def test_f26_a_champion_whose_version_was_deleted_is_shown_with_the_night_from_w
     registered.delete(settings, 1)
     verdict = judge(settings)
     assert (verdict.champion.version, verdict.champion.as_of, verdict.outcome) == (1, ROLLED_BACK_ON, "incomparable")
+
+
+def test_a_night_that_was_judged_before_writes_nothing_at_all(settings):
+    def writes():
+        return state.execute("PRAGMA data_version").fetchone()
+
+    judge(settings)
+    with closing(sqlite3.connect(settings.state_url.removeprefix("sqlite:///"))) as state:
+        before = writes()
+        judge(settings)
+        assert writes() == before
+
+
+def test_what_a_crash_has_left_unwritten_of_a_verdict_is_written_when_the_night_runs_again(settings):
+    verdict, client = judge(settings), open_client(settings)
+    kept = client.get_model_version("late", "3")
+    client.delete_model_version_tag("late", "3", "airloom.outcome")
+    client.update_model_version("late", "3", "")
+    assert judge(settings) == verdict
+    healed = client.get_model_version("late", "3")
+    assert (healed.tags, healed.description) == (kept.tags, kept.description)
+    assert healed.tags["airloom.verdict"] == verdict.id
