@@ -141,6 +141,8 @@ def granted(state: State, wish: Wish, adopts: bool) -> States:
     state = yield from reconciled(state, adopts)
     if wish.action in ("pin", "unpin"):
         if state.pinned != (wish.action == "pin"):
+            if wish.action == "pin" and wish.epoch != len(state.rows):
+                raise Refused
             state = replace(state, pins=(*state.pins, not state.pinned))
             yield state
         return state

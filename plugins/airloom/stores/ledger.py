@@ -41,6 +41,11 @@ def effective(history: Sequence[Champion], partition: date) -> Champion | None:
     return next((each for each in reversed(history) if each.effective_from <= partition), None)
 
 
+def champion_then(history: Sequence[Champion], moment: datetime) -> Champion | None:
+    """Return the champion of a history that production used at a moment, None before the first."""
+    return next((each for each in reversed(history) if each.decided_at <= moment), None)
+
+
 class Ledger(LedgerTables):
     """The champions of every pipeline in one state database, and the verdicts."""
 
@@ -75,7 +80,7 @@ class Ledger(LedgerTables):
         """
         if moment.tzinfo is None:
             raise UsageError("A moment needs a time zone.", found=str(moment), expected="for example 2026-01-31T02:00Z")
-        return next((each for each in reversed(self.history(pipeline)) if each.decided_at <= moment), None)
+        return champion_then(self.history(pipeline), moment)
 
     def promote(
         self,
@@ -106,13 +111,21 @@ class Ledger(LedgerTables):
             ChampionMoved: The champion has moved since the decision.
         """
         row = Champion(expected_epoch + 1, effective_from, version, verdict, actor, reason, datetime.now(UTC))
-        head = self.head(pipeline)
-        if (head.epoch if head else 0) != expected_epoch:
-            raise self._moved(pipeline, expected_epoch)
+        self.require_epoch(pipeline, expected_epoch)
         failpoint("promote.before_row")
         if not self._add("promote", schema().champions, pipeline=pipeline, **vars(row)):
             raise self._moved(pipeline, expected_epoch)
         return row
+
+    def require_epoch(self, pipeline: str, expected: int) -> None:
+        """Make sure that the champion is the one that a decision was made against.
+
+        Raises:
+            ChampionMoved: It is another one.
+        """
+        head = self.head(pipeline)
+        if (head.epoch if head else 0) != expected:
+            raise self._moved(pipeline, expected)
 
     def record(self, verdict: Verdict) -> None:
         """Keep a verdict; keeping the same one again changes nothing."""
@@ -158,5 +171,5 @@ class Ledger(LedgerTables):
             f"The champion of {pipeline} has moved since this was decided.",
             found=f"epoch {head.epoch}, version {head.version}" if head else "no champion",
             expected=f"epoch {expected_epoch}",
-            do="judge the challenger again, against the champion of now",
+            do="judge or choose again, against the champion of now",
         )
