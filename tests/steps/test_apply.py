@@ -221,8 +221,19 @@ def test_a_pipeline_that_asks_for_approval_moves_nobody_without_it(settings, led
     applied = apply(ASKING, NIGHT, verdict, settings, "train", said(False, verdict))
     assert applied.headline == "there is still no champion (first, declined by ann)"
     assert [(note.kind, note.reason) for note in Notes(settings.state_url).of("late")] == [
-        ("declined", "nobody has approved it")
+        ("declined", "nobody has approved it"),
+        ("declined", "declined by ann"),
     ]
+
+
+def test_each_answer_to_a_verdict_is_noted_and_a_run_that_is_repeated_notes_none_twice(settings, ledger):
+    verdict, notes = accepted(ledger), Notes(settings.state_url)
+    for who in ("ann", "bob", "ann"):
+        for _ in range(2):
+            apply(ASKING, NIGHT, verdict, settings, "train", said(False, verdict, who))
+    assert [(note.actor, note.number) for note in notes.of("late", "declined")] == [("ann", 1), ("bob", 2), ("ann", 3)]
+    assert apply(ASKING, NIGHT, verdict, settings, "train", said(True, verdict)).moved
+    assert len(notes.of("late")) == 3
 
 
 def test_an_approved_verdict_moves_the_champion_in_the_name_of_who_has_approved_it(settings, ledger):

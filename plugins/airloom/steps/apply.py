@@ -116,7 +116,7 @@ def _hindrance(pipeline: Pipeline, verdict: Verdict, settings: Settings, answer:
         return None
     said = answered.headline if answered else "nobody has approved it"
     who = answered.actor if answered else "nobody"
-    Notes(settings.state_url).add(pipeline.name, "declined", verdict.partition, verdict.id, who, said)
+    Notes(settings.state_url).add_answer(pipeline.name, verdict.partition, verdict.id, who, said)
     return said
 
 
