@@ -86,7 +86,7 @@ def test_the_ledger_is_there_for_programs_too():
 
 def test_a_pin_is_told_by_ledger_and_status(ledger):
     Pins(ledger.state_url).set("flight_delays", pinned=True, actor="ann", reason="holidays")
-    assert "pinned" in run("ledger", "flight_delays").splitlines()[-2]
+    assert row_of("pinned") == ["", "pinned", "v1", "1", "by ann: holidays"]
     assert "pinned    by ann: holidays" in run("status", "flight_delays")
     assert json.loads(run("status", "flight_delays", "--json"))[0]["pinned"] == "by ann: holidays"
 

@@ -173,6 +173,13 @@ def test_f16_an_older_challenger_never_replaces_a_newer_champion():
     assert verdict(challenger, None, Head(epoch=3, version=1, as_of=D)).outcome == "older"
 
 
+def test_f16_older_means_before_the_day_from_which_the_champion_is_effective_whenever_it_was_trained():
+    trained_long_ago = judged(0.6, version=1, as_of=date(2013, 1, 1))
+    head = Head(epoch=3, version=1, as_of=D)
+    assert verdict(judged(0.9, as_of=date(2013, 2, 9)), trained_long_ago, head).outcome == "older"
+    assert verdict(judged(0.9), trained_long_ago, head).outcome == "better"
+
+
 def test_the_verdict_lists_every_violation():
     failed = [check.rule for check in verdict(judged(0.5, rows=1, neg_log_loss=-0.9)).checks if not check.passed]
     assert failed == ["rows", "floor roc_auc", "floor neg_log_loss"]

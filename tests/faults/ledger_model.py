@@ -58,7 +58,7 @@ class State:
         by_hand: Whether somebody has moved the alias to what is not champion.
         noted: The epoch for which the alias was last set by us, 0 when it never was.
         pins: Every pin (True) and letting go (False).
-        notes: Kind and verdict of every note.
+        notes: Kind, verdict and actor of every note.
         deleted: Versions that are not there any more.
         foreign: Versions that another pipeline has trained.
     """
@@ -68,7 +68,7 @@ class State:
     by_hand: bool = False
     noted: int = 0
     pins: tuple[bool, ...] = ()
-    notes: frozenset[tuple[str, str]] = frozenset()
+    notes: tuple[tuple[str, str, str], ...] = ()
     deleted: frozenset[int] = frozenset()
     foreign: frozenset[int] = frozenset()
 
@@ -125,11 +125,14 @@ def applied(
     if not ruling.accepted or state.pinned or any(row.verdict == ruling.id for row in state.rows):
         return state
     if asks and not approved:
-        return (yield from _noted(state, "declined", ruling.id))
+        answer = ("declined", ruling.id, by or "nobody")
+        newest = next((note for note in reversed(state.notes) if note[1] == ruling.id), None)
+        return (yield from _noted(state, answer, newest == answer))
     if not state.usable(ruling.row.version):
         raise Refused
     if ruling.epoch != len(state.rows):
-        return (yield from _noted(state, "superseded", ruling.id))
+        known = ("superseded", ruling.id) in [note[:2] for note in state.notes]
+        return (yield from _noted(state, ("superseded", ruling.id, ruling.row.actor), known))
     row = replace(ruling.row, actor=by, reason=f"approve: {ruling.row.reason}") if by else ruling.row
     state = replace(state, rows=(*state.rows, row))
     yield state
@@ -141,6 +144,8 @@ def granted(state: State, wish: Wish, adopts: bool) -> States:
     state = yield from reconciled(state, adopts)
     if wish.action in ("pin", "unpin"):
         if state.pinned != (wish.action == "pin"):
+            if wish.action == "pin" and wish.epoch != len(state.rows):
+                raise Refused
             state = replace(state, pins=(*state.pins, not state.pinned))
             yield state
         return state
@@ -228,9 +233,10 @@ def _pointed(state: State) -> States:
     return state
 
 
-def _noted(state: State, kind: str, verdict: str) -> States:
-    state = replace(state, notes=state.notes | {(kind, verdict)})
-    yield state
+def _noted(state: State, note: tuple[str, str, str], known: bool) -> States:
+    if not known:
+        state = replace(state, notes=(*state.notes, note))
+        yield state
     return state
 
 

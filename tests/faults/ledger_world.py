@@ -33,7 +33,7 @@ _QUERIES = (
     "SELECT version FROM registered_model_aliases WHERE alias = 'champion' AND name = ?",
     "SELECT value FROM registered_model_tags WHERE key = 'airloom.champion_epoch' AND name = ?",
     "SELECT pinned FROM airloom_pins WHERE pipeline = ? ORDER BY number",
-    "SELECT kind, subject FROM airloom_notes WHERE pipeline = ?",
+    "SELECT kind, subject, actor FROM airloom_night_notes WHERE pipeline = ? ORDER BY decided_at",
 )
 
 
@@ -120,7 +120,7 @@ class Reader:
         alias, noted, pins, notes = (self.database.execute(each, [name]).fetchall() for each in _QUERIES)
         rows = tuple(row_of(each) for each in history)
         pinned = tuple(bool(each[0]) for each in pins)
-        return rows, alias[0][0] if alias else None, int(noted[0][0]) if noted else 0, pinned, frozenset(notes)
+        return rows, alias[0][0] if alias else None, int(noted[0][0]) if noted else 0, pinned, tuple(notes)
 
 
 def row_of(champion: Champion) -> Row:

@@ -154,7 +154,7 @@ def test_a_rollback_may_hold_from_an_earlier_day(settings, ledger):
 def test_a_pinned_champion_is_not_moved_by_a_verdict_until_it_is_let_go(settings, ledger):
     verdict = accepted(ledger)
     pins = Pins(settings.state_url)
-    apply_choice(PIPELINE, choice(action="pin", reason="holidays"), settings)
+    apply_choice(PIPELINE, choice(action="pin", reason="holidays", epoch=0), settings)
     assert str(pins.current("late")) == "by ann: holidays"
     applied = apply(PIPELINE, NIGHT, verdict, settings, "train")
     assert (applied.moved, ledger.history("late")) == (False, [])
@@ -171,9 +171,27 @@ def test_people_may_move_a_pinned_champion(settings, ledger):
 
 
 def test_a_pin_that_is_set_twice_is_set_once(settings, ledger):
+    apply(PIPELINE, NIGHT, accepted(ledger), settings, "train")
     for _ in range(2):
         apply_choice(PIPELINE, choice(action="pin"), settings)
     assert len(Pins(settings.state_url).history("late")) == 1
+
+
+def test_f7_another_champion_than_the_chosen_one_is_not_pinned(settings, ledger):
+    apply(PIPELINE, NIGHT, accepted(ledger), settings, "train")
+    pinned_first = choice(version=1, action="pin")
+    apply(PIPELINE, LATER, accepted(ledger, 2, LATER), settings, "the quicker run")
+    with pytest.raises(ChampionMoved, match="has moved since"):
+        apply_choice(PIPELINE, pinned_first, settings)
+    assert Pins(settings.state_url).history("late") == []
+
+
+def test_a_pin_that_is_applied_again_after_the_champion_was_rolled_back_changes_nothing(settings, ledger):
+    apply(PIPELINE, NIGHT, accepted(ledger), settings, "train")
+    apply_choice(PIPELINE, choice(version=1, action="pin"), settings)
+    apply_choice(PIPELINE, choice(), settings)
+    assert apply_choice(PIPELINE, choice(version=1, action="pin"), settings).champion_version == 2
+    assert [row.pinned for row in Pins(settings.state_url).history("late")] == [True]
 
 
 def test_a_version_that_was_deleted_meanwhile_leaves_the_ledger_as_it_was(settings, ledger):
@@ -203,8 +221,19 @@ def test_a_pipeline_that_asks_for_approval_moves_nobody_without_it(settings, led
     applied = apply(ASKING, NIGHT, verdict, settings, "train", said(False, verdict))
     assert applied.headline == "there is still no champion (first, declined by ann)"
     assert [(note.kind, note.reason) for note in Notes(settings.state_url).of("late")] == [
-        ("declined", "nobody has approved it")
+        ("declined", "nobody has approved it"),
+        ("declined", "declined by ann"),
     ]
+
+
+def test_each_answer_to_a_verdict_is_noted_and_a_run_that_is_repeated_notes_none_twice(settings, ledger):
+    verdict, notes = accepted(ledger), Notes(settings.state_url)
+    for who in ("ann", "bob", "ann"):
+        for _ in range(2):
+            apply(ASKING, NIGHT, verdict, settings, "train", said(False, verdict, who))
+    assert [(note.actor, note.number) for note in notes.of("late", "declined")] == [("ann", 1), ("bob", 2), ("ann", 3)]
+    assert apply(ASKING, NIGHT, verdict, settings, "train", said(True, verdict)).moved
+    assert len(notes.of("late")) == 3
 
 
 def test_an_approved_verdict_moves_the_champion_in_the_name_of_who_has_approved_it(settings, ledger):

@@ -1,5 +1,7 @@
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, date, datetime
+from functools import partial
+from itertools import pairwise
 from multiprocessing import get_context
 
 import pytest
@@ -49,6 +51,19 @@ def test_notes_are_told_by_kind_in_the_order_in_which_they_were_made(notes):
         add(notes, kind=kind)
     assert [note.kind for note in notes.of("p")] == ["superseded", "failed", "declined", "paused"]
     assert [note.kind for note in notes.of("p", "paused", "superseded")] == ["superseded", "paused"]
+
+
+def _answer(number, url):
+    return Notes(url).add_answer("p", NIGHT, "a verdict", f"person {number % 2}", "declined")
+
+
+def test_of_several_processes_that_note_answers_at_once_none_is_lost(notes):
+    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
+        outcomes = list(pool.map(partial(_answer, url=notes.state_url), range(8)))
+    found = notes.of("p")
+    assert [note.number for note in found] == list(range(1, outcomes.count(True) + 1))
+    assert {note.actor for note in found} == {"person 0", "person 1"}
+    assert all(earlier.actor != later.actor for earlier, later in pairwise(found))
 
 
 def _note(url):

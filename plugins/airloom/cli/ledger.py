@@ -16,7 +16,7 @@ from airloom.core.errors import UsageError
 from airloom.core.partitions import parse_partition
 from airloom.core.settings import Settings
 from airloom.core.verdict import Verdict
-from airloom.stores.ledger import Champion, Ledger
+from airloom.stores.ledger import Champion, Ledger, champion_then
 from airloom.stores.notes import Note, Notes
 from airloom.stores.pins import Pin, Pins
 
@@ -99,7 +99,7 @@ def _print(
     rows = [
         *((at, _verdict_row(verdict)) for at, verdict in decisions),
         *((each.decided_at, _champion_row(each)) for each in champions),
-        *((each.decided_at, _pin_row(each)) for each in pins),
+        *((each.decided_at, _pin_row(each, champion_then(champions, each.decided_at))) for each in pins),
         *((each.decided_at, _note_row(each, versions)) for each in notes),
     ]
     for at, (*cells, why) in sorted(rows, key=lambda entry: entry[0]):
@@ -127,8 +127,9 @@ def _champion_row(champion: Champion) -> tuple[str, ...]:
     return str(champion.effective_from), "[bold]champion[/bold]", f"v{champion.version}", str(champion.epoch), by
 
 
-def _pin_row(pin: Pin) -> tuple[str, ...]:
-    return "", "[bold]pinned[/bold]" if pin.pinned else "[bold]unpinned[/bold]", "", "", str(pin)
+def _pin_row(pin: Pin, held: Champion | None) -> tuple[str, ...]:
+    version, epoch = (f"v{held.version}", str(held.epoch)) if held else ("", "")
+    return "", "[bold]pinned[/bold]" if pin.pinned else "[bold]unpinned[/bold]", version, epoch, str(pin)
 
 
 def _note_row(note: Note, versions: dict[str, str]) -> tuple[str, ...]:

@@ -26,7 +26,8 @@ class Judged(Fact):
 
     Args:
         version: Its registered version.
-        as_of: The partition as of which it was trained.
+        as_of: The partition as of which it was trained; of a champion whose version was deleted, from which it is
+            effective.
         rows: How many rows it was scored on.
         rows_digest: Fingerprint of these rows.
         metrics: Metric values by name; None where the model could not be scored.

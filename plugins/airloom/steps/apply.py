@@ -77,13 +77,12 @@ def apply_choice(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> Appl
         The champion afterwards.
 
     Raises:
-        ChampionMoved: The champion has moved since the choice was made.
+        ChampionMoved: The champion has moved since the choice was made; another one is neither replaced nor pinned.
         GateError: The version has been deleted.
     """
     drift = reconcile(pipeline, settings)
     if chosen.action in ("pin", "unpin"):
-        pinned = chosen.action == "pin"
-        Pins(settings.state_url).set(pipeline.name, pinned=pinned, actor=chosen.actor, reason=chosen.reason)
+        _pin(pipeline, chosen, settings)
         return _applied(pipeline, chosen.partition, settings, False, chosen.headline, drift, chosen.inputs)
     ledger, reason = Ledger(settings.state_url), f"{chosen.action}: {chosen.reason}"
     moved = not any(_is_choice(row, chosen, reason) for row in ledger.history(pipeline.name))
@@ -102,6 +101,14 @@ def apply_choice(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> Appl
     return _applied(pipeline, chosen.partition, settings, moved, chosen.headline, drift, chosen.inputs)
 
 
+def _pin(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> None:
+    """Pin the champion that was meant, and no other; or let go whatever is pinned."""
+    pins, pinned = Pins(settings.state_url), chosen.action == "pin"
+    if pinned and pins.current(pipeline.name) is None:
+        Ledger(settings.state_url).require_epoch(pipeline.name, chosen.epoch)
+    pins.set(pipeline.name, pinned=pinned, actor=chosen.actor, reason=chosen.reason)
+
+
 def _hindrance(pipeline: Pipeline, verdict: Verdict, settings: Settings, answer: Answered | None) -> str | None:
     """Return what keeps an accepted verdict from moving the champion, None when nothing does."""
     if pin := Pins(settings.state_url).current(pipeline.name):
@@ -112,7 +119,7 @@ def _hindrance(pipeline: Pipeline, verdict: Verdict, settings: Settings, answer:
         return None
     said = answered.headline if answered else "nobody has approved it"
     who = answered.actor if answered else "nobody"
-    Notes(settings.state_url).add(pipeline.name, "declined", verdict.partition, verdict.id, who, said)
+    Notes(settings.state_url).add_answer(pipeline.name, verdict.partition, verdict.id, who, said)
     return said
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from airloom.core.errors import GateError
 from airloom.core.failpoints import failpoint
 from airloom.core.gate import decide as judge
 from airloom.core.pipeline import Pipeline
@@ -80,13 +81,13 @@ def _stands(verdict: Verdict, evaluation: Evaluation, ledger: Ledger, pinned: st
 
 def _case(pipeline: Pipeline, settings: Settings, evaluation: Evaluation, proven: Proven) -> Case:
     ledger, pin = Ledger(settings.state_url), Pins(settings.state_url).current(pipeline.name)
-    effective_from = {row.version: row.effective_from for row in ledger.history(pipeline.name)}
     champion = evaluation.champion_version
+    trained = None if champion is None else _trained_as_of(pipeline, champion, settings)
     return Case(
         pipeline=pipeline.name,
         partition=evaluation.partition,
         challenger=_judged(evaluation, evaluation.challenger, evaluation.challenger_version, evaluation.partition),
-        champion=None if champion is None else _judged(evaluation, "champion", champion, effective_from[champion]),
+        champion=_judged(evaluation, "champion", champion, trained) if champion and trained else None,
         comparison=compare(pipeline, evaluation, settings),
         proof=proven.proof,
         pinned=str(pin) if pin else None,
@@ -96,6 +97,18 @@ def _case(pipeline: Pipeline, settings: Settings, evaluation: Evaluation, proven
         recipe=recipe(pipeline, settings),
         degraded=evaluation.degraded,
     )
+
+
+def _trained_as_of(pipeline: Pipeline, champion: int, settings: Settings) -> date:
+    """Return the partition as of which the champion was trained, which after a rollback is not where it is effective.
+
+    When its version was deleted from the registry, with all that was known of it, the latter is all that is left.
+    """
+    try:
+        return ModelRegistry(settings, pipeline.name).version_info(champion).partition
+    except GateError:
+        history = Ledger(settings.state_url).history(pipeline.name)
+        return next(row.effective_from for row in reversed(history) if row.version == champion)
 
 
 def _judged(evaluation: Evaluation, name: str, version: int, as_of: date) -> Judged:

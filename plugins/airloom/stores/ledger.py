@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cached_property
-from typing import TYPE_CHECKING
 
 from airloom.core.errors import ChampionMoved, GateError, UsageError
 from airloom.core.failpoints import failpoint
 from airloom.core.verdict import Head, Verdict
-from airloom.stores.ledger_schema import open_tables, schema
-from airloom.stores.state import in_utc
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine, Select
+from airloom.stores.ledger_schema import schema
+from airloom.stores.ledger_tables import LedgerTables
 
 
 @dataclass(frozen=True)
@@ -46,29 +41,19 @@ def effective(history: Sequence[Champion], partition: date) -> Champion | None:
     return next((each for each in reversed(history) if each.effective_from <= partition), None)
 
 
-@dataclass(frozen=True)
-class Ledger:
-    """The champions of every pipeline in one state database.
+def champion_then(history: Sequence[Champion], moment: datetime) -> Champion | None:
+    """Return the champion of a history that production used at a moment, None before the first."""
+    return next((each for each in reversed(history) if each.decided_at <= moment), None)
 
-    Args:
-        state_url: SQLAlchemy URL of the state database.
-    """
 
-    state_url: str
-
-    @cached_property
-    def _engine(self) -> Engine:
-        return open_tables(self.state_url)
-
-    @property
-    def _reader(self) -> Engine:
-        """Reading takes no lock."""
-        return self._engine.execution_options(isolation_level="AUTOCOMMIT")
+class Ledger(LedgerTables):
+    """The champions of every pipeline in one state database, and the verdicts."""
 
     def history(self, pipeline: str) -> list[Champion]:
         """Return every champion that a pipeline ever had, oldest epoch first."""
         champions = schema().champions
-        return self._champions(champions.select().where(champions.c.pipeline == pipeline).order_by(champions.c.epoch))
+        rows = self._read(champions.select().where(champions.c.pipeline == pipeline).order_by(champions.c.epoch))
+        return [Champion(**row) for row in rows]
 
     def head(self, pipeline: str) -> Head | None:
         """Return the newest champion, None when there never was one."""
@@ -95,7 +80,7 @@ class Ledger:
         """
         if moment.tzinfo is None:
             raise UsageError("A moment needs a time zone.", found=str(moment), expected="for example 2026-01-31T02:00Z")
-        return next((each for each in reversed(self.history(pipeline)) if each.decided_at <= moment), None)
+        return champion_then(self.history(pipeline), moment)
 
     def promote(
         self,
@@ -125,41 +110,35 @@ class Ledger:
         Raises:
             ChampionMoved: The champion has moved since the decision.
         """
-        from sqlalchemy.exc import IntegrityError
-
         row = Champion(expected_epoch + 1, effective_from, version, verdict, actor, reason, datetime.now(UTC))
-        head = self.head(pipeline)
-        if (head.epoch if head else 0) != expected_epoch:
-            raise self._moved(pipeline, expected_epoch)
+        self.require_epoch(pipeline, expected_epoch)
         failpoint("promote.before_row")
-        try:
-            with self._engine.begin() as connection:
-                connection.execute(schema().champions.insert().values(pipeline=pipeline, **vars(row)))
-                failpoint("promote.before_commit")
-        except IntegrityError:
-            raise self._moved(pipeline, expected_epoch) from None
-        failpoint("promote.after_commit")
+        if not self._add("promote", schema().champions, pipeline=pipeline, **vars(row)):
+            raise self._moved(pipeline, expected_epoch)
         return row
+
+    def require_epoch(self, pipeline: str, expected: int) -> None:
+        """Make sure that the champion is the one that a decision was made against.
+
+        Raises:
+            ChampionMoved: It is another one.
+        """
+        head = self.head(pipeline)
+        if (head.epoch if head else 0) != expected:
+            raise self._moved(pipeline, expected)
 
     def record(self, verdict: Verdict) -> None:
         """Keep a verdict; keeping the same one again changes nothing."""
-        from sqlalchemy.exc import IntegrityError
-
-        values = {
-            "id": verdict.id,
-            "pipeline": verdict.pipeline,
-            "partition": verdict.partition,
-            "outcome": verdict.outcome,
-            "body": verdict.model_dump_json(exclude={"id"}),
-            "decided_at": datetime.now(UTC),
-        }
-        try:
-            with self._engine.begin() as connection:
-                connection.execute(schema().verdicts.insert().values(**values))
-                failpoint("record.before_commit")
-        except IntegrityError:
-            return
-        failpoint("record.after_commit")
+        self._add(
+            "record",
+            schema().verdicts,
+            id=verdict.id,
+            pipeline=verdict.pipeline,
+            partition=verdict.partition,
+            outcome=verdict.outcome,
+            body=verdict.model_dump_json(exclude={"id"}),
+            decided_at=datetime.now(UTC),
+        )
 
     def verdict(self, identifier: str) -> Verdict:
         """Return one verdict.
@@ -168,34 +147,23 @@ class Ledger:
             GateError: There is no such verdict.
         """
         verdicts = schema().verdicts
-        found = self._verdicts(verdicts.select().where(verdicts.c.id == identifier))
+        found = self._read(verdicts.select().where(verdicts.c.id == identifier))
         if not found:
             raise GateError(f"The ledger has no verdict {identifier}.", do="run the decide step first")
-        return found[0]
+        return Verdict.model_validate_json(found[0]["body"])
 
     def verdicts(self, pipeline: str, partition: date | None = None) -> list[Verdict]:
         """Return a pipeline's verdicts, in the order in which they were made."""
         verdicts = schema().verdicts
         query = verdicts.select().where(verdicts.c.pipeline == pipeline).order_by(verdicts.c.decided_at)
-        return self._verdicts(query if partition is None else query.where(verdicts.c.partition == partition))
+        rows = self._read(query if partition is None else query.where(verdicts.c.partition == partition))
+        return [Verdict.model_validate_json(row["body"]) for row in rows]
 
     def decisions(self, pipeline: str) -> list[tuple[datetime, Verdict]]:
         """Return a pipeline's verdicts with the moments at which they were made, oldest first."""
         verdicts = schema().verdicts
         query = verdicts.select().where(verdicts.c.pipeline == pipeline).order_by(verdicts.c.decided_at)
-        with self._reader.connect() as connection:
-            rows = connection.execute(query).mappings().all()
-        return [(in_utc(row["decided_at"]), Verdict.model_validate_json(row["body"])) for row in rows]
-
-    def _champions(self, query: Select[tuple[object, ...]]) -> list[Champion]:
-        with self._reader.connect() as connection:
-            rows = connection.execute(query).mappings().all()
-        return [Champion(**{name: in_utc(value) for name, value in row.items() if name != "pipeline"}) for row in rows]
-
-    def _verdicts(self, query: Select[tuple[object, ...]]) -> list[Verdict]:
-        with self._reader.connect() as connection:
-            bodies: Sequence[str] = [row["body"] for row in connection.execute(query).mappings()]
-        return [Verdict.model_validate_json(body) for body in bodies]
+        return [(row["decided_at"], Verdict.model_validate_json(row["body"])) for row in self._read(query)]
 
     def _moved(self, pipeline: str, expected_epoch: int) -> ChampionMoved:
         head = self.head(pipeline)
@@ -203,5 +171,5 @@ class Ledger:
             f"The champion of {pipeline} has moved since this was decided.",
             found=f"epoch {head.epoch}, version {head.version}" if head else "no champion",
             expected=f"epoch {expected_epoch}",
-            do="judge the challenger again, against the champion of now",
+            do="judge or choose again, against the champion of now",
         )

@@ -62,12 +62,13 @@ def schema() -> Schema:
         Column("decided_at", DateTime(timezone=True), nullable=False),
     )
     notes = Table(
-        "airloom_notes",
+        "airloom_night_notes",
         metadata,
         Column("pipeline", String(100), primary_key=True),
         Column("kind", String(20), primary_key=True),
         Column("partition", Date, primary_key=True),
         Column("subject", String(100), primary_key=True),
+        Column("number", Integer, primary_key=True, autoincrement=False),
         Column("actor", String(200), nullable=False),
         Column("reason", Text, nullable=False),
         Column("decided_at", DateTime(timezone=True), nullable=False),

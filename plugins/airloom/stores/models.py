@@ -144,13 +144,21 @@ class ModelRegistry:
         return None if epoch is None else int(epoch)
 
     def keep_verdict(self, version: int, verdict: str, outcome: str, report: str) -> None:
-        """Keep a verdict with the version that it is about: as tags, and as its description for people."""
-        client = open_client(self.settings)
-        client.set_model_version_tag(self.pipeline, str(version), "airloom.verdict", verdict)
-        failpoint("keep_verdict.after_tag")
-        client.set_model_version_tag(self.pipeline, str(version), "airloom.outcome", outcome)
-        client.update_model_version(self.pipeline, str(version), report)
-        failpoint("keep_verdict.after_report")
+        """Keep a verdict with the version that it is about: as tags, and as its description for people.
+
+        Only what is not there already is written.
+
+        Raises:
+            GateError: There is no such version.
+        """
+        client, found = open_client(self.settings), self._version(version)
+        for name, value in {"airloom.verdict": verdict, "airloom.outcome": outcome}.items():
+            if found.tags.get(name) != value:
+                client.set_model_version_tag(self.pipeline, str(version), name, value)
+                failpoint("keep_verdict.after_tag")
+        if found.description != report:
+            client.update_model_version(self.pipeline, str(version), report)
+            failpoint("keep_verdict.after_report")
 
     def version_info(self, version: int) -> VersionInfo:
         """Describe a version.

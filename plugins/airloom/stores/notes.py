@@ -1,18 +1,13 @@
-"""Notes: what else happened to a night, next to the ledger. Append-only, each fact once."""
+"""Notes: what else happened to a night, next to the ledger. Append-only."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from airloom.core.failpoints import failpoint
-from airloom.stores.ledger_schema import open_tables, schema
-from airloom.stores.state import in_utc
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
+from airloom.stores.ledger_schema import schema
+from airloom.stores.ledger_tables import LedgerTables
 
 #: A verdict that came too late (`superseded`) or that a person has turned down (`declined`), a training that failed,
 #: and the pause that follows too many of them.
@@ -27,6 +22,7 @@ class Note:
         kind: What happened.
         partition: To which night.
         subject: To what: a verdict, or the recipe of a training.
+        number: Counts what happened to the subject more than once, such as answers to a verdict, from 1.
         actor: Who or what noted it.
         reason: Why.
         decided_at: When, in UTC.
@@ -35,38 +31,30 @@ class Note:
     kind: str
     partition: date
     subject: str
+    number: int
     actor: str
     reason: str
     decided_at: datetime
 
 
-@dataclass(frozen=True)
-class Notes:
-    """The notes of every pipeline in one state database.
+class Notes(LedgerTables):
+    """The notes of every pipeline in one state database."""
 
-    Args:
-        state_url: SQLAlchemy URL of the state database.
-    """
+    def add(
+        self, pipeline: str, kind: Kind, partition: date, subject: str, actor: str, reason: str, number: int = 1
+    ) -> bool:
+        """Keep a fact as it is said first; return whether it is new."""
+        note = Note(kind, partition, subject, number, actor, reason, datetime.now(UTC))
+        return self._add("note", schema().notes, pipeline=pipeline, **vars(note))
 
-    state_url: str
-
-    @cached_property
-    def _engine(self) -> Engine:
-        return open_tables(self.state_url)
-
-    def add(self, pipeline: str, kind: Kind, partition: date, subject: str, actor: str, reason: str) -> bool:
-        """Keep a fact; return whether it is new."""
-        from sqlalchemy.exc import IntegrityError
-
-        note = Note(kind, partition, subject, actor, reason, datetime.now(UTC))
-        try:
-            with self._engine.begin() as connection:
-                connection.execute(schema().notes.insert().values(pipeline=pipeline, **vars(note)))
-                failpoint("note.before_commit")
-        except IntegrityError:
+    def add_answer(self, pipeline: str, partition: date, verdict: str, actor: str, reason: str) -> bool:
+        """Keep that a verdict was turned down, each time; return False when that is its newest note already."""
+        notes = [note for note in self.of(pipeline) if note.subject == verdict]
+        if notes and (notes[-1].kind, notes[-1].actor, notes[-1].reason) == ("declined", actor, reason):
             return False
-        failpoint("note.after_commit")
-        return True
+        new = self.add(pipeline, "declined", partition, verdict, actor, reason, len(notes) + 1)
+        # Another run was quicker, with the same answer or with one of its own.
+        return new or self.add_answer(pipeline, partition, verdict, actor, reason)
 
     def of(self, pipeline: str, *kinds: Kind) -> list[Note]:
         """Return a pipeline's notes of some kinds, of all without any, in the order in which they were made."""
@@ -74,6 +62,4 @@ class Notes:
         query = notes.select().where(notes.c.pipeline == pipeline).order_by(notes.c.decided_at)
         if kinds:
             query = query.where(notes.c.kind.in_(kinds))
-        with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-            rows = connection.execute(query).mappings().all()
-        return [Note(**{name: in_utc(value) for name, value in row.items() if name != "pipeline"}) for row in rows]
+        return [Note(**row) for row in self._read(query)]

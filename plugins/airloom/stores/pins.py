@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
-from typing import TYPE_CHECKING
 
 from airloom.core.errors import GateError
-from airloom.core.failpoints import failpoint
-from airloom.stores.ledger_schema import open_tables, schema
-from airloom.stores.state import in_utc
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
+from airloom.stores.ledger_schema import schema
+from airloom.stores.ledger_tables import LedgerTables
 
 
 @dataclass(frozen=True)
@@ -38,27 +32,14 @@ class Pin:
         return f"by {self.actor}: {self.reason}"
 
 
-@dataclass(frozen=True)
-class Pins:
-    """The pins of every pipeline in one state database.
-
-    Args:
-        state_url: SQLAlchemy URL of the state database.
-    """
-
-    state_url: str
-
-    @cached_property
-    def _engine(self) -> Engine:
-        return open_tables(self.state_url)
+class Pins(LedgerTables):
+    """The pins of every pipeline in one state database."""
 
     def history(self, pipeline: str) -> list[Pin]:
         """Return every row of a pipeline, oldest first."""
         pins = schema().pins
-        query = pins.select().where(pins.c.pipeline == pipeline).order_by(pins.c.number)
-        with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-            rows = connection.execute(query).mappings().all()
-        return [Pin(**{name: in_utc(value) for name, value in row.items() if name != "pipeline"}) for row in rows]
+        rows = self._read(pins.select().where(pins.c.pipeline == pipeline).order_by(pins.c.number))
+        return [Pin(**row) for row in rows]
 
     def current(self, pipeline: str) -> Pin | None:
         """Return the pin that holds the champion now, None when nothing does."""
@@ -74,20 +55,13 @@ class Pins:
         Raises:
             GateError: Somebody else was quicker.
         """
-        from sqlalchemy.exc import IntegrityError
-
         history = self.history(pipeline)
         if pinned == (bool(history) and history[-1].pinned):
             return None
         row = Pin(len(history) + 1, pinned, actor, reason, datetime.now(UTC))
-        try:
-            with self._engine.begin() as connection:
-                connection.execute(schema().pins.insert().values(pipeline=pipeline, **vars(row)))
-                failpoint("pin.before_commit")
-        except IntegrityError:
+        if not self._add("pin", schema().pins, pipeline=pipeline, **vars(row)):
             raise GateError(
                 f"Somebody else has pinned or unpinned the champion of {pipeline} meanwhile.",
                 do=f"look at it: airloom ledger {pipeline}",
-            ) from None
-        failpoint("pin.after_commit")
+            )
         return row
