@@ -134,7 +134,8 @@ def test_the_same_again_writes_nothing(settings):
     before = commits(settings)
     second = compute(pipeline, DAY, settings)
     assert (first.changed, second.changed, second.healed) == (len(VIEWS), 0, ())
-    assert (second.views, second.outputs) == (first.views, first.outputs)
+    assert second.views == first.views
+    assert second.outputs == tuple(each.model_copy(update={"unchanged": True}) for each in first.outputs)
     assert commits(settings) == before
 
 
@@ -248,6 +249,25 @@ def test_sql_that_reads_or_does_something_else_is_refused(settings, monkeypatch,
     with pytest.raises(DeclarationError) as refused:
         compute(flight_pipeline("plane"), DAY, settings)
     assert refused.value.where == "include/flight_delays/sql/plane.sql"
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        (
+            "tailnum::INTEGER",
+            "Conversion Error: a value that is not shown here, when casting from source column tailnum",
+        ),
+        ("strptime(tailnum, '%Y')", "Invalid Input Error: a value that is not shown here"),
+        ("(seats::BIGINT * 9e18::BIGINT)::BIGINT", "Out of Range Error: a value that is not shown here"),
+    ],
+)
+def test_an_error_about_a_value_does_not_show_it(settings, monkeypatch, expression, told):
+    publish(settings, "planes", DAY, planes(DAY))
+    with_sql(monkeypatch, f"SELECT tailnum, {expression} AS x FROM planes")
+    with pytest.raises(DeclarationError) as refused:
+        compute(flight_pipeline("plane"), DAY, settings)
+    assert refused.value.found == told
 
 
 def test_a_column_that_cannot_be_a_feature_is_named(settings, monkeypatch):

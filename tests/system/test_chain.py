@@ -220,8 +220,8 @@ def test_a_person_declines_a_better_model_by_rest_and_approves_it_in_airflows_ui
     installation.backfill(
         "--stage", "ingest", "--stage", "features", "--reprocess", "completed", first=asked, last=asked
     )
-    required = {"approval": "required"}
-    with installation.declared(train={"candidates": {"boosting": NO_SKILL}}, promotion=required):
+    required = {"promotion": {"approval": "required"}, "gate": {"guardrails": {}}}
+    with installation.declared(train={"candidates": {"boosting": NO_SKILL}}, **required):
         installation.backfill("--stage", "train", "--reprocess", "completed", first=asked, last=asked)
         tasks = installation.tasks("train", asked)
         assert (tasks["approve"], tasks["apply"]) == ("skipped", "success")
@@ -231,7 +231,7 @@ def test_a_person_declines_a_better_model_by_rest_and_approves_it_in_airflows_ui
     assert champion == (day(9), unskilled)
     approval = Approval(installation, asked)
     again = ("--stage", "train", "--reprocess", "completed", "--from", asked, "--to", asked)
-    with installation.declared(promotion=required):
+    with installation.declared(**required):
         with installation.backfilling(*again):
             approval.wait_for("awaiting_input")
             approval.answer("Reject")

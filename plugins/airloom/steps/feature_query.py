@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,6 +15,7 @@ from airloom.stores.lake import PARTITION_COLUMNS
 from airloom.stores.point_in_time import AS_OF, KNOWN_AT
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
@@ -70,12 +72,23 @@ def run_feature_query(
         raise DeclarationError(
             f"The SQL of the feature view {used.view} cannot be run.",
             where=where,
-            found=str(error).splitlines()[0],
+            found=_found(error),
             do=f"read only the table {view.reads} and the parameter $as_of",
         ) from None
     finally:
         engine.unregister(view.reads)
     return _stamped(features, moment, where)
+
+
+def _found(error: duckdb.Error) -> str:
+    """Say what went wrong; an error about a value would show that, and logs and lineage hold no value of the data."""
+    import duckdb
+
+    words = str(error).splitlines()[0]
+    if isinstance(error, (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException)):
+        column = re.search(r"when casting from source column \w+", words)
+        return f"{words.partition(':')[0]}: a value that is not shown here" + (f", {column[0]}" if column else "")
+    return words
 
 
 def _statement(sql: str, where: str) -> Any:
