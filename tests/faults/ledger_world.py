@@ -1,6 +1,7 @@
 """Two pipelines in one real state database, with what the state machine does to them."""
 
 import dataclasses
+import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -59,10 +60,20 @@ class Template:
     settings: Settings
     tags: dict[str, str]
 
+    def bring_back(self, settings: Settings) -> None:
+        """Let a state database be a copy; where it is the same file again, MLflow's client need not be opened anew."""
+        there, here = (Path(each.state_url.removeprefix("sqlite:///")) for each in (self.settings, settings))
+        here.parent.mkdir(parents=True, exist_ok=True)
+        for file in here.parent.glob(f"{here.name}*"):
+            file.unlink()
+        for file in there.parent.glob(f"{there.name}*"):
+            shutil.copy(file, here.parent)
+
 
 def make(folder: Path) -> Template:
     """Train one model and register it often enough for both pipelines."""
     settings = registered.make(folder, versions=1)
+    Ledger(settings.state_url).head(registered.PIPELINE)  # Makes its tables: a process does so once for a database.
     tags = dict(open_client(settings).get_model_version(registered.PIPELINE, "1").tags)
     for name in NAMES:
         while _newest(settings, name) < VERSIONS - 1:

@@ -3,20 +3,16 @@
 import dataclasses
 import logging
 import random
-import shutil
 import sys
-import tempfile
 from collections import Counter
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from itertools import pairwise
-from pathlib import Path
 from typing import ClassVar
 
 import ledger_model as model
 import ledger_world as world
 import pytest
-import registered
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -28,6 +24,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from synthetic_nights import settings_at
 
 from airloom.core.errors import GateError
 from airloom.core.records import Answered, Chosen
@@ -41,7 +38,7 @@ from airloom.stores.pins import Pins
 from airloom.stores.tracking import open_client
 
 #: So many lives of so many steps each; a few lives are short.
-LIVES, LENGTH = 50, 60
+LIVES, LENGTH = 45, 60
 STEPS = 2000
 
 names = st.sampled_from(world.NAMES)
@@ -66,6 +63,7 @@ class Champions(RuleBasedStateMachine):
     """Real ledger and real registry on one side, the model on the other."""
 
     template: ClassVar
+    settings: ClassVar
     seen: ClassVar[Counter] = Counter()
 
     evaluations = Bundle("evaluations")
@@ -74,8 +72,7 @@ class Champions(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="airloom-machine-"))
-        self.settings = registered.copy(self.template.settings, self.folder)
+        self.template.bring_back(self.settings)
         self.ledger, self.reader = Ledger(self.settings.state_url), world.Reader(self.settings)
         first = model.State(foreign=frozenset([world.FOREIGN]))
         self.state = dict.fromkeys(world.NAMES, first)
@@ -94,7 +91,6 @@ class Champions(RuleBasedStateMachine):
             assert [pin.pinned for pin in Pins(self.settings.state_url).history(name)] == list(state.pins)
             assert ModelRegistry(self.settings, name).alias() == state.alias
         self.reader.database.close()
-        shutil.rmtree(self.folder)
 
     @initialize(target=verdicts, name=names)
     def the_first_night(self, name):
@@ -108,11 +104,27 @@ class Champions(RuleBasedStateMachine):
     def decide_later(self, evaluated):
         return self._judge(evaluated)
 
-    @rule(target=verdicts, name=names, ahead=nights, number=any_number, planted=plants, death=deaths)
-    def run_a_night(self, name, ahead, number, planted, death):
+    @rule(
+        target=verdicts,
+        name=names,
+        ahead=nights,
+        number=any_number,
+        planted=plants,
+        adopts=st.booleans(),
+        said=answers,
+        death=deaths,
+    )
+    def run_a_night(self, name, ahead, number, planted, adopts, said, death):
         verdict = self._judge(self._evaluate(name, ahead, number, planted))
-        self._apply(verdict, death)
+        self._apply(verdict, death, adopts=adopts, said=said)
         return verdict
+
+    @rule(target=verdicts, name=names, number=any_number, said=answers, death=deaths)
+    def run_a_night_twice_at_once(self, name, number, said, death):
+        verdicts = [self._judge(self._evaluate(name, ahead, number + ahead, "better")) for ahead in (1, 0)]
+        self._apply(verdicts[0], None)
+        self._apply(verdicts[1], death, said=said)
+        return verdicts[1]
 
     @rule(verdict=verdicts, adopts=st.booleans(), said=answers, death=deaths)
     def apply_a_verdict(self, verdict, adopts, said, death):
@@ -336,8 +348,9 @@ def template(tmp_path_factory):
     return world.make(tmp_path_factory.mktemp("champions"))
 
 
-def test_ledger_and_alias_are_what_they_should_be_whatever_happens(template, monkeypatch, caplog, capsys):
+def test_ledger_and_alias_are_what_they_should_be_whatever_happens(template, tmp_path, monkeypatch, caplog, capsys):
     monkeypatch.setattr(Champions, "template", template, raising=False)
+    monkeypatch.setattr(Champions, "settings", settings_at(tmp_path), raising=False)
     caplog.set_level(logging.ERROR, "airloom")
     # A failure is not shrunk: that takes minutes, and the last steps before it tell most. Add Phase.shrink to have it.
     lives = settings(

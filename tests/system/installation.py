@@ -26,7 +26,7 @@ PIPELINE = "flight_delays"
 #: The days of the range that the tests run again and again.
 FIRST, LAST = "2013-01-01", "2013-01-06"
 
-#: Short windows and quick candidates; the floors let a model through that has seen three days.
+#: Short windows; the floors let a model through that has seen three days.
 SHORTER = {
     "window: 28d": "window: 3d",
     "window: 7d": "window: 2d",
@@ -36,7 +36,6 @@ SHORTER = {
     "confidence: 0.95": "confidence: 0.51",
     "max_regression: 0.05": "max_regression: 0.5",
     "floors: {roc_auc: 0.6}": "floors: {roc_auc: 0.2}",
-    "max_iter: ": "max_iter: 1 #",
 }
 
 #: Lets a test change what the source says of a day, by a file next to it.
@@ -89,9 +88,8 @@ class Installation:
         pipeline = project / "include" / PIPELINE
         declaration = (pipeline / "pipeline.yaml").read_text()
         for long, short in SHORTER.items():
-            if not long.endswith(": "):
-                assert long in declaration
-                declaration = declaration.replace(long, short)
+            assert long in declaration
+            declaration = declaration.replace(long, short)
         (pipeline / "pipeline.yaml").write_text(declaration)
         with (pipeline / "source.py").open("a") as source:
             source.write(CHANGEABLE)

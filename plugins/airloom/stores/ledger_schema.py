@@ -76,8 +76,9 @@ def schema() -> Schema:
     return Schema(metadata, champions, verdicts, pins, notes)
 
 
+@cache
 def open_tables(state_url: str) -> Engine:
-    """Connect to the state database, whose ledger tables are made when they are missing."""
+    """Connect to the state database, whose ledger tables are made when they are missing: looked for once a process."""
     engine = state_engine(state_url)
     schema().metadata.create_all(engine, checkfirst=True)
     return engine
