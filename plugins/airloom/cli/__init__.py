@@ -16,6 +16,7 @@ from airloom.cli.diff import diff
 from airloom.cli.down import down
 from airloom.cli.env import env
 from airloom.cli.ledger import ledger
+from airloom.cli.reproduce import reproduce
 from airloom.cli.status import status
 from airloom.cli.up import up
 from airloom.cli.verdict import verdict
@@ -28,7 +29,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (up, down, demo, env, backfill, status, ledger, verdict, diff, rollback, promote, pin, unpin, apply):
+for command in (
+    *(up, down, demo, env, backfill, status, ledger, verdict, diff),
+    *(reproduce, rollback, promote, pin, unpin, apply),
+):
     app.command()(command)
 
 

@@ -1,0 +1,66 @@
+"""What came of training a version again: what was compared, what differs, and what may be why."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from airloom.core.difference import Fact, Topic
+
+
+class Reproduction(Fact):
+    """A version of a pipeline's model, made again from the lake as it was.
+
+    Args:
+        pipeline: The pipeline.
+        version: The version.
+        candidate: The candidate that it came from.
+        as_of: The partition as of which it was trained.
+        run_id: The MLflow run that trained it.
+        commits: The lake's commits that were read, by table.
+        identical: Whether every result could be compared and nothing differs.
+        surroundings: What is recorded of how it was trained, compared with what is here now.
+        results: What is recorded of what came of it, compared with what came of it now.
+        why: What may have made the results differ; empty when they do not.
+        seconds: What the training took now.
+    """
+
+    pipeline: str
+    version: int
+    candidate: str
+    as_of: date
+    run_id: str
+    commits: dict[str, int]
+    identical: bool
+    surroundings: tuple[Topic, ...]
+    results: tuple[Topic, ...]
+    why: tuple[str, ...] = ()
+    seconds: float
+
+
+def is_identical(results: tuple[Topic, ...]) -> bool:
+    """Tell whether something was compared on every topic, and nothing differs on any."""
+    return all(topic.problem is None and topic.same and not topic.changes for topic in results)
+
+
+def reasons(surroundings: tuple[Topic, ...], results: tuple[Topic, ...]) -> tuple[str, ...]:
+    """Name what may have made results differ: all that has changed around them, or that nothing recorded has."""
+    if not any(topic.changes for topic in results):
+        return ()
+    told = [
+        f"{topic.name}: {change.name} was {_told(change.old)}, is {_told(change.new)}"
+        for topic in surroundings
+        for change in topic.changes
+        if topic.name in CAUSES
+    ]
+    unknown = [f"{topic.name}: not known" for topic in surroundings if topic.problem and topic.name in CAUSES]
+    return (*told, *unknown) or (
+        "nothing that is recorded has changed: the candidate may not start from its seed alone",
+    )
+
+
+#: The topics that a result depends on. The recorded declaration is used, so today's is no cause.
+CAUSES = ("code", "feature definitions", "libraries", "machine")
+
+
+def _told(value: object) -> object:
+    return "not there" if value is None else value
