@@ -13,9 +13,8 @@ from synthetic_nights import NIGHT
 from two_nights import declare, settings_at
 
 from airloom.core.declaration import find_pipeline
-from airloom.core.difference import Topic
 from airloom.core.errors import DataError, GateError
-from airloom.core.reproduction import is_identical, reasons
+from airloom.core.reproduction import Result, is_identical, reasons, result_of
 from airloom.steps.assemble import assemble
 from airloom.steps.reproduce import reproduce
 from airloom.stores.lake import Lake
@@ -248,8 +247,15 @@ def test_a_version_that_does_not_exist_is_refused(rate):
 
 
 def test_only_what_was_compared_on_every_topic_is_identical():
-    same = Topic(name="metrics", same=3)
+    same = Result(name="metrics", same=3)
     assert is_identical((same, same))
-    for other in (Topic(name="metrics"), Topic(name="metrics", same=3, problem="gone")):
+    for other in (Result(name="metrics"), Result(name="metrics", same=3, problem="gone")):
         assert not is_identical((same, other))
         assert reasons((), (same, other)) == ()
+
+
+def test_what_is_not_recorded_is_left_out_and_what_is_has_both_values():
+    found = result_of({"roc_auc": 0.6, "rows": 3, "digest": None}, {"roc_auc": 0.7, "rows": 3, "digest": "a"})
+    assert [(each.name, each.old, each.new) for each in found.changes] == [("roc_auc", 0.6, 0.7)]
+    assert [(each.name, each.new) for each in found.alike] == [("rows", 3)]
+    assert found.same == 1

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from datetime import date
 
-from airloom.core.difference import Fact, Topic
+from airloom.core.difference import Change, Fact, Facts, Topic, compared
+
+
+class Result(Topic):
+    """What is recorded on one topic, compared with what came of it now.
+
+    Args:
+        alike: What is the same.
+    """
+
+    alike: tuple[Change, ...] = ()
 
 
 class Reproduction(Fact):
@@ -32,17 +42,26 @@ class Reproduction(Fact):
     commits: dict[str, int]
     identical: bool
     surroundings: tuple[Topic, ...]
-    results: tuple[Topic, ...]
+    results: tuple[Result, ...]
     why: tuple[str, ...] = ()
     seconds: float
 
 
-def is_identical(results: tuple[Topic, ...]) -> bool:
+def result_of(recorded: Facts, now: Facts) -> Result:
+    """Compare what is recorded of a result with what came of it now; what is not recorded is left out."""
+    known = {name: value for name, value in recorded.items() if value is not None}
+    found = compared("", known, {name: now.get(name) for name in known})
+    differing = {change.name for change in found.changes}
+    alike = tuple(Change(name=name, old=value, new=value) for name, value in known.items() if name not in differing)
+    return Result(name="", changes=found.changes, same=found.same, alike=alike)
+
+
+def is_identical(results: tuple[Result, ...]) -> bool:
     """Tell whether something was compared on every topic, and nothing differs on any."""
     return all(topic.problem is None and topic.same and not topic.changes for topic in results)
 
 
-def reasons(surroundings: tuple[Topic, ...], results: tuple[Topic, ...]) -> tuple[str, ...]:
+def reasons(surroundings: tuple[Topic, ...], results: tuple[Result, ...]) -> tuple[str, ...]:
     """Name what may have made results differ: all that has changed around them, or that nothing recorded has."""
     if not any(topic.changes for topic in results):
         return ()

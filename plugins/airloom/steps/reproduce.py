@@ -13,10 +13,10 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airloom.core.difference import Change, Topic, Value, compared, compared_days, merged
+from airloom.core.difference import Change, Value, compared_days
 from airloom.core.errors import AirloomError, DataError, DeclarationError
 from airloom.core.pipeline import Pipeline
-from airloom.core.reproduction import Reproduction, is_identical, reasons
+from airloom.core.reproduction import Reproduction, Result, is_identical, reasons, result_of
 from airloom.core.settings import Settings
 from airloom.core.wording import counted
 from airloom.steps.assemble import DAY, examples_at
@@ -24,7 +24,7 @@ from airloom.steps.candidates import Fit
 from airloom.steps.evaluate import score_metrics
 from airloom.steps.readiness import needs
 from airloom.steps.references import load_reference
-from airloom.steps.surroundings import surroundings, topic_of
+from airloom.steps.surroundings import surroundings
 from airloom.steps.threads import fixed_threads
 from airloom.steps.training import train
 from airloom.steps.training_sets import Rows, Split, read_file, write_training_set
@@ -69,7 +69,7 @@ def reproduce(pipeline: Pipeline, version: int, settings: Settings, tell: Tell =
         again = _Again(known, function, dataclasses.replace(settings, var=Path(folder)), tell)
         training = again.training_set(commits)
         model, seconds = again.model(training)
-        results = tuple(topic_of(name, compare) for name, compare in again.results(training, model).items())
+        results = tuple(_result(name, compare) for name, compare in again.results(training, model).items())
     return Reproduction(
         pipeline=pipeline.name,
         version=version,
@@ -83,6 +83,13 @@ def reproduce(pipeline: Pipeline, version: int, settings: Settings, tell: Tell =
         why=reasons(around, results),
         seconds=seconds,
     )
+
+
+def _result(name: str, compare: Callable[[], Result]) -> Result:
+    try:
+        return compare().model_copy(update={"name": name})
+    except AirloomError as error:
+        return Result(name=name, problem=error.brief)
 
 
 def _function(known: KnownVersion) -> Fit:
@@ -189,7 +196,7 @@ class _Again:
         manifest_sum = write_model(trained.model, folder, training.learned.inputs)
         return read_model(folder, manifest_sum), trained.seconds
 
-    def results(self, training: _TrainingSet, model: Model) -> dict[str, Callable[[], Topic]]:
+    def results(self, training: _TrainingSet, model: Model) -> dict[str, Callable[[], Result]]:
         """Return how each result is compared."""
         return {
             "training set": lambda: self._training_set(training),
@@ -197,7 +204,7 @@ class _Again:
             "predictions": lambda: self._predictions(model),
         }
 
-    def _training_set(self, training: _TrainingSet) -> Topic:
+    def _training_set(self, training: _TrainingSet) -> Result:
         rows = self.known.recorded_metrics.get("train.rows")
         was: dict[str, Value] = {
             "digest": self.known.info.training_digest,
@@ -209,18 +216,19 @@ class _Again:
             "rows learned from": len(training.learned.frame),
             "digest of the rows held out": training.held_out.digest,
         }
-        found = compared("", *({name: each[name] for name in was if was[name] is not None} for each in (was, now)))
-        return merged("", [found, self._days(training)]) if found.changes else found
+        found = result_of(was, now)
+        days = self._days(training) if found.changes else ()
+        return found.model_copy(update={"changes": (*found.changes, *days)})
 
-    def _days(self, training: _TrainingSet) -> Topic:
-        """Tell which days differ, where the training set of then is still there."""
+    def _days(self, training: _TrainingSet) -> tuple[Change, ...]:
+        """Return the days that differ, where the training set of then is still there."""
         try:
             was = [self.known.learned, self.known.held_out]
         except AirloomError:
-            return Topic(name="")
-        return compared_days("rows", _by_day(was), _by_day([training.learned, training.held_out]))
+            return ()
+        return compared_days("rows", _by_day(was), _by_day([training.learned, training.held_out])).changes
 
-    def _metrics(self, rows: Rows, model: Model) -> Topic:
+    def _metrics(self, rows: Rows, model: Model) -> Result:
         recorded = {name: value for name, value in self.known.recorded_metrics.items() if name not in _OF_THE_RUN}
         if not any(name.startswith(_HOLDOUT) for name in recorded):
             raise DataError("No metric of the rows held out is recorded with the run: it was never evaluated.")
@@ -228,9 +236,9 @@ class _Again:
         label = self.known.declaration.label
         values = score_metrics(label.kind, rows.frame[label.column].to_numpy(dtype=float), _outputs(model, rows))
         found = {f"{_HOLDOUT}{name}": value for name, value in values.items() if value is not None}
-        return compared("", recorded, {**self.log.last, **found})
+        return result_of(recorded, {**self.log.last, **found})
 
-    def _predictions(self, model: Model) -> Topic:
+    def _predictions(self, model: Model) -> Result:
         """Compare with what the registered version had predicted for the rows that are kept with it."""
         import numpy as np
 
@@ -240,12 +248,12 @@ class _Again:
             outputs = model.predict(rows)
         if outputs.shape != expected.shape:
             shapes = Change(name="shape", old=str(expected.shape), new=str(outputs.shape))
-            return Topic(name="", changes=(shapes,))
+            return Result(name="", changes=(shapes,))
         differing = int((outputs != expected).reshape(len(rows), -1).any(axis=1).sum())
         largest = float(np.abs(outputs - expected).max(initial=0.0))
         changes = (Change(name="rows predicted otherwise", old=0, new=differing),) if differing else ()
         note = f"largest difference {largest:.3g} on the {counted(len(rows), 'row')} kept with the model"
-        return Topic(name="", changes=changes, same=len(rows) - differing, note=note)
+        return Result(name="", changes=changes, same=len(rows) - differing, note=note)
 
 
 def _outputs(model: Model, rows: Rows) -> np.ndarray:

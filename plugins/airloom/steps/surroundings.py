@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import partial
 
 from airloom.core.difference import Topic, Value, compared
 from airloom.core.errors import AirloomError
@@ -16,15 +15,14 @@ from airloom.steps.versions import KnownVersion
 
 def surroundings(version: KnownVersion) -> tuple[Topic, ...]:
     """Compare what is recorded of a version's training with what is here now; what is not recorded is said so."""
-    return tuple(topic_of(name, partial(compare, version)) for name, compare in _TOPICS.items())
+    return tuple(_topic(name, compare, version) for name, compare in _TOPICS.items())
 
 
-def topic_of(name: str, compare: Callable[[], Topic]) -> Topic:
-    """Return a topic under its name, with the problem in words when it could not be compared."""
+def _topic(name: str, compare: Callable[[KnownVersion], Topic], version: KnownVersion) -> Topic:
     try:
-        return compare().model_copy(update={"name": name})
+        return compare(version).model_copy(update={"name": name})
     except AirloomError as error:
-        return Topic(name=name, problem=" ".join(filter(None, [error.what, error.where, error.found])))
+        return Topic(name=name, problem=error.brief)
 
 
 def _code(version: KnownVersion) -> Topic:
