@@ -43,6 +43,8 @@ def promote(version: int, settings: Settings, night: date = NIGHT) -> None:
     ledger.promote("late", expected_epoch=len(ledger.history("late")), **champion)
 
 
-def correct(settings: Settings, day: date = CORRECTED) -> None:
-    """Publish other labels of a day."""
-    publish(settings, "raw.flights", day, flights_on(day, 60).assign(late=lambda rows: 1 - rows["late"]))
+def correct(settings: Settings, day: date = CORRECTED, distance: int = 500) -> None:
+    """Publish other labels and distances of a day."""
+    publish(
+        settings, "raw.flights", day, flights_on(day, 60).assign(late=lambda rows: 1 - rows["late"], distance=distance)
+    )

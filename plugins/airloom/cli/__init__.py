@@ -19,6 +19,7 @@ from airloom.cli.ledger import ledger
 from airloom.cli.reproduce import reproduce
 from airloom.cli.status import status
 from airloom.cli.up import up
+from airloom.cli.vacuum import vacuum
 from airloom.cli.verdict import verdict
 from airloom.core.errors import AirloomError
 
@@ -31,7 +32,7 @@ app = typer.Typer(
 )
 for command in (
     *(up, down, demo, env, backfill, status, ledger, verdict, diff),
-    *(reproduce, rollback, promote, pin, unpin, apply),
+    *(reproduce, vacuum, rollback, promote, pin, unpin, apply),
 ):
     app.command()(command)
 

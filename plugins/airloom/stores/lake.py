@@ -71,6 +71,11 @@ class Lake:
         """Return the folder of a table, `raw.flights` being `raw/flights`."""
         return self.root.joinpath(*table.split("."))
 
+    def tables(self) -> list[str]:
+        """Return the names of the tables, in alphabetical order."""
+        logs = [*self.root.glob("*/_delta_log"), *self.root.glob("*/*/_delta_log")]
+        return sorted(".".join(log.parent.relative_to(self.root).parts) for log in logs)
+
     def partitions(self, table: str, commit: int | None = None) -> dict[date, PartitionVersion]:
         """Return what is published, by day, read from the table's log alone.
 
