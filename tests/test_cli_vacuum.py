@@ -44,14 +44,13 @@ def test_it_says_what_it_frees_and_what_it_keeps_for_whom(command):
     told = command("--older-than", "0d", "--dry-run")
     assert "raw.flights │ 1" in told
     assert "would free  1 file, " in told
-    assert "kept        all that was replaced, written or judged in the last 0 seconds" in told
     assert "version 1, champion, epoch 1: 2 tables as it was trained on them, and its training set" in told
 
 
 def test_by_default_a_month_is_kept(command):
     told = command()
     assert "freed  0 files, 0 bytes" in told
-    assert "in the last 30 days" in told
+    assert "all that was replaced, written or judged in the last 30 days" in told
 
 
 def test_programs_get_the_same_as_json(command):

@@ -9,7 +9,7 @@ from synthetic_nights import NIGHT, settings_at
 
 from airloom.core.errors import DataError, NotDue
 from airloom.core.partitions import as_of, day_range
-from airloom.steps.assemble import assemble
+from airloom.steps.assemble import assemble, examples_at
 from airloom.steps.columns import input_columns, join_features
 from airloom.steps.training_sets import read_rows
 from airloom.stores.lake import Lake
@@ -116,6 +116,17 @@ def test_a_corrected_label_is_another_training_set(settings):
     day = date(2024, 1, 7)
     publish(settings, "raw.flights", day, flights_on(day).assign(late=lambda rows: 1 - rows["late"]))
     assert assemble(PIPELINE, NIGHT, settings).digest != expected
+
+
+def test_rows_and_features_are_read_at_the_commits_that_are_named(settings):
+    commits = assemble(PIPELINE, NIGHT, settings).lake
+    expected = examples_at(PIPELINE, NIGHT, commits, settings).frame
+    day = date(2024, 1, 7)
+    publish(settings, "raw.flights", day, flights_on(day).assign(distance=1))
+    publish(settings, "features.carrier_delays", day, rates_on(day).assign(late_rate=1.0))
+    pd.testing.assert_frame_equal(examples_at(PIPELINE, NIGHT, commits, settings).frame, expected)
+    now = examples_at(PIPELINE, NIGHT, assemble(PIPELINE, NIGHT, settings).lake, settings).frame
+    assert {"distance", "carrier_delays__late_rate"} == {name for name in now if not now[name].equals(expected[name])}
 
 
 def test_a_window_that_begins_before_the_start_is_not_due(settings):

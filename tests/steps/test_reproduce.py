@@ -169,6 +169,9 @@ def test_days_that_differ_are_named_where_the_training_set_of_then_is_there(rate
     assert not found.identical
     assert [each.day for each in topic(found.results, "training set").changes if each.day] == [CORRECTED]
     assert list(changes(found.results, "training set")) == ["digest"]
+    assert found.why == (
+        "nothing that is recorded has changed: the lake, or what Feast knows of the views, was made anew",
+    )
 
 
 def test_code_that_is_gone_ends_in_words(rate, monkeypatch):
@@ -184,6 +187,22 @@ def test_code_that_fails_today_ends_in_words(rate, monkeypatch):
     with pytest.raises(DataError, match="one cannot be trained again by the code that is here now") as error:
         reproduce(pipeline, version, settings)
     assert error.value.found == "ZeroDivisionError: division by zero"
+
+
+def test_a_model_that_cannot_score_what_was_scored_then_is_not_identical(rate, monkeypatch):
+    pipeline, version, settings = rate
+    predict = ByRate.predict
+
+    def only_what_was_learned_from(self, frame):
+        return predict(self, frame) if len(frame) == 180 else 1 / 0
+
+    monkeypatch.setattr(ByRate, "predict", only_what_was_learned_from)
+    found = reproduce(pipeline, version, settings)
+    assert not found.identical
+    assert topic(found.results, "metrics").problem == (
+        "What was trained now cannot score these rows. ZeroDivisionError: division by zero"
+    )
+    assert topic(found.results, "predictions").problem is None
 
 
 @contextmanager
@@ -223,6 +242,18 @@ def test_a_training_before_declarations_were_kept_is_made_again_by_todays_when_t
         assert reproduce(pipeline, version, settings).identical
         with pytest.raises(DataError, match="The run keeps no declaration"):
             reproduce(declare(settings, {"one": BOOSTING}), version, settings)
+
+
+def test_a_kept_declaration_that_somebody_has_changed_is_noticed(rate):
+    _, version, settings = rate
+    run = open_client(settings).get_run(ModelRegistry(settings, "late").version_info(version).run_id)
+    kept = Path(run.info.artifact_uri.removeprefix("file://"), "declaration.json")
+    genuine = kept.read_text()
+    kept.write_text(genuine.replace("0.5", "0.4"))
+    found = reproduce(declare(settings, {"one": BOOSTING}), version, settings)
+    kept.write_text(genuine)
+    assert not found.identical
+    assert "digest of the declaration" in changes(found.surroundings, "code")
 
 
 def test_a_version_that_does_not_say_what_it_has_read_is_refused(rate):

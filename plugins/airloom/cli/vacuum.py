@@ -58,7 +58,8 @@ def _print(found: Vacuumed) -> None:
 def _lines(found: Vacuumed) -> Iterator[tuple[str, str]]:
     files, size = sum(each.files for each in found.freed), sum(each.size for each in found.freed)
     yield "would free" if found.dry_run else "freed", f"{counted(files, 'file')}, {_size(size)}"
-    yield "kept", f"all that was replaced, written or judged in the last {lasting(timedelta(hours=found.hours))}"
+    if found.hours:
+        yield "kept", f"all that was replaced, written or judged in the last {lasting(timedelta(hours=found.hours))}"
     for kept in found.kept:
         tables = counted(len(kept.commits), "table")
         yield "kept", f"version {kept.version}, {kept.why}: {tables} as it was trained on them, and its training set"

@@ -62,23 +62,27 @@ def is_identical(results: tuple[Result, ...]) -> bool:
 
 
 def reasons(surroundings: tuple[Topic, ...], results: tuple[Result, ...]) -> tuple[str, ...]:
-    """Name what may have made results differ: all that has changed around them, or that nothing recorded has."""
-    if not any(topic.changes for topic in results):
+    """Name what may have made results differ: all that has changed around them, or what is left if nothing has."""
+    differing = [result.name for result in results if result.changes]
+    if not differing:
         return ()
+    causes = [topic for topic in surroundings if topic.name in CAUSES]
     told = [
         f"{topic.name}: {change.name} was {_told(change.old)}, is {_told(change.new)}"
-        for topic in surroundings
+        for topic in causes
         for change in topic.changes
-        if topic.name in CAUSES
     ]
-    unknown = [f"{topic.name}: not known" for topic in surroundings if topic.problem and topic.name in CAUSES]
-    return (*told, *unknown) or (
-        "nothing that is recorded has changed: the candidate may not start from its seed alone",
-    )
+    unknown = [f"{topic.name}: not known" for topic in causes if topic.problem]
+    return (*told, *unknown) or (_UNEXPLAINED.get(differing[0], _UNSEEDED),)
 
 
 #: The topics that a result depends on. The recorded declaration is used, so today's is no cause.
 CAUSES = ("code", "feature definitions", "libraries", "machine")
+
+_UNSEEDED = "nothing that is recorded has changed: the candidate may not start from its seed alone"
+_UNEXPLAINED = {
+    "training set": "nothing that is recorded has changed: the lake, or what Feast knows of the views, was made anew"
+}
 
 
 def _told(value: object) -> object:

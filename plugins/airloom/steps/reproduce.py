@@ -35,6 +35,7 @@ from airloom.stores.models import ModelRegistry
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
 #: Metrics of a run that say how a training went and not what came of it.
 _OF_THE_RUN = ("train.seconds", "train.rows")
@@ -234,7 +235,8 @@ class _Again:
             raise DataError("No metric of the rows held out is recorded with the run: it was never evaluated.")
         self.tell(f"scoring {counted(len(rows.frame), 'row')}")
         label = self.known.declaration.label
-        values = score_metrics(label.kind, rows.frame[label.column].to_numpy(dtype=float), _outputs(model, rows))
+        outputs = _outputs(model, rows.inputs)
+        values = score_metrics(label.kind, rows.frame[label.column].to_numpy(dtype=float), outputs)
         found = {f"{_HOLDOUT}{name}": value for name, value in values.items() if value is not None}
         return result_of(recorded, {**self.log.last, **found})
 
@@ -244,8 +246,7 @@ class _Again:
 
         folder, _ = ModelRegistry(self.known.settings, self.known.pipeline.name).verified_files(self.known.version)
         rows, expected = read_sample(folder)
-        with fixed_threads():
-            outputs = model.predict(rows)
+        outputs = _outputs(model, rows)
         if outputs.shape != expected.shape:
             shapes = Change(name="shape", old=str(expected.shape), new=str(outputs.shape))
             return Result(name="", changes=(shapes,))
@@ -256,9 +257,13 @@ class _Again:
         return Result(name="", changes=changes, same=len(rows) - differing, note=note)
 
 
-def _outputs(model: Model, rows: Rows) -> np.ndarray:
-    with fixed_threads():
-        return model.predict(rows.inputs)
+def _outputs(model: Model, frame: pd.DataFrame) -> np.ndarray:
+    try:
+        with fixed_threads():
+            return model.predict(frame)
+    except Exception as error:  # the code of now may fail in any way with what is recorded
+        problem = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        raise DataError("What was trained now cannot score these rows.", found=problem) from error
 
 
 def _by_day(splits: list[Rows]) -> dict[date, Value]:
