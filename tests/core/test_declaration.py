@@ -1,3 +1,4 @@
+import json
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -6,6 +7,7 @@ import pytest
 
 from airloom.core.declaration import find_pipeline, read_pipeline, read_pipelines
 from airloom.core.errors import DeclarationError
+from airloom.core.pipeline import Pipeline
 
 INCLUDE = Path(__file__).parents[2] / "include"
 
@@ -204,3 +206,12 @@ def test_an_empty_file_is_no_pipeline(tmp_path):
 def test_a_pipeline_that_is_not_there_is_answered_with_the_nearest_name(folder):
     with pytest.raises(DeclarationError, match="Did you mean 'flight_delays'"):
         find_pipeline(folder.parent, "flight_delay")
+
+
+@pytest.mark.parametrize("window", ["28d", "400d"])
+def test_a_declaration_that_was_kept_as_json_is_the_same_one(folder, window):
+    replace(folder, "window: 28d, sql: sql/carrier", f"window: {window}, sql: sql/carrier")
+    replace(folder, "score: {", "promotion: {approval_timeout: 90m}\nscore: {")
+    declared = read_pipeline(folder)
+    again = Pipeline.model_validate(json.loads(json.dumps(declared.model_dump(mode="json"))))
+    assert (again, again.digest) == (declared, declared.digest)

@@ -3,66 +3,22 @@ from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
-from synthetic_nights import NIGHT, pipeline_with, settings_at
+from small_lake import CARRIERS, PIPELINE, START, ZONE, flights_on, publish, publish_days, rates_on
+from synthetic_nights import NIGHT, settings_at
 
 from airloom.core.errors import DataError, NotDue
 from airloom.core.partitions import as_of, day_range
-from airloom.steps.assemble import assemble
+from airloom.steps.assemble import assemble, examples_at
 from airloom.steps.columns import input_columns, join_features
 from airloom.steps.training_sets import read_rows
-from airloom.stores.lake import Lake, PartitionVersion, content_version
-
-START = date(2024, 1, 1)
-CARRIERS = ["UA", "B6", "WN"]
-PIPELINE = pipeline_with()
-ZONE = PIPELINE.schedule.timezone
-
-
-def flights_on(day, rows=20):
-    random = np.random.default_rng(day.toordinal())
-    return pd.DataFrame(
-        {
-            "flight_id": [f"{day}/{number:02}" for number in range(rows)],
-            "scheduled_at": pd.Timestamp(as_of(day, ZONE)) - pd.Timedelta(hours=6),
-            "carrier": random.choice(CARRIERS, rows),
-            "distance": random.integers(90, 4000, rows),
-            "known_at": pd.Timestamp(as_of(day, ZONE)) - pd.Timedelta(hours=1),
-            "late": np.arange(rows) % 2.0,
-        }
-    )
-
-
-def rates_on(day):
-    """Every carrier's rate says which day it is of, so that a test can see from when a feature is."""
-    rates = [day.day / 100 + place / 1000 for place, _ in enumerate(CARRIERS)]
-    moment = pd.Timestamp(as_of(day, ZONE))
-    return pd.DataFrame({"carrier": CARRIERS, "late_rate": rates, "as_of": moment, "known_at": moment})
-
-
-def publish(settings, table, day, rows, degraded=False):
-    content = pa.Table.from_pandas(rows, preserve_index=False)
-    version = PartitionVersion(day, content_version(content), degraded=degraded)
-    Lake(settings.lake / PIPELINE.name).replace(table, version, content)
+from airloom.stores.lake import Lake
 
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    from feast import Entity, Field, ValueType
-    from feast.types import Float64
-
-    from airloom.stores.features import apply_features
-    from airloom.stores.source import lake_view
-
     folder = tmp_path_factory.mktemp("published")
-    settings = settings_at(folder)
-    for day in day_range(START, NIGHT - timedelta(days=1)):
-        publish(settings, "raw.flights", day, flights_on(day))
-        publish(settings, "features.carrier_delays", day, rates_on(day))
-    carrier = Entity(name="carrier", join_keys=["carrier"], value_type=ValueType.STRING)
-    rate = Field(name="late_rate", dtype=Float64)
-    apply_features(PIPELINE, settings, [carrier, lake_view("carrier_delays", [carrier], timedelta(days=3), [rate])])
+    publish_days(settings_at(folder), day_range(START, NIGHT - timedelta(days=1)))
     return folder
 
 
@@ -160,6 +116,17 @@ def test_a_corrected_label_is_another_training_set(settings):
     day = date(2024, 1, 7)
     publish(settings, "raw.flights", day, flights_on(day).assign(late=lambda rows: 1 - rows["late"]))
     assert assemble(PIPELINE, NIGHT, settings).digest != expected
+
+
+def test_rows_and_features_are_read_at_the_commits_that_are_named(settings):
+    commits = assemble(PIPELINE, NIGHT, settings).lake
+    expected = examples_at(PIPELINE, NIGHT, commits, settings).frame
+    day = date(2024, 1, 7)
+    publish(settings, "raw.flights", day, flights_on(day).assign(distance=1))
+    publish(settings, "features.carrier_delays", day, rates_on(day).assign(late_rate=1.0))
+    pd.testing.assert_frame_equal(examples_at(PIPELINE, NIGHT, commits, settings).frame, expected)
+    now = examples_at(PIPELINE, NIGHT, assemble(PIPELINE, NIGHT, settings).lake, settings).frame
+    assert {"distance", "carrier_delays__late_rate"} == {name for name in now if not now[name].equals(expected[name])}
 
 
 def test_a_window_that_begins_before_the_start_is_not_due(settings):

@@ -219,7 +219,7 @@ def test_a_version_trained_before_definitions_were_kept_is_said_so(pipeline, ver
     with without(Path(run.info.artifact_uri.removeprefix("file://")) / "definitions.json"):
         partly = diff(pipeline, *versions, settings)
     assert problems(partly) == {"expectations", "feature files", "declaration"}
-    assert "No definitions are kept" in topic(partly, "expectations").problem
+    assert "The run keeps no definitions" in topic(partly, "expectations").problem
 
 
 def test_what_cannot_be_compared_at_all_is_refused(pipeline, versions, settings):

@@ -5,6 +5,7 @@ from synthetic_nights import BOOSTING, NETWORK, NIGHT, example_rows, pipeline_wi
 
 from airloom.core.declaration import find_pipeline
 from airloom.core.errors import DataError
+from airloom.core.pipeline import Pipeline
 from airloom.steps.fit import fit
 from airloom.steps.provenance import definitions
 from airloom.stores.models import ModelRegistry
@@ -49,6 +50,10 @@ def test_a_run_says_what_it_was_trained_from_and_with(settings, fitted):
     assert json.loads(tags["airloom.lake"]) == {"raw.flights": 4}
     assert float(tags["airloom.seconds"]) == pytest.approx(record.seconds, abs=0.001)
     assert {"airloom.code", "airloom.python", "airloom.platform", "airloom.manifest"} <= tags.keys()
+    assert (tags["airloom.threads"], set(json.loads(tags["airloom.libraries"]))) == (
+        "1",
+        {"deltalake", "duckdb", "feast", "pyarrow"},
+    )
 
 
 def test_a_run_keeps_what_the_folder_defines(settings, fitted):
@@ -61,6 +66,12 @@ def test_a_run_keeps_what_the_folder_defines(settings, fitted):
     shipped = definitions(find_pipeline(settings.include, "flight_delays"), settings)
     assert "no file" not in shipped["features"].values()
     assert "cannot be read" not in shipped["expectations"].values()
+
+
+def test_a_run_keeps_the_declaration_that_it_was_trained_by(settings, fitted):
+    record, pipeline, _ = fitted
+    kept = TrainingRuns(settings, "late").facts(record.run_id, "declaration")
+    assert Pipeline.model_validate(kept) == pipeline
 
 
 def test_a_run_has_losses_and_the_training_set_as_its_input(settings, fitted):

@@ -4,6 +4,7 @@ from multiprocessing import get_context
 
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +68,37 @@ def test_an_older_commit_can_be_read_again(tmp_path):
     publish(lake)
     publish(lake, rows=pa.table({"id": [9], "name": ["z"]}))
     assert lake.dataset("raw.things", [DAY], commit=0).to_table().num_rows == 3
+
+
+def test_the_lake_as_it_was_at_a_commit_stays_that_way(tmp_path):
+    lake, other = Lake(tmp_path), pa.table({"id": [9], "name": ["z"]})
+    publish(lake)
+    was = lake.at({"raw.things": 0})
+    publish(lake, rows=other)
+    assert was.read("raw.things", [DAY])["id"].tolist() == [1, 2, 3]
+    assert was.partitions("raw.things")[DAY].version == content_version(ROWS)
+    assert (was.commit("raw.things"), was.commit("raw.others")) == (0, None)
+
+
+def test_checkpoints_leave_old_commits_readable(tmp_path):
+    lake = Lake(tmp_path)
+    for number in range(25):
+        publish(lake, rows=pa.table({"id": [number], "name": ["z"]}))
+    DeltaTable(lake.path("raw.things")).cleanup_metadata()
+    assert len(list((lake.path("raw.things") / "_delta_log").glob("*.checkpoint.parquet"))) == 2
+    for commit in (0, 9, 24):
+        assert lake.at({"raw.things": commit}).read("raw.things", [DAY])["id"].tolist() == [commit]
+
+
+@pytest.mark.parametrize("name", ["lake", "a lake with änderungen & spaces"])
+def test_a_commit_whose_files_are_gone_is_told_before_anything_is_read(tmp_path, name):
+    lake = Lake(tmp_path / name)
+    publish(lake)
+    assert lake.read("raw.things", [DAY])["id"].tolist() == [1, 2, 3]
+    next(lake.path("raw.things").rglob("*.parquet")).unlink()
+    with pytest.raises(DataError, match="cannot be read any more as it was at commit 0") as error:
+        lake.read("raw.things", [DAY])
+    assert error.value.found == "1 of 1 file gone"
 
 
 def _publish_days(root, offset):

@@ -18,9 +18,11 @@ from airloom.cli.env import env
 from airloom.cli.impact import impact
 from airloom.cli.ledger import ledger
 from airloom.cli.lineage import lineage
+from airloom.cli.reproduce import reproduce
 from airloom.cli.status import status
 from airloom.cli.trace import trace
 from airloom.cli.up import up
+from airloom.cli.vacuum import vacuum
 from airloom.cli.verdict import verdict
 from airloom.core.errors import AirloomError
 
@@ -33,7 +35,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     *(up, down, demo, env, backfill, status),
-    *(ledger, verdict, diff, trace, impact),
+    *(ledger, verdict, diff, trace, impact, reproduce, vacuum),
     *(rollback, promote, pin, unpin, apply),
 )
 for command in COMMANDS:

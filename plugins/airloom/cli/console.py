@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from airloom.core.declaration import find_pipeline, read_pipelines
 from airloom.core.errors import UsageError
@@ -38,3 +41,11 @@ def chosen(settings: Settings, name: str | None) -> list[Pipeline]:
     if not pipelines:
         raise UsageError("There is no pipeline.", where=str(settings.include), do="declare one in its own folder there")
     return pipelines
+
+
+def print_lines(lines: Iterable[tuple[str, str]]) -> None:
+    """Print names and what is to be said about each, one under the other."""
+    grid = Table.grid(padding=(0, 2))
+    for name, text in lines:
+        grid.add_row(Text(name, no_wrap=True), Text(text))
+    console.print(grid, highlight=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from airloom.cli.console import chosen, console
+from airloom.cli.console import chosen, console, print_lines
 from airloom.cli.diff_rows import Row, rows_of
 from airloom.core.difference import Difference, Side, Topic
 from airloom.core.settings import Settings
@@ -39,11 +39,11 @@ def diff(
 
 
 def _print(found: Difference) -> None:
-    _print_lines((f"version {side.version}", _described(side)) for side in (found.old, found.new))
+    print_lines((f"version {side.version}", _described(side)) for side in (found.old, found.new))
     table = _table(found)
     if table.row_count:
         console.print(table, highlight=False)
-    _print_lines(_notes(found))
+    print_lines(_notes(found))
 
 
 def _table(found: Difference) -> Table:
@@ -98,10 +98,3 @@ def _commits(topics: tuple[Topic, ...]) -> Iterator[object]:
         for change in topic.changes:
             if (topic.name, change.name) == ("code", "commit"):
                 yield from (change.old, change.new)
-
-
-def _print_lines(lines: Iterable[tuple[str, str]]) -> None:
-    grid = Table.grid(padding=(0, 2))
-    for name, text in lines:
-        grid.add_row(Text(name, no_wrap=True), Text(text))
-    console.print(grid, highlight=False)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*(:[A-Za-z_]\w*)?")
 _DURATION = re.compile(r"(\d+)\s*([smhd])")
+_ISO_DURATION = TypeAdapter(timedelta)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -27,6 +29,9 @@ def _function(value: str) -> str:
 
 
 def _duration(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith("P"):  # ISO 8601, as a declaration is written when it is kept
+        with suppress(ValidationError):
+            return _ISO_DURATION.validate_python(value)
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("a duration is a number and a unit (s, m, h or d), for example 28d")

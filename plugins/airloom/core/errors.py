@@ -28,6 +28,11 @@ class AirloomError(Exception):
         self.what, self.where, self.found, self.expected, self.do = what, where, found, expected, do
         super().__init__(what)
 
+    @property
+    def brief(self) -> str:
+        """The problem as one line, for where there is nothing to do about it."""
+        return " ".join(filter(None, [self.what, self.where, self.found]))
+
     def __str__(self) -> str:
         details = {"where": self.where, "found": self.found, "expected": self.expected, "do": self.do}
         lines = [f"  {name + ':':<10}{text}" for name, text in details.items() if text]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -47,23 +49,21 @@ def assemble(pipeline: Pipeline, partition: date, settings: Settings) -> Trainin
     lake = Lake(settings.lake / pipeline.name)
     read = needs(pipeline, "train", partition)
     commits = _commits(pipeline, lake, read)
-    versions = _versions(lake, read)
-    rows, dropped = _labelled(pipeline, partition, lake)
-    columns = model_columns(pipeline, settings)
-    examples = _examples(pipeline, partition, rows, columns, settings)
-    _require_learnable(pipeline, examples, columns)
-    digest, path = write_training_set(pipeline, partition, examples, columns, settings)
-    holdout_rows = int((examples[SPLIT] == "holdout").sum())
+    versions = _versions(lake.at(commits), read)
+    joined = examples_at(pipeline, partition, commits, settings)
+    _require_learnable(pipeline, joined.frame, joined.columns)
+    digest, path = write_training_set(pipeline, partition, joined.frame, joined.columns, settings)
+    holdout_rows = int((joined.frame[SPLIT] == "holdout").sum())
     return TrainingSet(
         pipeline=pipeline.name,
         partition=partition,
-        headline=_headline(len(examples) - holdout_rows, holdout_rows, len(columns.all), dropped),
+        headline=_headline(len(joined.frame) - holdout_rows, holdout_rows, len(joined.columns.all), joined.dropped),
         digest=digest,
         path=path,
-        rows=len(examples) - holdout_rows,
+        rows=len(joined.frame) - holdout_rows,
         holdout_rows=holdout_rows,
         degraded=any(version.degraded for each in versions.values() for version in each),
-        dropped=dropped,
+        dropped=joined.dropped,
         lake=commits,
         inputs=tuple(
             Dataset(name=table, partition=version.partition, version=version.version, commit=commits.get(table))
@@ -75,11 +75,49 @@ def assemble(pipeline: Pipeline, partition: date, settings: Settings) -> Trainin
                 name="training",
                 partition=partition,
                 version=digest,
-                rows=len(examples),
-                columns={str(name): str(kind) for name, kind in examples.dtypes.items()},
+                rows=len(joined.frame),
+                columns={str(name): str(kind) for name, kind in joined.frame.dtypes.items()},
             ),
         ),
     )
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Labelled rows with their features.
+
+    Args:
+        frame: Keys, day, split, what models read and the label.
+        columns: What models read.
+        dropped: Rows of the window that were left out, by reason.
+    """
+
+    frame: pd.DataFrame
+    columns: ModelColumns
+    dropped: dict[str, int]
+
+
+def examples_at(pipeline: Pipeline, partition: date, commits: Mapping[str, int], settings: Settings) -> Examples:
+    """Join the rows of a training set from the lake as it was at a commit of each table; nothing is written.
+
+    Args:
+        pipeline: The declaration.
+        partition: The as-of.
+        commits: The commit at which each table is read.
+        settings: Where lake and feature store are.
+
+    Raises:
+        DataError: A commit cannot be read any more.
+    """
+    rows, dropped = _labelled(pipeline, partition, Lake(settings.lake / pipeline.name, commits))
+    columns = model_columns(pipeline, settings)
+    moments = rows[DAY].map(lambda day: as_of(day - timedelta(days=1), pipeline.schedule.timezone))
+    joined = join_features(pipeline, settings, rows, moments, commits)
+    newest_trained = partition - pipeline.label.known_after - pipeline.train.holdout
+    joined[SPLIT] = ["train" if day <= newest_trained else "holdout" for day in joined[DAY]]
+    joined[pipeline.label.column] = label_codes(pipeline.label, joined[pipeline.label.column])
+    kept = [*pipeline.tables[pipeline.label.table].key, DAY, SPLIT, *columns.all, pipeline.label.column]
+    return Examples(joined[kept], columns, dropped)
 
 
 def _require_due(pipeline: Pipeline, partition: date, settings: Settings) -> None:
@@ -122,17 +160,6 @@ def _columns(lake: Lake, table: str) -> list[str]:
 
     dataset = lake.dataset(table, [])
     return [] if dataset is None else [name for name in dataset.schema.names if name not in PARTITION_COLUMNS]
-
-
-def _examples(
-    pipeline: Pipeline, partition: date, rows: pd.DataFrame, columns: ModelColumns, settings: Settings
-) -> pd.DataFrame:
-    moments = rows[DAY].map(lambda day: as_of(day - timedelta(days=1), pipeline.schedule.timezone))
-    joined = join_features(pipeline, settings, rows, moments)
-    newest_trained = partition - pipeline.label.known_after - pipeline.train.holdout
-    joined[SPLIT] = ["train" if day <= newest_trained else "holdout" for day in joined[DAY]]
-    joined[pipeline.label.column] = label_codes(pipeline.label, joined[pipeline.label.column])
-    return joined[[*pipeline.tables[pipeline.label.table].key, DAY, SPLIT, *columns.all, pipeline.label.column]]
 
 
 def _require_learnable(pipeline: Pipeline, examples: pd.DataFrame, columns: ModelColumns) -> None:

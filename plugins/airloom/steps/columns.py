@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,11 @@ def input_columns(pipeline: Pipeline, settings: Settings) -> list[str]:
 
 
 def join_features(
-    pipeline: Pipeline, settings: Settings, rows: pd.DataFrame, moment: datetime | pd.Series[Any]
+    pipeline: Pipeline,
+    settings: Settings,
+    rows: pd.DataFrame,
+    moment: datetime | pd.Series[Any],
+    commits: Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
     """Add to every row what was known of its entities at a moment, through Feast.
 
@@ -69,6 +74,7 @@ def join_features(
         settings: Where the feature store is.
         rows: The rows, with the join keys of every view as columns.
         moment: The instant whose knowledge may be used, one for all rows or one for each.
+        commits: Tables of the lake that are read as they were at a commit.
 
     Returns:
         The same rows in the same order, numbered anew, with the features after their own columns.
@@ -78,7 +84,7 @@ def join_features(
     """
     import pandas as pd
 
-    store = _store(pipeline, settings)
+    store = _store(pipeline, settings, commits)
     views = feature_views(pipeline, store)
     entities = _entities(pipeline, rows, views)
     moments = moment.array if isinstance(moment, pd.Series) else moment
@@ -122,10 +128,10 @@ def _require_same_rows(expected: int, joined: pd.DataFrame) -> None:
         )
 
 
-def _store(pipeline: Pipeline, settings: Settings) -> Any:
+def _store(pipeline: Pipeline, settings: Settings, commits: Mapping[str, int] | None = None) -> Any:
     from airloom.stores.features import open_feature_store
 
-    return open_feature_store(pipeline, settings)
+    return open_feature_store(pipeline, settings, commits)
 
 
 def feature_views(pipeline: Pipeline, store: Any) -> list[Any]:

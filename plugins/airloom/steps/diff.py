@@ -68,7 +68,7 @@ def _topic(name: str, compare: _Compare, old: KnownVersion, new: KnownVersion, n
     try:
         return compare(old, new, newest).model_copy(update={"name": name})
     except AirloomError as error:
-        return Topic(name=name, problem=" ".join(filter(None, [error.what, error.where, error.found])))
+        return Topic(name=name, problem=error.brief)
 
 
 def _lake(old: KnownVersion, new: KnownVersion, newest: KnownVersion) -> Topic:

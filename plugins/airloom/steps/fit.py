@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from datetime import date
 
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Fitted, TrainingSet
 from airloom.core.settings import Settings
-from airloom.steps.candidates import Fit, Params, TrainingData
-from airloom.steps.outputs import require_outputs
-from airloom.steps.provenance import DEFINITIONS, definitions, provenance_tags, source_digest
+from airloom.steps.candidates import Fit
+from airloom.steps.provenance import DECLARATION, DEFINITIONS, definitions, provenance_tags, source_digest
 from airloom.steps.references import load_reference
-from airloom.steps.threads import fixed_threads
+from airloom.steps.training import train
 from airloom.steps.training_sets import Rows, read_rows
 from airloom.stores.models import ModelRegistry
 from airloom.stores.runs import RunKey, RunLog, TrainingRuns
@@ -41,7 +39,7 @@ def fit(pipeline: Pipeline, partition: date, candidate: str, training: TrainingS
     finished = runs.finished(key)
     if finished is not None and ModelRegistry(settings, pipeline.name).is_intact(finished.info.run_id):
         seconds = float(finished.data.tags["airloom.seconds"])
-        return _record(key, finished.info.run_id, seconds, training, "was trained before")
+        return _record(key, finished.info.run_id, seconds, training, "was trained before", unchanged=True)
     rows = read_rows(training, "train", settings)
     with runs.running(key, provenance_tags(training, settings)) as log:
         seconds = _Training(pipeline, key, function, training, settings).run(rows, log)
@@ -61,37 +59,30 @@ class _Training:
     def run(self, rows: Rows, log: RunLog) -> float:
         """Train, keep the model, and return the seconds that the training took."""
         runs = TrainingRuns(self.settings, self.pipeline.name)
-        runs.log_params(log.run_id, {**self.params, "seed": self.pipeline.train.seed})
+        declared = self.pipeline.train
+        runs.log_params(log.run_id, {**declared.candidates[self.key.candidate].params, "seed": declared.seed})
+        runs.log_facts(log.run_id, DECLARATION, self.pipeline.model_dump(mode="json"))
         runs.log_facts(log.run_id, DEFINITIONS, definitions(self.pipeline, self.settings))
         file = self.settings.training / self.training.path
         runs.log_dataset(log.run_id, rows.inputs, self.training.digest, file)
-        with fixed_threads():
-            started = time.perf_counter()
-            model = self.function(self._data(rows), self.params, log)
-            seconds = time.perf_counter() - started
-            outputs = model.predict(rows.inputs)
-        require_outputs(self.pipeline.label, outputs, len(rows.frame), self.key.candidate)
+        trained = train(self.pipeline, self.key.candidate, self.function, rows, log)
         registry = ModelRegistry(self.settings, self.pipeline.name)
-        registry.save(log.run_id, self.key.candidate, model, rows.inputs, outputs)
-        runs.log_metrics(log.run_id, {"train.seconds": seconds, "train.rows": float(len(rows.frame))})
-        runs.set_tags(log.run_id, {"airloom.seconds": f"{seconds:.3f}"})
-        return seconds
-
-    @property
-    def params(self) -> Params:
-        return self.pipeline.train.candidates[self.key.candidate].params
-
-    def _data(self, rows: Rows) -> TrainingData:
-        return TrainingData(
-            frame=rows.inputs,
-            label=rows.frame[self.pipeline.label.column].to_numpy(dtype=float),
-            categorical=rows.columns.categorical,
-            numeric=rows.columns.numeric,
-            seed=self.pipeline.train.seed,
-        )
+        registry.save(log.run_id, self.key.candidate, trained.model, rows.inputs, trained.outputs)
+        runs.log_metrics(log.run_id, {"train.seconds": trained.seconds, "train.rows": float(len(rows.frame))})
+        runs.set_tags(log.run_id, {"airloom.seconds": f"{trained.seconds:.3f}"})
+        return trained.seconds
 
 
-def _record(key: RunKey, run_id: str, seconds: float, training: TrainingSet, what: str) -> Fitted:
+def _record(
+    key: RunKey, run_id: str, seconds: float, training: TrainingSet, what: str, unchanged: bool = False
+) -> Fitted:
+    run = Dataset(
+        name=f"run.{key.candidate}",
+        partition=key.partition,
+        version=run_id,
+        columns={"score": "double"},
+        unchanged=unchanged,
+    )
     return Fitted(
         pipeline=training.pipeline,
         partition=key.partition,
@@ -100,7 +91,5 @@ def _record(key: RunKey, run_id: str, seconds: float, training: TrainingSet, wha
         run_id=run_id,
         seconds=seconds,
         inputs=training.outputs,
-        outputs=(
-            Dataset(name=f"run.{key.candidate}", partition=key.partition, version=run_id, columns={"score": "double"}),
-        ),
+        outputs=(run,),
     )

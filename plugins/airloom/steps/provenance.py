@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import platform
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -20,10 +19,11 @@ from airloom.core.pipeline import Pipeline
 from airloom.core.records import TrainingSet
 from airloom.core.settings import Settings
 from airloom.steps.candidates import Fit
+from airloom.steps.machine import JOINING, installed_versions, machine
 from airloom.steps.references import load_reference
 
-#: The name under which `definitions` are kept with a run.
-DEFINITIONS = "definitions"
+#: The names under which the whole declaration, and `definitions`, are kept with a run.
+DECLARATION, DEFINITIONS = "declaration", "definitions"
 
 _GIT_SECONDS = 10
 
@@ -34,8 +34,8 @@ def provenance_tags(training: TrainingSet, settings: Settings) -> dict[str, str]
         "airloom.lake": json.dumps(training.lake, sort_keys=True),
         "airloom.code": code_version(settings.project),
         "airloom.degraded": str(training.degraded).lower(),
-        "airloom.python": platform.python_version(),
-        "airloom.platform": platform.platform(),
+        "airloom.libraries": json.dumps(installed_versions(JOINING)),
+        **{f"airloom.{name}": value for name, value in machine().items()},
     }
 
 

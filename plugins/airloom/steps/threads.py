@@ -7,17 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+def threads() -> int:
+    """Return how many threads a computation may use: `AIRLOOM_THREADS`, or 1."""
+    return int(os.environ.get("AIRLOOM_THREADS", "1"))
+
+
 @contextmanager
 def fixed_threads() -> Iterator[None]:
     """Compute with `AIRLOOM_THREADS` threads (1), in torch and in every library that has a pool of its own."""
     import torch
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    threads = int(os.environ.get("AIRLOOM_THREADS", "1"))
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(threads())
     try:
-        with threadpool_limits(threads):
+        with threadpool_limits(threads()):
             yield
     finally:
         torch.set_num_threads(before)

@@ -47,9 +47,22 @@ class Rows:
 
 
 def write_training_set(
-    pipeline: Pipeline, partition: date, rows: pd.DataFrame, columns: ModelColumns, settings: Settings
+    pipeline: Pipeline,
+    partition: date,
+    rows: pd.DataFrame,
+    columns: ModelColumns,
+    settings: Settings,
+    pipeline_digest: str | None = None,
 ) -> tuple[str, str]:
     """Write the rows under the name of their digest, at once or not at all.
+
+    Args:
+        pipeline: The declaration.
+        partition: The as-of.
+        rows: The rows.
+        columns: Those of their columns that models read.
+        settings: Where training sets are.
+        pipeline_digest: The declaration's digest when it was recorded, by code for which it may have been another.
 
     Returns:
         The digest, and the path below the folder of training sets.
@@ -57,7 +70,7 @@ def write_training_set(
     import pyarrow as pa
 
     table = pa.Table.from_pandas(rows, preserve_index=False)
-    digest = fingerprint([content_version(table), pipeline.digest])
+    digest = fingerprint([content_version(table), pipeline_digest or pipeline.digest])
     path = training_path(pipeline.name, partition, digest)
     described = table.replace_schema_metadata({**(table.schema.metadata or {}), _COLUMNS: columns.model_dump_json()})
     write_parquet(described, settings.training / path)

@@ -10,12 +10,14 @@ from datetime import date, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from airloom.core.difference import Value
 from airloom.core.errors import DataError
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.steps.assemble import DAY
-from airloom.steps.provenance import DEFINITIONS
+from airloom.steps.provenance import DECLARATION, DEFINITIONS
 from airloom.steps.training_sets import Rows, Split, read_file, training_path
 from airloom.stores.lake import Lake
 from airloom.stores.models import ModelRegistry, VersionInfo
@@ -96,7 +98,7 @@ class KnownVersion:
     @cached_property
     def commits(self) -> dict[str, int]:
         """The lake's commits that it was trained on, by table."""
-        return dict(json.loads(self.info.tags["airloom.lake"]))
+        return dict(json.loads(self.tag("airloom.lake")))
 
     def published(self, table: str) -> dict[date, Value]:
         """Return the content of the days of a table that lie in its window, as they were when it was trained.
@@ -130,6 +132,32 @@ class KnownVersion:
         """The code that it was trained with, and where."""
         return {"candidate": self.info.candidate, **{name: self.info.tags.get(tag) for name, tag in _CODE.items()}}
 
+    @cached_property
+    def declaration(self) -> Pipeline:
+        """The declaration that it was trained by; today's where none is kept and today's is the same."""
+        if self.pipeline.digest == self.info.pipeline_digest:
+            return self.pipeline
+        kept = self._runs.facts(self.info.run_id, DECLARATION)
+        try:
+            return Pipeline.model_validate(kept)
+        except ValidationError as error:
+            raise DataError(
+                f"The declaration that version {self.version} was trained by cannot be used by this Airloom.",
+                where=f"MLflow run {self.info.run_id}, {DECLARATION}.json",
+                found=str(error.errors()[0]["msg"]),
+                do=f"use the code that it was trained with: {self.info.tags.get('airloom.code')}",
+            ) from error
+
+    def tag(self, name: str) -> str:
+        """Return one of its tags.
+
+        Raises:
+            DataError: It has none of that name.
+        """
+        if name not in self.info.tags:
+            raise DataError(f"Version {self.version} of {self.pipeline.name} has no tag {name}.", do="train again")
+        return self.info.tags[name]
+
     @property
     def libraries(self) -> dict[str, Value]:
         """The libraries that it was trained with."""
@@ -138,7 +166,12 @@ class KnownVersion:
     @property
     def params(self) -> dict[str, Value]:
         """The parameters of its training."""
-        return dict(TrainingRuns(self.settings, self.pipeline.name).params(self.info.run_id))
+        return dict(self._runs.params(self.info.run_id))
+
+    @property
+    def recorded_metrics(self) -> dict[str, float]:
+        """The last value of every metric that its run has."""
+        return self._runs.metrics(self.info.run_id)
 
     def predict(self, frame: pd.DataFrame) -> Any:
         """Score rows.
@@ -165,6 +198,10 @@ class KnownVersion:
         return ModelRegistry(self.settings, self.pipeline.name)
 
     @property
+    def _runs(self) -> TrainingRuns:
+        return TrainingRuns(self.settings, self.pipeline.name)
+
+    @property
     def _lake(self) -> Lake:
         return Lake(self.settings.lake / self.pipeline.name)
 
@@ -178,7 +215,7 @@ class KnownVersion:
 
     @cached_property
     def _definitions(self) -> dict[str, Any]:
-        return TrainingRuns(self.settings, self.pipeline.name).facts(self.info.run_id, DEFINITIONS)
+        return self._runs.facts(self.info.run_id, DEFINITIONS)
 
     def _rows(self, split: Split) -> Rows:
         path = training_path(self.pipeline.name, self.info.partition, self.info.training_digest)

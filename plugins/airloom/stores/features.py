@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -21,17 +21,20 @@ _BUSY_SECONDS = 30
 _CACHE_SECONDS = 600
 
 
-def open_feature_store(pipeline: Pipeline, settings: Settings) -> FeatureStore:
+def open_feature_store(
+    pipeline: Pipeline, settings: Settings, commits: Mapping[str, int] | None = None
+) -> FeatureStore:
     """Open the pipeline's feature store; opening changes nothing.
 
     Args:
         pipeline: The pipeline, whose views must have been applied.
         settings: Where everything is.
+        commits: Tables of the lake whose features are joined as they were at a commit.
 
     Raises:
         SetupError: The registry has no tables, or lacks a view.
     """
-    store = _store(pipeline, settings, schema_mode="verify")
+    store = _store(pipeline, settings, "verify", commits or {})
     from feast.infra.registry.sql import FeastRegistrySchemaError
 
     try:
@@ -67,19 +70,19 @@ def apply_features(
     found = _defined_in(definitions) if isinstance(definitions, ModuleType) else list(definitions)
     _require_views(pipeline, found)
     with _one_at_a_time(settings):
-        _store(pipeline, settings, schema_mode="auto").apply(found)
+        _store(pipeline, settings, "auto", {}).apply(found)
 
 
-def _store(pipeline: Pipeline, settings: Settings, schema_mode: str) -> FeatureStore:
+def _store(pipeline: Pipeline, settings: Settings, schema_mode: str, commits: Mapping[str, int]) -> FeatureStore:
     load_feast()
     from feast import FeatureStore
 
     # The first connection turns on SQLite's write-ahead log, which the registry's own connections then use.
     state_engine(settings.state_url).connect().close()
-    return FeatureStore(config=_config(pipeline, settings, schema_mode))
+    return FeatureStore(config=_config(pipeline, settings, schema_mode, commits))
 
 
-def _config(pipeline: Pipeline, settings: Settings, schema_mode: str) -> Any:
+def _config(pipeline: Pipeline, settings: Settings, schema_mode: str, commits: Mapping[str, int]) -> Any:
     """Return Feast's configuration; its own lineage, MLflow and telemetry integrations stay off."""
     from feast import RepoConfig
     from sqlalchemy import make_url
@@ -102,6 +105,7 @@ def _config(pipeline: Pipeline, settings: Settings, schema_mode: str) -> Any:
         offline_store={
             "type": "airloom.stores.offline.LakeOfflineStore",
             "lake": str(settings.lake / pipeline.name),
+            "commits": dict(commits),
         },
         online_store={"type": "airloom.stores.online.GuardedSqliteOnlineStore", "path": str(settings.online)},
         batch_engine={"type": "airloom.stores.engine.LakeEngine"},

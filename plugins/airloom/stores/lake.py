@@ -7,13 +7,14 @@ import json
 import random
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airloom.core.errors import DataError
 from airloom.core.failpoints import failpoint
+from airloom.core.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,13 +57,24 @@ class Lake:
 
     Args:
         root: Folder of the pipeline's tables.
+        commits: Tables that are read as they were at a commit; all others are read as they are now.
     """
 
     root: Path
+    commits: Mapping[str, int] = field(default_factory=dict)
+
+    def at(self, commits: Mapping[str, int]) -> Lake:
+        """Return the lake as it was at a commit of each table."""
+        return Lake(self.root, commits)
 
     def path(self, table: str) -> Path:
         """Return the folder of a table, `raw.flights` being `raw/flights`."""
         return self.root.joinpath(*table.split("."))
+
+    def tables(self) -> list[str]:
+        """Return the names of the tables, in alphabetical order."""
+        logs = [*self.root.glob("*/_delta_log"), *self.root.glob("*/*/_delta_log")]
+        return sorted(".".join(log.parent.relative_to(self.root).parts) for log in logs)
 
     def partitions(self, table: str, commit: int | None = None) -> dict[date, PartitionVersion]:
         """Return what is published, by day, read from the table's log alone.
@@ -86,7 +98,7 @@ class Lake:
         return {each.partition: each for each in sorted(versions, key=lambda each: each.partition)}
 
     def commit(self, table: str) -> int | None:
-        """Return the number of the table's newest commit, None when there is no table."""
+        """Return the number of the commit at which a table is read, None when there is no table."""
         delta = self._open(table)
         return None if delta is None else int(delta.version())
 
@@ -116,11 +128,15 @@ class Lake:
 
         Returns:
             The dataset, None when there is no table.
+
+        Raises:
+            DataError: The table has no such commit, or files of these days that it names are not there any more.
         """
         delta = self._open(table, commit)
         if delta is None:
             return None
         wanted = [day.isoformat() for day in days]
+        self._require_files(table, delta, wanted)
         return delta.to_pyarrow_dataset(file_pruning_predicate=[("partition", "in", wanted)])
 
     def read(self, table: str, days: Iterable[date], columns: list[str] | None = None) -> pd.DataFrame:
@@ -202,10 +218,30 @@ class Lake:
             return False
         return True
 
+    def _require_files(self, table: str, delta: DeltaTable, days: list[str]) -> None:
+        """Make sure that what a commit names is there: a vacuum removes what newer commits have replaced.
+
+        Raises:
+            DataError: Some of it is not.
+        """
+        actions, folder = delta.get_add_actions(flatten=True), self.path(table)
+        named = zip(actions.column("path").to_pylist(), actions.column("partition.partition").to_pylist(), strict=True)
+        files = [folder / path for path, day in named if day in days]
+        gone = sum(not file.is_file() for file in files)
+        if gone:
+            raise DataError(
+                f"The table {table} cannot be read any more as it was at commit {delta.version()}.",
+                where=str(folder),
+                found=f"{gone} of {counted(len(files), 'file')} gone{_vacuumed(delta)}",
+                expected="every file that the commit names",
+                do="nothing brings them back; airloom vacuum keeps what champions were trained on",
+            )
+
     def _open(self, table: str, commit: int | None = None) -> DeltaTable | None:
         from deltalake import DeltaTable
         from deltalake.exceptions import DeltaError, TableNotFoundError
 
+        commit = self.commits.get(table) if commit is None else commit
         try:
             return DeltaTable(self.path(table), version=commit)
         except TableNotFoundError:
@@ -218,6 +254,12 @@ class Lake:
                 where=str(self.path(table)),
                 found=str(error).splitlines()[0],
             ) from error
+
+
+def _vacuumed(delta: DeltaTable) -> str:
+    """Say when the table was last vacuumed, if it ever was."""
+    done = next((each for each in delta.history() if each.get("operation") == "VACUUM END"), None)
+    return f", vacuumed on {datetime.fromtimestamp(done['timestamp'] / 1000, UTC):%Y-%m-%d %H:%M} UTC" if done else ""
 
 
 def content_version(rows: pa.Table, ignore: Iterable[str] = ()) -> str:

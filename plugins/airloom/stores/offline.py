@@ -17,6 +17,7 @@ from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalJob,
 from feast.infra.registry.base_registry import BaseRegistry
 from feast.repo_config import FeastConfigBaseModel
 from feast.saved_dataset import SavedDatasetStorage
+from pydantic import Field
 
 from airloom.core.errors import DataError, UsageError
 from airloom.core.partitions import day_range
@@ -35,10 +36,16 @@ class LakeOfflineStoreConfig(FeastConfigBaseModel):  # type: ignore[misc]
     Args:
         type: The store's class.
         lake: Folder of the pipeline's tables.
+        commits: Tables that are read as they were at a commit.
     """
 
     type: Literal["airloom.stores.offline.LakeOfflineStore"] = "airloom.stores.offline.LakeOfflineStore"
     lake: str
+    commits: dict[str, int] = Field(default_factory=dict)
+
+    def open(self) -> Lake:
+        """Return the lake."""
+        return Lake(Path(self.lake), self.commits)
 
 
 class LakeRetrievalJob(RetrievalJob):  # type: ignore[misc]
@@ -133,7 +140,7 @@ class LakeOfflineStore(OfflineStore):  # type: ignore[misc]
             raise UsageError("Features are joined to a data frame.", found=type(entity_df).__name__)
         rows = pa.Table.from_pandas(entity_df, preserve_index=False)
         moments = event_times(rows)
-        lake = Lake(Path(config.offline_store.lake))
+        lake = config.offline_store.open()
         query = partial(_join, lake, feature_views, feature_refs, rows, moments, full_feature_names)
         keys = {name for view in feature_views for name in _join_keys(view).values()}
         metadata = RetrievalMetadata(features=feature_refs, keys=sorted(keys))
@@ -152,7 +159,7 @@ class LakeOfflineStore(OfflineStore):  # type: ignore[misc]
         end_date: datetime,
     ) -> LakeRetrievalJob:
         """Return a job whose result is every entity's newest row in a window that includes both its ends."""
-        lake = Lake(Path(config.offline_store.lake))
+        lake = config.offline_store.open()
         order = [timestamp_field, *([created_timestamp_column] if created_timestamp_column else [])]
         columns = [*join_key_columns, *feature_name_columns, *order]
 
@@ -174,7 +181,7 @@ class LakeOfflineStore(OfflineStore):  # type: ignore[misc]
         end_date: datetime | None = None,
     ) -> LakeRetrievalJob:
         """Return a job whose result is every row in a window that includes both its ends, where it has any."""
-        lake = Lake(Path(config.offline_store.lake))
+        lake = config.offline_store.open()
         order = [timestamp_field, *([created_timestamp_column] if created_timestamp_column else [])]
         columns = [*join_key_columns, *feature_name_columns, *order]
         return LakeRetrievalJob(partial(_read, lake, data_source.table, columns, timestamp_field, start_date, end_date))

@@ -149,12 +149,15 @@ class TrainingRuns:
         Raises:
             DataError: The run is not there any more.
         """
-        from mlflow.exceptions import MlflowException
+        return dict(self._run(run_id).data.params)
 
-        try:
-            return dict(open_client(self.settings).get_run(run_id).data.params)
-        except MlflowException as error:
-            raise DataError("A run is not there any more.", where=f"MLflow run {run_id}", found=str(error)) from error
+    def metrics(self, run_id: str) -> dict[str, float]:
+        """Return the last value of every metric of a run.
+
+        Raises:
+            DataError: The run is not there any more.
+        """
+        return dict(self._run(run_id).data.metrics)
 
     def log_facts(self, run_id: str, name: str, facts: Mapping[str, Any]) -> None:
         """Keep plain JSON values with a run, as the artifact of that name: tags have room for a few words only."""
@@ -172,9 +175,7 @@ class TrainingRuns:
             file = open_client(self.settings).download_artifacts(run_id, f"{name}.json")
             return dict(json.loads(Path(file).read_text(encoding="utf-8")))
         except (MlflowException, OSError) as error:
-            raise DataError(
-                f"No {name} are kept with the run.", where=f"MLflow run {run_id}", found=str(error)
-            ) from error
+            raise DataError(f"The run keeps no {name}.", where=f"MLflow run {run_id}", found=str(error)) from error
 
     def log_dataset(self, run_id: str, rows: pd.DataFrame, digest: str, file: Path) -> None:
         """Log what was learned from: its columns and how many rows, under our own digest."""
@@ -203,6 +204,14 @@ class TrainingRuns:
         from mlflow.entities import RunTag
 
         open_client(self.settings).log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+
+    def _run(self, run_id: str) -> Run:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return open_client(self.settings).get_run(run_id)
+        except MlflowException as error:
+            raise DataError("A run is not there any more.", where=f"MLflow run {run_id}", found=str(error)) from error
 
     def _end_abandoned(self, key: RunKey) -> None:
         for run in self._search({**key.attempt_tags, "airloom.pipeline": self.pipeline}, "RUNNING"):

@@ -1,0 +1,64 @@
+"""One training: a candidate learns from rows. `fit` and `reproduce` both do it here, so that both do the same."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airloom.core.pipeline import Pipeline
+from airloom.steps.candidates import Fit, MetricLog, TrainingData
+from airloom.steps.outputs import require_outputs
+from airloom.steps.threads import fixed_threads
+from airloom.steps.training_sets import Rows
+from airloom.stores.model_files import Model
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training made.
+
+    Args:
+        model: The model.
+        outputs: What it predicts for the rows that it has learned from.
+        seconds: What the training took.
+    """
+
+    model: Model
+    outputs: np.ndarray
+    seconds: float
+
+
+def train(pipeline: Pipeline, candidate: str, function: Fit, rows: Rows, log: MetricLog) -> Trained:
+    """Train a candidate on rows, from the declared seed and with the declared parameters.
+
+    Args:
+        pipeline: The declaration.
+        candidate: Name of the candidate in the declaration.
+        function: Its function.
+        rows: What to learn from.
+        log: Where it reports how the training goes.
+
+    Raises:
+        DataError: A loss is not a finite number, or a prediction is not what the label asks for.
+    """
+    with fixed_threads():
+        started = time.perf_counter()
+        model = function(_data(pipeline, rows), pipeline.train.candidates[candidate].params, log)
+        seconds = time.perf_counter() - started
+        outputs = model.predict(rows.inputs)
+    require_outputs(pipeline.label, outputs, len(rows.frame), candidate)
+    return Trained(model, outputs, seconds)
+
+
+def _data(pipeline: Pipeline, rows: Rows) -> TrainingData:
+    return TrainingData(
+        frame=rows.inputs,
+        label=rows.frame[pipeline.label.column].to_numpy(dtype=float),
+        categorical=rows.columns.categorical,
+        numeric=rows.columns.numeric,
+        seed=pipeline.train.seed,
+    )

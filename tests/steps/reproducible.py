@@ -1,0 +1,50 @@
+"""A project with a real lake, and a version of a model that was trained, evaluated and made champion there."""
+
+from datetime import date, timedelta
+
+from small_lake import START, flights_on, publish, publish_days
+from synthetic_nights import NIGHT
+from two_nights import declare
+
+from airloom.core.partitions import day_range
+from airloom.core.pipeline import Pipeline
+from airloom.core.settings import Settings
+from airloom.steps.assemble import assemble
+from airloom.steps.evaluate import evaluate
+from airloom.steps.fit import fit
+from airloom.stores.ledger import Ledger
+
+NIGHT_BEFORE = NIGHT - timedelta(days=1)
+CORRECTED = NIGHT - timedelta(days=3)
+#: With these parameters a candidate learns within a moment.
+BOOSTING = {"fit": "include.flight_delays.models:boosting", "params": {"max_iter": 8, "min_samples_leaf": 10}}
+NETWORK = {"fit": "include.flight_delays.models:torch_mlp", "params": {"epochs": 2, "learning_rate": 0.01}}
+RATE = {"fit": "synthetic_candidates:by_rate", "params": {"share": 0.5}}
+
+
+def make(settings: Settings, candidate: dict) -> Pipeline:
+    """Declare a pipeline with one candidate and publish its days."""
+    pipeline = declare(settings, {"one": candidate})
+    publish_days(settings, day_range(START, NIGHT_BEFORE), rows=60)
+    return pipeline
+
+
+def train(pipeline: Pipeline, settings: Settings, night: date = NIGHT) -> int:
+    """Train, evaluate and register a version."""
+    training = assemble(pipeline, night, settings)
+    fitted = fit(pipeline, night, "one", training, settings)
+    return evaluate(pipeline, night, training, [fitted], None, settings).challenger_version
+
+
+def promote(version: int, settings: Settings, night: date = NIGHT) -> None:
+    """Make a version champion."""
+    ledger = Ledger(settings.state_url)
+    champion = {"effective_from": night, "version": version, "verdict": None, "actor": "ann", "reason": "for a test"}
+    ledger.promote("late", expected_epoch=len(ledger.history("late")), **champion)
+
+
+def correct(settings: Settings, day: date = CORRECTED, distance: int = 500) -> None:
+    """Publish other labels and distances of a day."""
+    publish(
+        settings, "raw.flights", day, flights_on(day, 60).assign(late=lambda rows: 1 - rows["late"], distance=distance)
+    )
