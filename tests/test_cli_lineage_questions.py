@@ -1,0 +1,110 @@
+"""`airloom trace` and `airloom impact` over a chain of events written by hand, and a lake with one day of predictions."""
+
+import json
+from datetime import date
+
+import pyarrow as pa
+import pytest
+from test_walk import E, chain
+from typer.testing import CliRunner
+
+from airloom.cli import app
+from airloom.cli.console import console
+from airloom.core.errors import DataError, UsageError
+from airloom.core.settings import Settings
+from airloom.stores.lake import Lake, PartitionVersion
+
+DAY = date.fromisoformat(E)
+
+
+@pytest.fixture(autouse=True)
+def settings(tmp_path, monkeypatch):
+    monkeypatch.setenv("AIRLOOM_VAR", str(tmp_path / "var"))
+    monkeypatch.setattr(console, "width", 200)
+    return Settings.from_environment()
+
+
+@pytest.fixture
+def told(settings):
+    """The events of the chain under the name of the pipeline, and its predictions in the lake."""
+    log = chain()
+    settings.lineage.parent.mkdir(parents=True)
+    log.write(settings.lineage)
+    settings.lineage.write_text(settings.lineage.read_text().replace('"p/', '"flight_delays/'))
+    rows = pa.table({"flight_id": ["AA1", "B62"], "score": [0.1, 0.7], "model_version": [1, 1]})
+    Lake(settings.lake / "flight_delays").replace("predictions", PartitionVersion(DAY, "p"), rows)
+
+
+def ask(*arguments):
+    return CliRunner().invoke(app, [*map(str, arguments)], catch_exceptions=True)
+
+
+def refused(*arguments):
+    run = ask(*arguments)
+    assert run.exception is not None
+    return run.exception
+
+
+def test_a_trace_goes_from_the_prediction_to_the_source(told):
+    lines = ask("trace", "flight_delays", DAY).output.splitlines()
+    assert lines[0].startswith(f"predictions {DAY} p")
+    assert [line.lstrip("│├└─ ").split()[0] for line in lines if "is done" in line][:5] == [
+        "predictions",
+        "model",
+        "run.b",
+        "training",
+        "features.v",
+    ]
+    assert sum("source" in line for line in lines) >= 1
+    assert any("manual by ada" in line for line in lines)
+
+
+def test_a_prediction_can_be_asked_for_by_its_key(told):
+    output = ask("trace", "flight_delays", DAY, "--key", "B62").output
+    assert "score          0.7" in output
+    assert "AA1" not in output
+
+
+def test_an_unknown_key_is_told(told):
+    error = refused("trace", "flight_delays", DAY, "--key", "ZZ9")
+    assert isinstance(error, DataError)
+    assert error.found == "ZZ9"
+    assert isinstance(refused("trace", "flight_delays", DAY, "--key", "B62,3"), UsageError)
+
+
+def test_a_day_without_predictions_is_told(told):
+    assert "There are no predictions" in str(refused("trace", "flight_delays", "2013-03-01"))
+
+
+def test_predictions_whose_events_are_lost_are_said_to_be(told, settings):
+    rows = pa.table({"flight_id": ["AA1"], "score": [0.2], "model_version": [1]})
+    Lake(settings.lake / "flight_delays").replace("predictions", PartitionVersion(DAY, "q"), rows)
+    assert "no event tells how 1 version came to be" in ask("trace", "flight_delays", DAY).output
+
+
+def test_the_impact_of_a_day_ends_in_predictions(told):
+    output = ask("impact", "flight_delays", "raw.t", "2013-02-09").output
+    for name in ("features.v", "training", "model", "verdict", "champion", "predictions"):
+        assert name in output
+
+
+def test_the_impact_of_a_model_is_what_it_has_predicted(told):
+    facts = json.loads(ask("impact", "flight_delays", "model", 1, "--json").output)
+    names = {node["name"] for node in facts["nodes"]}
+    assert names == {f"flight_delays/{name}" for name in ("model", "verdict", "champion", "predictions")}
+    assert {run["job"] for run in facts["runs"]} >= {"p.score.score", "p.train.decide"}
+
+
+def test_what_nobody_has_told_of_is_refused(told):
+    assert "No event tells of raw.other" in str(refused("impact", "flight_delays", "raw.other", "2013-02-09"))
+
+
+def test_without_any_event_there_is_nothing_to_ask(settings):
+    assert "No event of lineage" in str(refused("trace", "flight_delays", DAY))
+
+
+def test_a_picture_is_written_where_it_is_wanted(told, tmp_path):
+    page, picture = tmp_path / "trace.html", tmp_path / "trace.svg"
+    assert ask("trace", "flight_delays", DAY, "--html", page, "--svg", picture).exit_code == 0
+    assert page.read_text().startswith("<!doctype html>")
+    assert picture.read_text().startswith("<svg")
