@@ -1,4 +1,4 @@
-"""`airloom trace` and `airloom impact` over a chain of events written by hand, and a lake with one day of predictions."""
+"""`airloom trace` and `airloom impact` over events written by hand, and a lake with one day of predictions."""
 
 import json
 from datetime import date

@@ -2,11 +2,19 @@
 
 import pytest
 from installation import FIRST, LAST, Installation
+from receiver import receiving
 
 
 @pytest.fixture(scope="session")
-def installation(tmp_path_factory):
-    installation = Installation.create(tmp_path_factory.mktemp("installation"))
+def backend():
+    """A lineage backend that takes what is well-formed."""
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory, backend):
+    installation = Installation.create(tmp_path_factory.mktemp("installation"), backend.url)
     try:
         installation.airloom("demo", "--from", FIRST, "--to", LAST)
         yield installation

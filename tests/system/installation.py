@@ -77,9 +77,11 @@ class Installation:
     folder: Path
     airflow_port: int
     mlflow_port: int
+    #: Where its events of lineage go besides the file.
+    backend: str = ""
 
     @classmethod
-    def create(cls, folder):
+    def create(cls, folder, backend=""):
         project = folder / "project"
         project.mkdir(parents=True)
         for name in ("config", "dags", "plugins", "requirements.txt"):
@@ -93,7 +95,7 @@ class Installation:
         (pipeline / "pipeline.yaml").write_text(declaration)
         with (pipeline / "source.py").open("a") as source:
             source.write(CHANGEABLE)
-        return cls(folder, _free_port(), _free_port())
+        return cls(folder, _free_port(), _free_port(), backend)
 
     @property
     def settings(self):
@@ -117,6 +119,7 @@ class Installation:
             "AIRLOOM_VAR": str(self.settings.var),
             "AIRLOOM_AIRFLOW_PORT": str(self.airflow_port),
             "AIRLOOM_MLFLOW_PORT": str(self.mlflow_port),
+            "AIRLOOM_LINEAGE_URL": self.backend,
             "AIRFLOW_CONN_WAREHOUSE": "postgres://user:PLANTED-PASSWORD@127.0.0.1/warehouse",
         }
 

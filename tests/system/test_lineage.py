@@ -117,6 +117,13 @@ def test_every_event_is_what_its_models_and_schemas_say(events):
         require_valid(event)
 
 
+def test_a_backend_has_accepted_every_event(installation, backend, events):
+    installation.airloom("lineage", "resend")
+    assert set(backend.statuses()) == {(event["eventType"], event["run"]["runId"]) for event in events}
+    state = json.loads(installation.airloom("lineage", "status", "--json").stdout)
+    assert (state["events"], state["unsent"], state["refused"]) == (len(events), 0, {})
+
+
 def test_every_task_hangs_below_its_dag_run(events):
     dag_runs = {event["run"]["runId"] for event in events if "airflowDagRun" in event["run"]["facets"]}
     for event in events:
