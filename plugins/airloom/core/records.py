@@ -36,6 +36,11 @@ class Dataset(BaseModel):
     unchanged: bool = False
     made_of: tuple[Dataset, ...] = Field(default=(), exclude=True)
 
+    @classmethod
+    def champion(cls, epoch: int, effective_from: date) -> Dataset:
+        """Name a row of the ledger."""
+        return cls(name="champion", partition=effective_from, version=str(epoch))
+
 
 class Record(BaseModel):
     """What a step did for one partition.

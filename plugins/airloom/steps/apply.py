@@ -179,13 +179,8 @@ def _applied(
         epoch=head.epoch if head else 0,
         moved=moved,
         inputs=inputs,
-        outputs=(champion_dataset(head.epoch, head.as_of),) if moved and head else (),
+        outputs=(Dataset.champion(head.epoch, head.as_of),) if moved and head else (),
     )
-
-
-def champion_dataset(epoch: int, effective_from: date) -> Dataset:
-    """Name a row of the ledger."""
-    return Dataset(name="champion", partition=effective_from, version=str(epoch))
 
 
 def _headline(moved: bool, version: int | None, why: str) -> str:

@@ -13,7 +13,6 @@ from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Scored
 from airloom.core.settings import Settings
 from airloom.core.wording import counted
-from airloom.steps.apply import champion_dataset
 from airloom.steps.columns import join_features
 from airloom.steps.predict import AS_OF, CURRENT, predict
 from airloom.steps.skew import compare_online, count_expired
@@ -70,7 +69,7 @@ class _Published:
         return (
             *self.tables(day),
             *(Dataset(name="model", version=str(version)) for version in versions),
-            *((champion_dataset(champion.epoch, champion.effective_from),) if champion else ()),
+            *((Dataset.champion(champion.epoch, champion.effective_from),) if champion else ()),
         )
 
     def fingerprint(self, day: date) -> str:
