@@ -15,7 +15,7 @@ from airloom.core.errors import SetupError
 from airloom.core.settings import Settings
 from airloom.launcher.environment import environment
 from airloom.launcher.lineage import lineage_state, resend_events
-from airloom.lineage.resend import Resent
+from airloom.lineage.delivery.resend import Resent
 
 lineage = typer.Typer(
     help="Lineage events: what became of them, and sending again what was lost.", no_args_is_help=True

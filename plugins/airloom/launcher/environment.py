@@ -13,7 +13,7 @@ from typing import Any
 from airloom.core.settings import Settings
 from airloom.launcher.ports import AIRFLOW_PORT, HOST, MLFLOW_PORT, Ports
 from airloom.launcher.secrets import USER, Secrets
-from airloom.lineage.address import Address
+from airloom.lineage.delivery.address import Address
 
 #: Several tasks share the cores, so none may take them all.
 _ONE_THREAD_EACH = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")

@@ -7,10 +7,10 @@ import os
 from airloom.core.errors import UsageError
 from airloom.core.settings import Settings
 from airloom.launcher.environment import configured_by_hand
-from airloom.lineage.address import URL, Address
-from airloom.lineage.resend import Resent, Show, resend
-from airloom.lineage.state import LineageState, read_state
-from airloom.lineage.unsent import Unsent
+from airloom.lineage.delivery.address import URL, Address
+from airloom.lineage.delivery.resend import Resent, Show, resend
+from airloom.lineage.delivery.state import LineageState, read_state
+from airloom.lineage.delivery.unsent import Unsent
 
 
 def lineage_state(settings: Settings) -> LineageState:
@@ -33,7 +33,7 @@ def resend_events(settings: Settings, show: Show) -> Resent:
     backend = Address.from_environment()
     if backend is None:
         raise UsageError("There is no lineage backend to send events to.", do=f"set {URL}")
-    from airloom.lineage.sending import Sender
+    from airloom.lineage.delivery.sending import Sender
 
     transport = backend.transport(settings)
     if backend.connection:

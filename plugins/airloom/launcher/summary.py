@@ -13,7 +13,7 @@ from airloom.core.settings import Settings
 from airloom.core.verdict import Verdict
 from airloom.launcher.api import Range
 from airloom.launcher.status import PREDICTIONS
-from airloom.lineage.state import count_events
+from airloom.lineage.delivery.state import count_events
 from airloom.stores.lake import Lake
 from airloom.stores.ledger import Champion, Ledger
 from airloom.stores.quarantine import Quarantine

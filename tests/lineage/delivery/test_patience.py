@@ -1,6 +1,6 @@
 import pytest
 
-from airloom.lineage.patience import PAUSE, Patience
+from airloom.lineage.delivery.patience import PAUSE, Patience
 
 
 class Clock:

@@ -59,7 +59,7 @@ class Address:
     def transport(self, settings: Settings) -> dict[str, Any]:
         """Return the OpenLineage client's configuration of the transport to this backend."""
         return {
-            "type": "airloom.lineage.backend.BackendTransport",
+            "type": "airloom.lineage.delivery.backend.BackendTransport",
             "url": self.url,
             "timeout": self.timeout,
             "folder": str(settings.lineage.parent),
@@ -69,7 +69,7 @@ class Address:
     def _auth(self) -> dict[str, str]:
         if self.connection:
             return {"type": "airflow_connection_api_key", "conn_id": self.connection}
-        return {"type": "airloom.lineage.sending.KeyFromEnvironment"}
+        return {"type": "airloom.lineage.delivery.sending.KeyFromEnvironment"}
 
 
 def _endpoint(url: str) -> str:

@@ -11,9 +11,9 @@ from typing import Any
 from openlineage.client.transport.http import HttpConfig, HttpTransport, TokenProvider
 from requests import HTTPError, Session, Timeout, TooManyRedirects
 
-from airloom.lineage.address import KEY
-from airloom.lineage.answer import ACCEPTED, Answer, answered
-from airloom.lineage.unsent import Held
+from airloom.lineage.delivery.address import KEY
+from airloom.lineage.delivery.answer import ACCEPTED, Answer, answered
+from airloom.lineage.delivery.unsent import Held
 
 #: One try: the client's own five retries take a task's time, and what is lost is sent again later.
 _ONE_TRY: dict[str, Any] = {"total": False, "status_forcelist": []}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airloom.core.settings import Settings
-from airloom.lineage.unsent import Unsent
+from airloom.lineage.delivery.unsent import Unsent
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from lineage_events import PATIENT, event, run_id, transport
 from openlineage.client.serde import Serde
 from receiver import ENDPOINT, receiving
 
-from airloom.lineage.answer import ACCEPTED, Answer
-from airloom.lineage.resend import resend
-from airloom.lineage.sending import Sender
-from airloom.lineage.unsent import Unsent
+from airloom.lineage.delivery.answer import ACCEPTED, Answer
+from airloom.lineage.delivery.resend import resend
+from airloom.lineage.delivery.sending import Sender
+from airloom.lineage.delivery.unsent import Unsent
 
 PROCESSES, EVENTS = 4, 10
 _processes = get_context("spawn")

@@ -1,6 +1,6 @@
 import pytest
 
-from airloom.lineage.answer import answered
+from airloom.lineage.delivery.answer import answered
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])

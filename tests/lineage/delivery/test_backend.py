@@ -8,9 +8,9 @@ from lineage_events import PATIENT, event, run_id, transport
 from openlineage.client.event_v2 import RunState
 from receiver import ENDPOINT, nobody_listens
 
-from airloom.lineage.resend import resend
-from airloom.lineage.sending import Sender
-from airloom.lineage.unsent import Unsent
+from airloom.lineage.delivery.resend import resend
+from airloom.lineage.delivery.sending import Sender
+from airloom.lineage.delivery.unsent import Unsent
 
 #: A backend that is away for a while, and the bound; a hang and a drip end only after the test has released them.
 FAULTS = {"hang": 0.3, "drip": 0.3} | dict.fromkeys(("reset", "close", 500, 503, 429, 401, 404, 302), PATIENT)
@@ -123,7 +123,9 @@ def test_the_key_of_the_environment_is_sent_and_neither_kept_nor_told(receiver, 
     monkeypatch.setenv("AIRLOOM_LINEAGE_API_KEY", "hush-hush")
     receiver.behaviour = 403
     with caplog.at_level(logging.DEBUG):
-        transport(receiver.url + ENDPOINT, tmp_path, type="airloom.lineage.sending.KeyFromEnvironment").emit(event())
+        transport(receiver.url + ENDPOINT, tmp_path, type="airloom.lineage.delivery.sending.KeyFromEnvironment").emit(
+            event()
+        )
     assert receiver.keys == ["Bearer hush-hush"]
     assert "hush-hush" not in caplog.text
     assert "hush-hush" not in Unsent(tmp_path).paths()[0].read_text()

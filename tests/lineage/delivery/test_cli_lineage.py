@@ -9,7 +9,7 @@ from lineage_events import event, run_id, transport
 from receiver import ENDPOINT
 
 COMMAND = [sys.executable, "-c", "from airloom.cli import main; main()", "lineage"]
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 
 
 @pytest.fixture

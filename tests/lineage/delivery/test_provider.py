@@ -13,9 +13,9 @@ from openlineage.client.transport import KafkaConfig
 from airloom.core.settings import Settings
 from airloom.launcher.environment import environment
 from airloom.launcher.ports import Ports
-from airloom.lineage.unsent import Unsent
+from airloom.lineage.delivery.unsent import Unsent
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from airloom.lineage.answer import Answer
+from airloom.lineage.delivery.answer import Answer
 
 _PRIVATE = 0o600
 _counter = itertools.count()

@@ -3,8 +3,8 @@ from lineage_events import PATIENT, event
 from openlineage.client.serde import Serde
 from receiver import ENDPOINT, nobody_listens
 
-from airloom.lineage.answer import ACCEPTED
-from airloom.lineage.sending import Sender
+from airloom.lineage.delivery.answer import ACCEPTED
+from airloom.lineage.delivery.sending import Sender
 
 EVENT = Serde.to_json(event())
 

@@ -1,7 +1,7 @@
 import pytest
 
 from airloom.core.errors import UsageError
-from airloom.lineage.address import Address
+from airloom.lineage.delivery.address import Address
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import attr
 from openlineage.client.serde import Serde
 from openlineage.client.transport import Config, Transport
 
-from airloom.lineage.answer import Answer
-from airloom.lineage.patience import Patience
-from airloom.lineage.sending import Sender
-from airloom.lineage.unsent import Held, Unsent
+from airloom.lineage.delivery.answer import Answer
+from airloom.lineage.delivery.patience import Patience
+from airloom.lineage.delivery.sending import Sender
+from airloom.lineage.delivery.unsent import Held, Unsent
 
 if TYPE_CHECKING:
     from openlineage.client.client import Event

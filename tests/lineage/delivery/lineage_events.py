@@ -5,7 +5,7 @@ from uuid import UUID
 from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
 from openlineage.client.facet_v2 import documentation_job
 
-from airloom.lineage.backend import BackendConfig, BackendTransport
+from airloom.lineage.delivery.backend import BackendConfig, BackendTransport
 
 #: A bound that no answer on this machine comes near.
 PATIENT = 30.0

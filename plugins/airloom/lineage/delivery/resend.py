@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airloom.lineage.unsent import Unsent
+from airloom.lineage.delivery.unsent import Unsent
 
 if TYPE_CHECKING:
-    from airloom.lineage.sending import Sender
+    from airloom.lineage.delivery.sending import Sender
 
 #: One event may be a problem of its own; after so many in a row it is the backend.
 _FAILURES = 3
