@@ -59,12 +59,6 @@ def test_a_trace_goes_from_the_prediction_to_the_source(told):
     assert any("manual by ada" in line for line in lines)
 
 
-def test_a_prediction_can_be_asked_for_by_its_key(told):
-    output = ask("trace", "flight_delays", DAY, "--key", "B62").output
-    assert "score          0.7" in output
-    assert "AA1" not in output
-
-
 def test_an_unknown_key_is_told(told):
     error = refused("trace", "flight_delays", DAY, "--key", "ZZ9")
     assert isinstance(error, DataError)

@@ -11,6 +11,7 @@ from valid import require_valid
 from airloom.lineage.events import Version, read_events, runs_of
 from airloom.lineage.graph import Graph
 from airloom.lineage.walk import impact, trace
+from airloom.stores.lake import Lake
 
 pytestmark = pytest.mark.system
 
@@ -148,6 +149,17 @@ def test_people_read_the_same_in_a_tree_and_programs_in_json(installation, predi
     assert facts["root"] == [{"name": last.name, "partition": last.partition, "version": last.version}]
     assert {each["to"]["name"] for each in facts["edges"]} >= {f"{PIPELINE}/model", f"{PIPELINE}/training"}
     assert "predictions" in installation.airloom("impact", PIPELINE, "raw.weather", "2013-01-02").stdout
+
+
+def test_one_prediction_is_told_with_what_the_model_has_read_for_it(installation):
+    day, _ = next(iter(installation.lake()["predictions"].items()))
+    rows = Lake(installation.settings.lake / PIPELINE).read("predictions", [day], ["flight_id", "score"])
+    flight = rows.iloc[0]
+    output = installation.airloom("trace", PIPELINE, day.isoformat(), "--key", flight["flight_id"]).stdout
+    told = dict(line.split(maxsplit=1) for line in output.partition("\n\n")[0].splitlines())
+    assert float(told["score"]) == flight["score"]
+    assert 0 <= float(told["carrier_delays__carrier_late_rate_7d"]) <= 1
+    assert told["carrier"]
 
 
 def test_a_picture_of_it_is_well_formed(installation, predictions, tmp_path):

@@ -19,6 +19,8 @@ from airloom.lineage.graph import Graph
 from airloom.lineage.naming import dataset_name
 from airloom.lineage.picture import write_picture
 from airloom.lineage.walk import trace as walk
+from airloom.steps.columns import input_columns
+from airloom.steps.score import TABLE, rows_to_score
 from airloom.stores.lake import Lake
 
 if TYPE_CHECKING:
@@ -63,15 +65,19 @@ def _version(graph: Graph, pipeline: Pipeline, dataset: str, day: date, settings
 
 
 def _print_row(pipeline: Pipeline, dataset: str, day: date, key: str, settings: Settings) -> None:
-    row = _row(pipeline, dataset, day, key, settings)
-    width = max(map(len, row.index))
-    for name, value in row.items():
+    """Print a row and, of a prediction, what the model has read for it."""
+    rows = Lake(settings.lake / pipeline.name).read(dataset, [day])
+    values = dict(_row(pipeline, dataset, day, key, rows))
+    if dataset == TABLE:
+        read = _row(pipeline, dataset, day, key, rows_to_score(pipeline, day, settings))
+        values |= {name: read[name] for name in input_columns(pipeline, settings)}
+    width = max(map(len, values))
+    for name, value in values.items():
         console.print(f"{name:<{width}}  {value}", highlight=False, markup=False, soft_wrap=True)
     console.print()
 
 
-def _row(pipeline: Pipeline, dataset: str, day: date, key: str, settings: Settings) -> pd.Series:
-    rows = Lake(settings.lake / pipeline.name).read(dataset, [day])
+def _row(pipeline: Pipeline, dataset: str, day: date, key: str, rows: pd.DataFrame) -> pd.Series:
     columns, values = _key(pipeline, dataset), key.split(",")
     if len(columns) != len(values):
         raise UsageError("This is not a key.", found=key, expected=",".join(columns))
@@ -83,7 +89,7 @@ def _row(pipeline: Pipeline, dataset: str, day: date, key: str, settings: Settin
 
 
 def _key(pipeline: Pipeline, dataset: str) -> tuple[str, ...]:
-    table = pipeline.score.entities if dataset == "predictions" else dataset.removeprefix("raw.")
+    table = pipeline.score.entities if dataset == TABLE else dataset.removeprefix("raw.")
     if table not in pipeline.tables:
         raise UsageError(f"Rows of {dataset} have no key.", expected="predictions, or a raw table")
     return tuple(pipeline.tables[table].key)
