@@ -11,9 +11,11 @@ from airflow.sdk import DAG
 from emitted import STATES, Emitter
 from every_operator import OPERATORS, build
 from examples import DAY, PIPELINE, records
+from valid import require_valid
 
 from airloom.core.settings import Settings
 from airloom.lineage.custom import PARTITION, RUN, TRAINING, VERDICT, schema_of
+from airloom.operators.ingest import ValidateOperator
 
 EXPECTED = Path(__file__).with_name("expected")
 #: Set it to write the files anew, and read them before they are kept.
@@ -92,3 +94,16 @@ def test_every_step_of_the_package_tells():
         "AwaitInputsOperator",
         "AwaitVerdictsOperator",
     }
+
+
+def test_a_table_that_was_blocked_is_told_with_what_it_failed(settings, emitter):
+    event = emitter.emit(task_of(ValidateOperator, settings, "COMPLETE"), "FAIL", error="planes is blocked")
+    [read] = event["inputs"]
+    failed = [each for each in read["inputFacets"]["dataQualityAssertions"]["assertions"] if not each["success"]]
+    assert [(each["column"], each["severity"]) for each in failed] == [("seats", "warning")]
+
+
+def test_every_event_is_what_the_clients_models_say(settings, emitter):
+    for operator in TELLING:
+        for state in STATES:
+            require_valid(emitter.emit(task_of(operator, settings, state), state, error="it did not work"))
