@@ -37,17 +37,19 @@ def read_graph(settings: Settings) -> Graph:
 def print_tree(graph: Graph, root: Branch) -> None:
     """Print a walk, every dataset once."""
     tree = Tree(_label(root))
-    _grow(graph, tree, root)
+    _grow(graph, tree, root, set())
     console.print(tree, highlight=False)
 
 
-def _grow(graph: Graph, tree: Tree, branch: Branch) -> None:
+def _grow(graph: Graph, tree: Tree, branch: Branch, told: set[str]) -> None:
     if branch.above:
         return
-    for line in filter(None, details(graph, branch)):
+    when, *facts = details(graph, branch)
+    for line in filter(None, (when, *(fact for fact in facts if fact not in told))):
         tree.add(f"[dim]{escape(line)}[/dim]")
+    told.update(facts)
     for each in branch.branches:
-        _grow(graph, tree.add(_label(each)), each)
+        _grow(graph, tree.add(_label(each)), each, told)
 
 
 def _label(branch: Branch) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from pathlib import Path
 from typing import Any
 
 from airloom.core.documents import did_you_mean
 from airloom.core.errors import DeclarationError
+from airloom.stores.project_code import make_importable
 
 
 def load_reference(reference: str, project: Path) -> Any:
@@ -39,9 +39,7 @@ def load_reference(reference: str, project: Path) -> Any:
 
 
 def _import(module: str, reference: str, project: Path) -> Any:
-    folder = str(project)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+    make_importable(project)
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -49,7 +47,7 @@ def _import(module: str, reference: str, project: Path) -> Any:
             raise _broken(module, reference, error) from error
         raise DeclarationError(
             f"There is no module {error.name!r}.",
-            where=folder,
+            where=str(project),
             found=reference,
             do=f"create {module.replace('.', '/')}.py there or correct the name",
         ) from None

@@ -15,6 +15,7 @@ from airloom.core.failpoints import failpoint
 from airloom.core.settings import Settings
 from airloom.stores import model_files
 from airloom.stores.model_files import Model, installed, read_model, verify, write_model
+from airloom.stores.project_code import make_importable
 from airloom.stores.tracking import exclusive, experiment_id, open_client, quietly
 
 if TYPE_CHECKING:
@@ -269,6 +270,7 @@ class ModelRegistry:
 
     def _load(self, what: str, tags: Mapping[str, str]) -> Model:
         source, manifest_sum = self._genuine(what, tags)
+        make_importable(self.settings.project)
         return read_model(self._files(source), manifest_sum)
 
     def _genuine(self, what: str, tags: Mapping[str, str]) -> tuple[str, str]:
