@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset
 from airloom.lineage.naming import NAMESPACE, dataset_name
+from airloom.steps.sql_columns import columns_read
 
 if TYPE_CHECKING:
     from openlineage.client.facet_v2 import column_lineage_dataset
@@ -31,12 +32,14 @@ def column_lineage(
     """
     from openlineage.client.facet_v2 import column_lineage_dataset as facet
 
+    from airloom.lineage.custom import ColumnLineageDatasetFacet
+
     fields = {
         column: facet.Fields([facet.InputField(NAMESPACE, dataset_name(pipeline.name, name), of) for name, of in found])
         for column, found in _sources(pipeline, include, output, list(inputs))
         if found
     }
-    return facet.ColumnLineageDatasetFacet(fields=fields) if fields else None
+    return ColumnLineageDatasetFacet(fields=fields) if fields else None
 
 
 def _sources(
@@ -57,8 +60,6 @@ def _sources(
 
 
 def _of_view(pipeline: Pipeline, include: Path, name: str, output: Dataset) -> Iterator[tuple[str, list[Source]]]:
-    from airloom.lineage.sql import columns_read
-
     view = pipeline.features.views[name]
     sql = (include / pipeline.name / view.sql).read_text(encoding="utf-8")
     read = columns_read(sql)

@@ -17,8 +17,9 @@ def input_datasets(pipeline: str, datasets: Iterable[Dataset]) -> list[InputData
     """Name what was read."""
     from openlineage.client.event_v2 import InputDataset
 
-    # How an input came to be is told by the run that made it.
-    datasets = [each.model_copy(update={"made_of": (), "unchanged": False}) for each in datasets]
+    # How an input came to be and what its columns are is told by the run that made it.
+    untold: dict[str, Any] = {"made_of": (), "unchanged": False, "columns": {}}
+    datasets = [each.model_copy(update=untold) for each in datasets]
 
     return [
         InputDataset(
@@ -57,7 +58,7 @@ def _by_name(datasets: Iterable[Dataset]) -> dict[str, list[Dataset]]:
 def _facets(pipeline: str, days: list[Dataset]) -> dict[str, DatasetFacet]:
     from openlineage.client.facet_v2 import dataset_version_dataset, schema_dataset
 
-    from airloom.lineage.custom import PARTITION, PartitionDatasetFacet
+    from airloom.lineage.custom import PARTITION, ColumnsDatasetFacet, PartitionDatasetFacet
 
     newest = days[-1]
     facets: dict[str, DatasetFacet] = {
@@ -65,7 +66,7 @@ def _facets(pipeline: str, days: list[Dataset]) -> dict[str, DatasetFacet]:
     }
     if newest.columns:
         fields = [schema_dataset.SchemaDatasetFacetFields(name, kind) for name, kind in newest.columns.items()]
-        facets["schema"] = schema_dataset.SchemaDatasetFacet(fields=fields)
+        facets["schema"] = ColumnsDatasetFacet(fields=fields)
     if newest.version:
         version = f"{newest.partition}@{newest.version}" if newest.partition else newest.version
         facets["version"] = dataset_version_dataset.DatasetVersionDatasetFacet(datasetVersion=version)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from airloom.core.declaration import find_pipeline
+from airloom.core.pipeline import Pipeline
 from airloom.core.records import Record, TrainingSet
 from airloom.core.settings import Settings
 from airloom.lineage.facets import Task, lineage_at_end, lineage_at_start
@@ -21,8 +22,9 @@ class LineageOperator(BaseOperator):
     pipeline: str
     partition: str
 
-    #: What the last execution did; lineage and links read it in the process that ran the task.
+    #: What the last execution did and by which declaration, for lineage and links in the process that ran the task.
     record: Record | None = None
+    declared: Pipeline | None = None
 
     def get_openlineage_facets_on_start(self) -> OperatorLineage[Any, Any]:
         """Return what is known before the step has run: what it is for."""
@@ -33,8 +35,8 @@ class LineageOperator(BaseOperator):
         if self.record is None:
             return lineage_at_start(self._task())
         settings = Settings.from_environment()
-        pipeline = find_pipeline(settings.include, self.record.pipeline)
-        return lineage_at_end(self._task(), self.record, pipeline, settings)
+        declared = self.declared or find_pipeline(settings.include, self.record.pipeline)
+        return lineage_at_end(self._task(), self.record, declared, settings)
 
     def get_openlineage_facets_on_failure(self, task_instance: Any) -> OperatorLineage[Any, Any]:
         """Return the datasets of a step whose task failed afterwards; a step that failed wrote nothing."""

@@ -54,7 +54,7 @@ class StepOperator(LineageOperator):
         """Run the step; what cannot be helped by a retry is not retried."""
         settings = Settings.from_environment()
         try:
-            pipeline = find_pipeline(settings.include, self.pipeline)
+            self.declared = pipeline = find_pipeline(settings.include, self.pipeline)
             partition = self.day(pipeline, settings)
             self.record = self.run_step(pipeline, partition, settings, context)
         except NotDue as reason:

@@ -12,10 +12,14 @@ import importlib
 import logging
 import os
 import time
+from contextlib import suppress
 from typing import Any
 
 from airflow.listeners import hookimpl
 
+from airloom.core.declaration import read_pipelines
+from airloom.core.settings import Settings
+from airloom.steps.sql_columns import columns_read
 from airloom.stores.feast_loading import load_feast
 from airloom.stores.safe_formats import load_skops
 
@@ -26,6 +30,7 @@ LIBRARIES = (
     "pyarrow.dataset",
     "deltalake",
     "duckdb",
+    "airloom.lineage.custom",
     "airloom.steps.check",
     "great_expectations",
     "mlflow.pyfunc",
@@ -56,6 +61,16 @@ def preload() -> float:
         importlib.import_module(library)
     load_feast()
     load_skops()
+    _follow_sql()
     seconds = time.monotonic() - started
     log.info("Preloaded %d libraries in %.1f s; tasks find them in memory.", len(LIBRARIES) + 2, seconds)
     return seconds
+
+
+def _follow_sql() -> None:
+    """Follow the columns of every feature view's SQL, for lineage; tasks follow only what has changed since."""
+    include = Settings.from_environment().include
+    for pipeline in read_pipelines(include)[0]:
+        for view in pipeline.features.views.values():
+            with suppress(OSError):  # the task that needs the file says so
+                columns_read((include / pipeline.name / view.sql).read_text(encoding="utf-8"))

@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,12 @@ def provenance_tags(training: TrainingSet, settings: Settings) -> dict[str, str]
 
 def code_version(project: Path) -> str:
     """Return the project's git commit, or the package's version where there is no repository."""
+    head = project / ".git" / "HEAD"
+    with suppress(OSError):  # a worktree, packed references, or no repository: git knows
+        name = head.read_text().strip()
+        if name.startswith("ref: "):
+            name = (head.parent / name.removeprefix("ref: ")).read_text().strip()
+        return name
     git = shutil.which("git")
     command = [git or "git", "-C", str(project), "rev-parse", "HEAD"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_GIT_SECONDS) if git else None

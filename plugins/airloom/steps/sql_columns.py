@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 
+
+@cache
 def columns_read(sql: str) -> dict[str, list[str]]:
     """Return, by column of a query, the columns of the one table that it is computed from.
 

@@ -1,6 +1,6 @@
 import pytest
 
-from airloom.lineage.sql import columns_read
+from airloom.steps.sql_columns import columns_read
 
 
 @pytest.mark.parametrize(
