@@ -26,6 +26,9 @@ from airloom.stores.safe_formats import load_skops
 log = logging.getLogger(__name__)
 
 LIBRARIES = (
+    "airflow.providers.common.compat.lineage.hook",
+    "airflow.providers.common.sql.hooks.lineage",
+    "airflow.sdk.lineage",
     "pandas",
     "pyarrow.dataset",
     "deltalake",
