@@ -85,6 +85,11 @@ class Run:
     quality: tuple[dict[str, Any], ...] = ()
 
     @property
+    def task(self) -> tuple[str, str, int]:
+        """The task in a run of its DAG, which every attempt at it shares."""
+        return self.job, self.dag_run, self.mapped
+
+    @property
     def partition(self) -> str:
         """The day that it was for."""
         return str(self.facets.get("airloom_run", {}).get("partition", ""))
@@ -127,11 +132,10 @@ def runs_of(events: Iterable[dict[str, Any]]) -> list[Run]:
         elif event["eventType"] in ("COMPLETE", "FAIL"):
             ended_dag_runs.add(run["runId"])
     runs = sorted((_run(each) for each in tasks.values()), key=lambda run: run.started)
-    newest = {(run.job, run.dag_run, run.mapped): run.attempt for run in runs}
+    newest = {run.task: run.attempt for run in runs}
     return [
         _aborted(run)
-        if run.state == "running"
-        and (run.attempt < newest[run.job, run.dag_run, run.mapped] or _parent(run) in ended_dag_runs)
+        if run.state == "running" and (run.attempt < newest[run.task] or _parent(run) in ended_dag_runs)
         else run
         for run in runs
     ]

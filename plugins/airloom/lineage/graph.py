@@ -34,14 +34,13 @@ class Graph:
         self.runs = list(runs)
         self._made: dict[Version, list[Made]] = defaultdict(list)
         self._used: dict[Version, list[Made]] = defaultdict(list)
-        self._read: dict[Version, list[Run]] = defaultdict(list)
+        self._attempts: dict[tuple[str, str, int], list[Run]] = defaultdict(list)
         for run in self.runs:
+            self._attempts[run.task].append(run)
             if run.state == "complete":
                 self._add(run)
 
     def _add(self, run: Run) -> None:
-        for version in run.inputs:
-            self._read[version].append(run)
         for written in run.outputs:
             made = Made(run, written)
             self._made[written.version].append(made)
@@ -76,14 +75,9 @@ class Graph:
                 seen.add(made.written.version)
                 yield self.made(made.written.version) or made
 
-    def readers(self, version: Version) -> list[Run]:
-        """Return the runs that read a version, whether or not they made anything of it."""
-        return self._read.get(version, [])
-
     def attempts(self, run: Run) -> list[Run]:
         """Return every attempt of the same task in the same run of its DAG."""
-        same = (run.job, run.dag_run, run.mapped)
-        return [each for each in self.runs if (each.job, each.dag_run, each.mapped) == same]
+        return self._attempts[run.task]
 
     def _ended(self, made: Made) -> datetime:
         return made.run.ended or made.run.started
