@@ -11,6 +11,7 @@ import os, sys, threading
 from airloom.scheduling.preload import preload
 preload()
 print("THREADS", [thread.name for thread in threading.enumerate()], "torch" in sys.modules, "feast" in sys.modules)
+print("TASKS", "airloom.operators.train" in sys.modules, "airloom.steps.score" in sys.modules)
 print("METRICS", [name for name in os.environ if name.startswith("PROMETHEUS")])
 """
 
@@ -25,6 +26,7 @@ def test_preloading_starts_no_thread_and_leaves_no_trace_in_the_environment():
         env=clean | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert "THREADS ['MainThread'] True True" in run.stdout, run.stderr
+    assert "TASKS True True" in run.stdout
     assert "METRICS []" in run.stdout
 
 

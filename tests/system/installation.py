@@ -120,6 +120,8 @@ class Installation:
             "AIRLOOM_AIRFLOW_PORT": str(self.airflow_port),
             "AIRLOOM_MLFLOW_PORT": str(self.mlflow_port),
             "AIRLOOM_LINEAGE_URL": self.backend,
+            # A declaration that changes twice within half a minute is read twice.
+            "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "0",
             "AIRFLOW_CONN_WAREHOUSE": "postgres://user:PLANTED-PASSWORD@127.0.0.1/warehouse",
         }
 
