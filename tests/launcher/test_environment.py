@@ -13,6 +13,11 @@ from airloom.launcher.ports import Ports
 PORTS = Ports(airflow=18081, mlflow=15001)
 
 
+def target(variables):
+    """The transport behind the one that masks."""
+    return json.loads(variables["AIRFLOW__OPENLINEAGE__TRANSPORT"])["transport"]
+
+
 @pytest.fixture
 def settings(tmp_path):
     return Settings(project=tmp_path / "a project", var=tmp_path / "var", state_url="sqlite:////nowhere/state.db")
@@ -24,7 +29,7 @@ def test_everything_that_a_run_makes_lies_below_var(settings):
     assert variables["AIRFLOW_HOME"].startswith(var)
     assert variables["AIRFLOW__LOGGING__BASE_LOG_FOLDER"].startswith(var)
     assert variables["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].startswith(f"sqlite:///{var}/")
-    assert json.loads(variables["AIRFLOW__OPENLINEAGE__TRANSPORT"])["log_file_path"] == str(settings.lineage)
+    assert target(variables)["log_file_path"] == str(settings.lineage)
 
 
 def test_servers_answer_on_the_loopback_address_only(settings):
@@ -111,7 +116,7 @@ def test_a_secret_that_was_opened_to_others_is_closed_again(settings):
 
 
 def test_without_a_backend_lineage_goes_to_the_file_alone(settings):
-    transport = json.loads(environment(settings, PORTS)["AIRFLOW__OPENLINEAGE__TRANSPORT"])
+    transport = target(environment(settings, PORTS))
     assert (transport["type"], transport["append"]) == ("file", True)
 
 
@@ -119,7 +124,7 @@ def test_a_lineage_backend_comes_besides_the_file_and_the_provider_waits_longer_
     monkeypatch.setenv("AIRLOOM_LINEAGE_URL", "http://marquez:5000")
     monkeypatch.setenv("AIRLOOM_LINEAGE_TIMEOUT", "12.5")
     variables = environment(settings, PORTS)
-    [file, backend] = json.loads(variables["AIRFLOW__OPENLINEAGE__TRANSPORT"])["transports"]
+    [file, backend] = target(variables)["transports"]
     assert file["log_file_path"] == str(settings.lineage)
     assert (backend["url"], backend["timeout"]) == ("http://marquez:5000/api/v1/lineage", 12.5)
     assert int(variables["AIRFLOW__OPENLINEAGE__EXECUTION_TIMEOUT"]) > 12.5
@@ -149,4 +154,4 @@ def test_what_was_printed_before_is_not_taken_for_the_users_own(settings, monkey
     before = environment(settings, PORTS)["AIRFLOW__OPENLINEAGE__TRANSPORT"]
     monkeypatch.setenv("AIRFLOW__OPENLINEAGE__TRANSPORT", before)
     monkeypatch.setenv("AIRLOOM_LINEAGE_URL", "http://marquez:5000")
-    assert json.loads(environment(settings, PORTS)["AIRFLOW__OPENLINEAGE__TRANSPORT"])["type"] == "composite"
+    assert target(environment(settings, PORTS))["type"] == "composite"

@@ -171,11 +171,11 @@ def _lineage(settings: Settings, backend: Address | None) -> dict[tuple[str, str
 
 def _transport(settings: Settings, backend: Address | None) -> dict[str, Any]:
     # The client appends a line by one write, so lines of several processes do not mix.
-    file = {"type": "file", "log_file_path": str(settings.lineage), "append": True}
-    if backend is None:
-        return file
-    # A list, because the client would add what other variables say to a mapping.
-    return {"type": "composite", "transports": [file, backend.transport(settings)]}
+    target = {"type": "file", "log_file_path": str(settings.lineage), "append": True}
+    if backend:
+        # A list, because the client would add what other variables say to a mapping.
+        target = {"type": "composite", "transports": [target, backend.transport(settings)]}
+    return {"type": "airloom.lineage.delivery.masked.MaskedTransport", "transport": target}
 
 
 def _print(file: Path) -> str:

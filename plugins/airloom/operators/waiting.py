@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.triggers.base import StartTriggerArgs
 
@@ -13,6 +12,7 @@ from airloom.core.declaration import find_pipeline
 from airloom.core.errors import AirloomError
 from airloom.core.partitions import parse_partition
 from airloom.core.settings import Settings
+from airloom.operators.lineage import LineageOperator
 from airloom.operators.step import LOGICAL_DAY
 from airloom.scheduling.triggers import InputsTrigger, VerdictsTrigger, WaitTrigger
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 RUN_START = "{{ dag_run.start_date.isoformat() if dag_run.start_date else '' }}"
 
 
-class WaitOperator(BaseOperator):
+class WaitOperator(LineageOperator):
     """Wait in the triggerer; a worker is asked for only to report an error, and by `airflow dags test`.
 
     Args:
