@@ -25,14 +25,17 @@ class Approval:
         return run
 
     @cached_property
-    def api(self):
+    def token(self):
         user, password = self.installation.login()
         credentials = {"username": user, "password": password}
-        token = httpx.post(f"{self.installation.airflow_url}/auth/token", json=credentials).raise_for_status().json()
-        return httpx.Client(
-            base_url=f"{self.installation.airflow_url}/api/v2/dags/{self.dag}",
-            headers={"Authorization": f"Bearer {token['access_token']}"},
-        )
+        answer = httpx.post(f"{self.installation.airflow_url}/auth/token", json=credentials)
+        return answer.raise_for_status().json()["access_token"]
+
+    def ask(self, method, path, body):
+        """Call Airflow's REST API."""
+        url = f"{self.installation.airflow_url}/api/v2/dags/{self.dag}{path}"
+        headers = {"Authorization": f"Bearer {self.token}"}
+        httpx.request(method, url, json=body, headers=headers).raise_for_status()
 
     def wait_for(self, state, task="approve"):
         query = (
@@ -44,7 +47,7 @@ class Approval:
     def answer(self, option):
         """Answer the question."""
         path = f"/dagRuns/{self.run}/taskInstances/approve/-1/hitlDetails"
-        self.api.patch(path, json={"chosen_options": [option]}).raise_for_status()
+        self.ask("PATCH", path, {"chosen_options": [option]})
 
     def clear(self):
         """Let the question be asked again."""
@@ -55,4 +58,4 @@ class Approval:
             "task_ids": ["approve"],
             "dag_run_id": self.run,
         }
-        self.api.post("/clearTaskInstances", json=wish).raise_for_status()
+        self.ask("POST", "/clearTaskInstances", wish)

@@ -89,7 +89,7 @@ def test_the_configuration_of_the_docs_is_one(receiver, settings, configure, mon
     text = (PROJECT / "docs" / "lineage-backends.md").read_text().split("```json\n")[1].split("```")[0]
     text = text.replace("/srv/airloom/var", str(settings.var)).replace("http://marquez:5000", receiver.url)
     own = json.loads(text)
-    kafka = own["transports"].pop()
+    kafka = own["transport"]["transports"].pop()
     assert KafkaConfig.from_dict(kafka).config == {"bootstrap.servers": "kafka:9092"}
     configure(receiver.url)
     monkeypatch.setenv("AIRFLOW__OPENLINEAGE__TRANSPORT", json.dumps(own))
