@@ -8,12 +8,11 @@ from typing import Annotated
 import typer
 
 from airloom.cli.console import chosen
-from airloom.cli.lineage_tree import print_json, print_tree, read_graph
+from airloom.cli.lineage_tree import read_graph, show
 from airloom.core.errors import DataError
 from airloom.core.partitions import parse_partition
 from airloom.core.settings import Settings
 from airloom.lineage.naming import dataset_name
-from airloom.lineage.picture import write_picture
 from airloom.lineage.walk import impact as walk
 
 
@@ -35,11 +34,10 @@ def impact(
     else:
         versions = graph.versions(name, parse_partition(partition).isoformat())
     if not versions:
-        raise DataError(f"No event tells of {dataset} {partition} of {declared.name}.", do="see: airloom trace --help")
+        raise DataError(
+            f"No event tells of {dataset} {partition} of {declared.name}.",
+            expected="raw.<table>, features.<view> or predictions with a day that was run, or model with a version",
+            do=f"see which days there are: airloom status; and which versions: airloom ledger {declared.name}",
+        )
     root = walk(graph, versions)
-    for file in filter(None, (html, svg)):
-        write_picture(graph, root, file, backwards=False)
-    if as_json:
-        print_json(root)
-        return
-    print_tree(graph, root)
+    show(graph, root, (html, svg), as_json, backwards=False)

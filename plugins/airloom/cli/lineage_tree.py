@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -16,6 +17,7 @@ from airloom.core.errors import DataError
 from airloom.core.settings import Settings
 from airloom.lineage.events import Run, Version, read_events, runs_of
 from airloom.lineage.graph import Graph
+from airloom.lineage.picture import write_picture
 from airloom.lineage.walk import Branch
 from airloom.lineage.wording import dataset, details, maker, versions
 
@@ -34,7 +36,25 @@ def read_graph(settings: Settings) -> Graph:
     return graph
 
 
-def print_tree(graph: Graph, root: Branch) -> None:
+def show(graph: Graph, root: Branch, pictures: Iterable[Path | None], as_json: bool, backwards: bool) -> None:
+    """Draw a walk where that is wanted, and print it.
+
+    Args:
+        graph: The graph.
+        root: The walk.
+        pictures: Files to draw it into.
+        as_json: Whether programs are to read it.
+        backwards: Whether the walk led back to what it was made of.
+    """
+    for file in filter(None, pictures):
+        write_picture(graph, root, file, backwards)
+    if as_json:
+        _print_json(root)
+    else:
+        _print_tree(graph, root)
+
+
+def _print_tree(graph: Graph, root: Branch) -> None:
     """Print a walk, every dataset once."""
     tree = Tree(_label(root))
     _grow(graph, tree, root, set())
@@ -59,7 +79,7 @@ def _label(branch: Branch) -> str:
     return name + (f"  {escape(what)}" if what else "")
 
 
-def print_json(root: Branch) -> None:
+def _print_json(root: Branch) -> None:
     """Print a walk as nodes, edges and runs."""
     branches = list(_branches(root))
     runs = {run.id: run for branch in branches for run in branch.runs}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from airloom.cli.console import chosen, console
-from airloom.cli.lineage_tree import print_json, print_tree, read_graph
+from airloom.cli.lineage_tree import read_graph, show
 from airloom.core.errors import DataError, UsageError
 from airloom.core.partitions import parse_partition
 from airloom.core.pipeline import Pipeline
@@ -17,7 +17,6 @@ from airloom.core.settings import Settings
 from airloom.lineage.events import Version
 from airloom.lineage.graph import Graph
 from airloom.lineage.naming import dataset_name
-from airloom.lineage.picture import write_picture
 from airloom.lineage.walk import trace as walk
 from airloom.steps.columns import input_columns
 from airloom.steps.score import TABLE, rows_to_score
@@ -42,14 +41,9 @@ def trace(
     day = parse_partition(partition)
     graph = read_graph(settings)
     root = walk(graph, _version(graph, declared, dataset, day, settings))
-    for file in filter(None, (html, svg)):
-        write_picture(graph, root, file, backwards=True)
-    if as_json:
-        print_json(root)
-        return
-    if key:
+    if key and not as_json:
         _print_row(declared, dataset, day, key, settings)
-    print_tree(graph, root)
+    show(graph, root, (html, svg), as_json, backwards=True)
 
 
 def _version(graph: Graph, pipeline: Pipeline, dataset: str, day: date, settings: Settings) -> Version:

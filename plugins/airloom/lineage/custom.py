@@ -103,8 +103,6 @@ class GateVerdictRunFacet(RunFacet):
     pinned: str | None
     checks: list[dict[str, Any]]
 
-    _additional_skip_redact: ClassVar[list[str]] = ["checks"]
-
     @staticmethod
     def _get_schema() -> str:
         return _schema_url(VERDICT)

@@ -63,9 +63,7 @@ def lineage_at_end(task: Task, record: Record, pipeline: Pipeline, settings: Set
         inputs[0].inputFacets = {**(inputs[0].inputFacets or {}), **quality(record, settings)}
     outputs = output_datasets(pipeline.name, record.outputs)
     _add_column_lineage(outputs, record, pipeline, settings)
-    return OperatorLineage(
-        inputs=inputs, outputs=outputs, run_facets=dict(_run_facets(task, record, pipeline, settings))
-    )
+    return OperatorLineage(inputs=inputs, outputs=outputs, run_facets=_run_facets(task, record, pipeline, settings))
 
 
 def _add_column_lineage(outputs: list[OutputDataset], record: Record, pipeline: Pipeline, settings: Settings) -> None:
