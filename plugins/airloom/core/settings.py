@@ -1,10 +1,13 @@
-"""Where Airloom keeps what it makes: one folder, `var/`, unless the environment says otherwise."""
+"""Where Airloom keeps what it makes: one folder, `var/`, unless the environment names servers and a bucket."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from airloom.core.places import Place, parse_place
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -15,21 +18,41 @@ class Settings:
 
     Args:
         project: The folder with `dags/`, `plugins/` and `include/`.
-        var: The folder for everything that runs make.
-        state_url: SQLAlchemy URL of the state database (MLflow, Feast registry, ledger).
+        var: The folder for what is made on this machine.
+        state_url: SQLAlchemy URL of the state database (ledger, Feast registry; MLflow too, unless it has a server).
+        storage: What all machines share: tables, audits, training sets. By default `var`.
+        online_url: URL of the online store, `postgresql://` or `redis://`. By default a SQLite file in `var`.
+        tracking_url: Address of an MLflow tracking server. By default MLflow's tables are in the state database.
     """
 
     project: Path
     var: Path
-    state_url: str
+    state_url: str = field(repr=False)
+    storage: Place | None = None
+    online_url: str = field(default="", repr=False)
+    tracking_url: str = field(default="", repr=False)
 
     @classmethod
-    def from_environment(cls) -> Settings:
-        """Read `AIRLOOM_PROJECT`, `AIRLOOM_VAR` and `AIRLOOM_STATE_URL`, each with its default."""
-        project = Path(os.environ.get("AIRLOOM_PROJECT", PROJECT))
-        var = Path(os.environ.get("AIRLOOM_VAR", project / "var"))
-        state_url = os.environ.get("AIRLOOM_STATE_URL", f"sqlite:///{var / 'state' / 'airloom.db'}")
-        return cls(project=project, var=var, state_url=state_url)
+    def from_environment(cls, variables: Mapping[str, str] = os.environ) -> Settings:
+        """Read `AIRLOOM_PROJECT`, `_VAR`, `_STATE_URL`, `_STORAGE_URL`, `_ONLINE_URL` and `_TRACKING_URL`.
+
+        Args:
+            variables: The environment; one that is missing or empty has its default.
+
+        Raises:
+            SetupError: The storage is neither a folder nor in S3.
+        """
+        project = Path(variables.get("AIRLOOM_PROJECT") or PROJECT)
+        var = Path(variables.get("AIRLOOM_VAR") or project / "var")
+        storage = variables.get("AIRLOOM_STORAGE_URL")
+        return cls(
+            project=project,
+            var=var,
+            state_url=variables.get("AIRLOOM_STATE_URL") or f"sqlite:///{var / 'state' / 'airloom.db'}",
+            storage=parse_place(storage) if storage else None,
+            online_url=variables.get("AIRLOOM_ONLINE_URL", ""),
+            tracking_url=variables.get("AIRLOOM_TRACKING_URL", ""),
+        )
 
     @property
     def include(self) -> Path:
@@ -37,33 +60,43 @@ class Settings:
         return self.project / "include"
 
     @property
-    def lake(self) -> Path:
+    def shared(self) -> Place:
+        """The root of what all machines share."""
+        return self.storage or self.var
+
+    @property
+    def tracking_uri(self) -> str:
+        """Where MLflow's runs and models are: its server, or the state database."""
+        return self.tracking_url or self.state_url
+
+    @property
+    def lake(self) -> Place:
         """The root of the versioned tables."""
-        return self.var / "lake"
+        return self.shared / "lake"
 
     @property
-    def staging(self) -> Path:
+    def staging(self) -> Place:
         """Extracted and not yet audited data."""
-        return self.var / "staging"
+        return self.shared / "staging"
 
     @property
-    def quarantine(self) -> Path:
+    def quarantine(self) -> Place:
         """Rows and partitions that failed a critical expectation."""
-        return self.var / "quarantine"
+        return self.shared / "quarantine"
 
     @property
-    def validations(self) -> Path:
+    def validations(self) -> Place:
         """Immutable validation results."""
-        return self.var / "validations"
+        return self.shared / "validations"
 
     @property
-    def training(self) -> Path:
+    def training(self) -> Place:
         """Assembled training sets and per-row evaluations."""
-        return self.var / "training"
+        return self.shared / "training"
 
     @property
     def artifacts(self) -> Path:
-        """MLflow's artifacts."""
+        """MLflow's artifacts, where it has no server that keeps them."""
         return self.var / "mlflow"
 
     @property

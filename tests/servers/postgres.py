@@ -1,0 +1,81 @@
+"""A PostgreSQL server for tests, with a password and databases of its own."""
+
+import contextlib
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+from servers.process import ServerProcess, free_port
+from servers.required import demoted, program
+
+PASSWORD = "planted-postgres"
+
+
+class Postgres(ServerProcess):
+    """One cluster in a folder of its own."""
+
+    def __init__(self, folder):
+        port = free_port()
+        self.folder = folder
+        command = [
+            *(program("postgres", "postgresql"), "-D", str(folder / "data"), "-p", str(port), "-k", str(folder)),
+            *("-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200", "-c", "fsync=off"),
+        ]
+        super().__init__(command, port, folder / "log", cwd=folder, **demoted())
+
+    def initialise(self):
+        secret = self.folder / "password"
+        secret.write_text(PASSWORD)
+        secret.chmod(0o644)
+        command = [
+            *(
+                program("initdb", "postgresql"),
+                "-D",
+                str(self.folder / "data"),
+                "-U",
+                "postgres",
+                "--auth=scram-sha-256",
+            ),
+            *("--encoding=UTF8", "--locale=C", f"--pwfile={secret}"),
+        ]
+        subprocess.run(command, check=True, capture_output=True, cwd=self.folder, **demoted())
+
+    def run(self, statement):
+        """Run a statement as the superuser."""
+        import psycopg
+
+        with psycopg.connect(self.url("postgres").replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute(statement)
+
+    def create(self, database):
+        """Create a database; return its SQLAlchemy URL."""
+        self.run(f'CREATE DATABASE "{database}"')
+        return self.url(database)
+
+    def url(self, database):
+        return f"postgresql+psycopg://postgres:{PASSWORD}@127.0.0.1:{self.port}/{database}"
+
+    def stop(self):
+        """End it even while clients are connected."""
+        if self._process is not None and self._process.poll() is None:
+            self.kill(signal.SIGINT)
+
+
+@contextlib.contextmanager
+def running_postgres():
+    """Run a server until the block ends."""
+    # Not below pytest's folder: only root may enter that, and the server is another user. A socket's path is short.
+    folder = Path(tempfile.mkdtemp(prefix="airloom-pg-"))
+    folder.chmod(0o755)
+    server = Postgres(folder)
+    try:
+        if user := demoted().get("user"):
+            shutil.chown(folder, user, user)
+        server.initialise()
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,35 @@
+"""A Redis server for tests, with a password."""
+
+import contextlib
+from pathlib import Path
+
+from servers.process import ServerProcess, free_port
+from servers.required import program
+
+PASSWORD = "planted-redis"
+
+
+class RedisServer(ServerProcess):
+    """One server that keeps what it has in a folder, as an append-only file."""
+
+    def __init__(self, folder: Path):
+        port = free_port()
+        command = [
+            *(program("redis-server", "redis-server"), "--bind", "127.0.0.1", "--port", str(port)),
+            *("--requirepass", PASSWORD, "--dir", str(folder), "--appendonly", "yes", "--appendfsync", "always"),
+        ]
+        super().__init__(command, port, folder / "redis.log")
+
+    def url(self, database=0):
+        return f"redis://:{PASSWORD}@127.0.0.1:{self.port}/{database}"
+
+
+@contextlib.contextmanager
+def running_redis(folder):
+    """Run a server until the block ends."""
+    server = RedisServer(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()

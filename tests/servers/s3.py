@@ -1,0 +1,45 @@
+"""An S3 endpoint for tests, on the loopback address: moto's server, which honours conditional writes."""
+
+import contextlib
+import sys
+from pathlib import Path
+
+from servers.process import ServerProcess, free_port
+
+#: What a client says; the server takes any.
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "planted-key-id", "AWS_SECRET_ACCESS_KEY": "planted-secret-key"}
+
+
+class S3Server(ServerProcess):
+    """One server that keeps everything in memory."""
+
+    def __init__(self, folder: Path):
+        port = free_port()
+        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+        super().__init__(command, port, folder / "s3.log")
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def variables(self):
+        """The environment of a client."""
+        return {**CREDENTIALS, "AWS_ENDPOINT_URL_S3": self.url, "AWS_REGION": "us-east-1"}
+
+    def create(self, bucket):
+        import boto3
+
+        session = boto3.Session(CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
+        session.client("s3", endpoint_url=self.url, region_name="us-east-1").create_bucket(Bucket=bucket)
+
+
+@contextlib.contextmanager
+def running_s3(folder):
+    """Run a server until the block ends."""
+    server = S3Server(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
