@@ -57,7 +57,9 @@ def environment(settings: Settings, ports: Ports) -> dict[str, str]:
         **(backend.variables() if backend else {}),
         **_QUIET,
         **dict.fromkeys(_ONE_THREAD_EACH, "1"),
-        **_airflow(_core(settings) | _servers(settings, ports) | _scheduling() | _lineage(settings, backend)),
+        **_airflow(
+            _core(settings) | _servers(settings, ports) | _scheduling() | _celery() | _lineage(settings, backend)
+        ),
     }
 
 
@@ -71,13 +73,18 @@ def _places(settings: Settings, ports: Ports) -> dict[str, str]:
         "AIRFLOW_HOME": str(settings.var / "airflow"),
         "AIRLOOM_PROJECT": str(settings.project),
         "AIRLOOM_VAR": str(settings.var),
-        "AIRLOOM_STATE_URL": settings.state_url,
         AIRFLOW_PORT: str(ports.airflow),
         MLFLOW_PORT: str(ports.mlflow),
         "AIRLOOM_MLFLOW_URL": ports.mlflow_url,
-        "MLFLOW_TRACKING_URI": settings.state_url,
         "PYTHONPATH": ":".join(str(settings.project / folder) for folder in (".", "plugins", "config")),
+        **_databases(settings),
     }
+
+
+def _databases(settings: Settings) -> dict[str, str]:
+    """Say where the files of databases are; the URL of a server holds a password, and stays where it was given."""
+    urls = {"AIRLOOM_STATE_URL": settings.state_url, "MLFLOW_TRACKING_URI": settings.tracking_uri}
+    return {name: url for name, url in urls.items() if url.startswith(("sqlite:", "http:", "https:"))}
 
 
 def _core(settings: Settings) -> dict[tuple[str, str], object]:
@@ -139,6 +146,24 @@ def _scheduling() -> dict[tuple[str, str], object]:
         ("dag_processor", "refresh_interval"): 30,
         ("dag_processor", "min_file_process_interval"): 30,
         ("dag_processor", "parsing_processes"): 1,
+    }
+
+
+def _celery() -> dict[tuple[str, str], object]:
+    """Say how workers on other machines run tasks; without any it changes nothing."""
+    worker = {
+        # Loads the libraries of tasks in the process that all of a worker's processes are forked from.
+        "imports": ["airloom.scheduling.celery_worker"],
+        # A process that has run many tasks is replaced: memory that libraries keep does not add up.
+        "worker_max_tasks_per_child": 100,
+    }
+    return {
+        ("celery", "extra_celery_config"): json.dumps(worker),
+        ("celery", "worker_prefetch_multiplier"): 1,
+        # Handing a task over takes long on a busy machine; after one second, the default, it would be taken for lost.
+        ("celery", "operation_timeout"): 10,
+        # A task that runs longer than this would be given to a second worker.
+        ("celery_broker_transport_options", "visibility_timeout"): 24 * 3600,
     }
 
 
