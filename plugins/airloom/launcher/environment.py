@@ -156,6 +156,8 @@ def _celery() -> dict[tuple[str, str], object]:
         "imports": ["airloom.scheduling.celery_worker"],
         # A process that has run many tasks is replaced: memory that libraries keep does not add up.
         "worker_max_tasks_per_child": 100,
+        # A worker takes a task when it can run it. What it had taken in advance would be lost with it for hours.
+        "worker_disable_prefetch": True,
     }
     return {
         ("celery", "extra_celery_config"): json.dumps(worker),
