@@ -120,7 +120,9 @@ def test_every_service_is_limited_and_what_stays_is_watched(compose):
 
 def test_each_database_has_a_role_of_its_own(compose):
     urls = re.findall(r"postgresql\+psycopg://(\w+):([^@]+)@postgres:5432/(\w+)", str(compose))
-    assert {(role, database) for role, _, database in urls} == {(name, name) for name in ("airflow", "airloom", "mlflow")}
+    assert {(role, database) for role, _, database in urls} == {
+        (name, name) for name in ("airflow", "airloom", "mlflow")
+    }
     assert len({password for _, password, _ in urls}) == 3
 
 

@@ -11,14 +11,12 @@ What differs from Compose is all here:
 """
 
 import contextlib
-import json
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,7 +70,9 @@ class Topology:
         """The environment of a service, in the terms of this machine."""
         here = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AIRLOOM", "AWS"))}
         image = dict(re.findall(r"(AIR\w+)=(\S+)", (PROJECT / "Dockerfile").read_text()))
-        given = {name: self._local(str(value)) for name, value in {**image, **self.services[service]["environment"]}.items()}
+        given = {
+            name: self._local(str(value)) for name, value in {**image, **self.services[service]["environment"]}.items()
+        }
         inside = self.own.setdefault(service, {name: str(free_port()) for name in _INSIDE})
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         ports = {"AIRLOOM_AIRFLOW_PORT": str(self.ports["airflow-api-server", "8080"])}
@@ -119,12 +119,7 @@ class Topology:
         check = self.services[service]["healthcheck"]["test"]
         words = check[1:] if check[0] == "CMD" else ["bash", "-c", check[1]]
         words = [self._local(word.replace("${HOSTNAME}", _hostname()), self.own[service]) for word in words]
-        done = subprocess.run(words, env=self.completed(service), capture_output=True, timeout=90)
-        return done.returncode == 0
-
-    def completed(self, service):
-        """What `docker exec` would not have, but the checks do not need either, except for where Airflow's home is."""
-        return self.environment(service)
+        return subprocess.run(words, env=self.environment(service), capture_output=True, timeout=90).returncode == 0
 
     def wait_until_healthy(self, service):
         deadline = time.monotonic() + _HEALTHY_SECONDS
@@ -159,7 +154,9 @@ class Topology:
         if inside:
             text = text.replace(":8974", f":{inside['AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT']}")
         text = text.replace("0.0.0.0", "127.0.0.1")
-        text = text.replace("/opt/airloom/var", str(self.var)).replace("/opt/airloom/airflow", str(self.folder / "airflow"))
+        text = text.replace("/opt/airloom/var", str(self.var)).replace(
+            "/opt/airloom/airflow", str(self.folder / "airflow")
+        )
         return text.replace("/opt/airloom", str(self.project))
 
 
@@ -174,25 +171,29 @@ def running_topology(folder, project):
     shutil.copytree(PROJECT / "deploy", folder / "deploy")
     subprocess.run(["bash", str(folder / "deploy" / "create-env.sh")], check=True, capture_output=True)
     variables = read_variables(folder / ".env")
-    with running_postgres() as postgres, running_redis(folder, variables["REDIS_PASSWORD"]) as redis:
-        with running_s3(folder) as s3:
-            _create_databases(postgres, variables)
-            mlflow, airflow = free_port(), free_port()
-            ports = {
-                ("postgres", "5432"): postgres.port,
-                ("redis", "6379"): redis.port,
-                ("s3", "8333"): s3.port,
-                ("mlflow", "5000"): mlflow,
-                ("127.0.0.1", "5000"): mlflow,
-                ("localhost", "5000"): mlflow,
-                ("airflow-api-server", "8080"): airflow,
-                ("127.0.0.1", "8080"): airflow,
-            }
-            topology = Topology(folder, project, variables, postgres, redis, s3, ports)
-            try:
-                yield topology
-            finally:
-                topology.stop()
+    with (
+        running_postgres() as postgres,
+        running_redis(folder, variables["REDIS_PASSWORD"]) as redis,
+        running_s3(folder) as s3,
+    ):
+        _create_databases(postgres, variables)
+        topology = Topology(folder, project, variables, postgres, redis, s3, _ports(postgres, redis, s3))
+        try:
+            yield topology
+        finally:
+            topology.stop()
+
+
+def _ports(postgres, redis, s3):
+    """Where each port of a container is on this machine; health checks ask their own container."""
+    mlflow, airflow = free_port(), free_port()
+    return {
+        ("postgres", "5432"): postgres.port,
+        ("redis", "6379"): redis.port,
+        ("s3", "8333"): s3.port,
+        **dict.fromkeys((("mlflow", "5000"), ("127.0.0.1", "5000"), ("localhost", "5000")), mlflow),
+        **dict.fromkeys((("airflow-api-server", "8080"), ("127.0.0.1", "8080")), airflow),
+    }
 
 
 def _create_databases(postgres, variables):
