@@ -29,6 +29,8 @@ from servers.redis_server import running_redis
 from servers.required import program
 from servers.s3 import running_s3
 
+from airloom.core.settings import Settings
+
 #: In which the engine would start them, each when those before it are healthy.
 ORDER = (
     *("mlflow", "airflow-init", "airflow-api-server", "airflow-scheduler", "airflow-dag-processor"),
@@ -142,6 +144,27 @@ class Topology:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(20)
                 _end(process, signal.SIGKILL)
+
+    def backfill(self, first, last, *options):
+        """Run every stage, as the service `demo` does, for other days."""
+        demo = self.services["demo"]["command"]
+        command = [*demo[: demo.index("--from")], "--from", str(first), "--to", str(last), *options]
+        return self.run("demo", *command)
+
+    def settings(self, monkeypatch):
+        """Where everything is, for this process, which then has the credentials of a worker."""
+        variables = self.environment("worker")
+        for name, value in variables.items():
+            if name.startswith("AWS"):
+                monkeypatch.setenv(name, value)
+        return Settings.from_environment(variables)
+
+    def ask(self, query):
+        """Ask Airflow's own database."""
+        import psycopg
+
+        with psycopg.connect(self.postgres.url("airflow").replace("+psycopg", "")) as connection:
+            return connection.execute(query).fetchall()
 
     def log(self, service):
         return (self.folder / f"{service}.log").read_text(errors="replace")
