@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from airloom.core.errors import DeclarationError, SetupError
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
+from airloom.stores.database import connect_options
 from airloom.stores.feast_loading import load_feast
+from airloom.stores.locks import exclusive
 from airloom.stores.state import state_engine
 
 if TYPE_CHECKING:
     from feast import Entity, FeatureStore, FeatureView
 
-_BUSY_SECONDS = 30
 _CACHE_SECONDS = 600
 
 
@@ -69,7 +68,7 @@ def apply_features(
     load_feast()
     found = _defined_in(definitions) if isinstance(definitions, ModuleType) else list(definitions)
     _require_views(pipeline, found)
-    with _one_at_a_time(settings):
+    with exclusive(settings, "features"):
         _store(pipeline, settings, "auto", {}).apply(found)
 
 
@@ -85,11 +84,7 @@ def _store(pipeline: Pipeline, settings: Settings, schema_mode: str, commits: Ma
 def _config(pipeline: Pipeline, settings: Settings, schema_mode: str, commits: Mapping[str, int]) -> Any:
     """Return Feast's configuration; its own lineage, MLflow and telemetry integrations stay off."""
     from feast import RepoConfig
-    from sqlalchemy import make_url
-    from sqlalchemy.pool import NullPool
 
-    sqlite = make_url(settings.state_url).get_backend_name() == "sqlite"
-    engine = {"poolclass": NullPool, "connect_args": {"timeout": _BUSY_SECONDS}} if sqlite else {"pool_pre_ping": True}
     return RepoConfig(
         project=pipeline.name,
         provider="local",
@@ -98,7 +93,7 @@ def _config(pipeline: Pipeline, settings: Settings, schema_mode: str, commits: M
             "path": settings.state_url,
             "schema_mode": schema_mode,
             "cache_ttl_seconds": _CACHE_SECONDS,
-            "sqlalchemy_config_kwargs": engine,
+            "sqlalchemy_config_kwargs": connect_options(settings.state_url),
             # A task that was killed leaves its view "materializing"; its features stay readable.
             "serve_features_while_materializing": True,
         },
@@ -113,16 +108,6 @@ def _config(pipeline: Pipeline, settings: Settings, schema_mode: str, commits: M
         # Naive times are refused by the offline store, not taken for UTC.
         coerce_tz_aware=False,
     )
-
-
-@contextmanager
-def _one_at_a_time(settings: Settings) -> Iterator[None]:
-    """Let one process of this machine at a time create and change the registry's tables."""
-    path = settings.var / "state" / "features.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _defined_in(module: ModuleType) -> list[Entity | FeatureView]:
