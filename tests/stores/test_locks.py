@@ -56,14 +56,14 @@ def test_nobody_waits_for_ever_for_a_process_that_was_stopped(settings, stopped)
     assert f"after 0.05 s, as it seems by process {stopped.pid}" in refused(settings).found
 
 
-@pytest.mark.parametrize("state_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("empty_state_url", ["sqlite"], indirect=True)
 def test_the_lock_of_one_machine_is_told_with_its_file_and_process(settings, stopped):
     error = refused(settings)
     assert error.where == str(settings.var / "state" / "mlflow.lock")
     assert f"kill -9 {stopped.pid}" in error.do
 
 
-@pytest.mark.parametrize("state_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("empty_state_url", ["postgresql"], indirect=True)
 def test_the_lock_of_several_machines_is_told_with_its_session(settings, stopped):
     error = refused(settings)
     assert error.where.startswith("postgresql+psycopg://postgres@127.0.0.1:")

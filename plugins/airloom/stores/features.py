@@ -54,13 +54,16 @@ def open_feature_store(
 
 def apply_features(
     pipeline: Pipeline, settings: Settings, definitions: ModuleType | Sequence[Entity | FeatureView]
-) -> None:
+) -> bool:
     """Write the pipeline's feature definitions to the registry; the same again changes nothing.
 
     Args:
         pipeline: The pipeline.
         settings: Where everything is.
         definitions: The pipeline's features module, or the Feast entities and feature views themselves.
+
+    Returns:
+        Whether anything was changed.
 
     Raises:
         DeclarationError: The module and `pipeline.yaml` do not name the same views.
@@ -69,7 +72,16 @@ def apply_features(
     found = _defined_in(definitions) if isinstance(definitions, ModuleType) else list(definitions)
     _require_views(pipeline, found)
     with exclusive(settings, "features"):
-        _store(pipeline, settings, "auto", {}).apply(found)
+        store = _store(pipeline, settings, "auto", {})
+        before = _registered(store)
+        store.apply(found)
+        return _registered(store) != before
+
+
+def _registered(store: FeatureStore) -> list[bytes]:
+    """Return all that is registered of a pipeline, in a form that can be compared."""
+    registered = [*store.list_entities(allow_cache=False), *store.list_feature_views(allow_cache=False)]
+    return sorted(each.to_proto().SerializeToString(deterministic=True) for each in registered)
 
 
 def _store(pipeline: Pipeline, settings: Settings, schema_mode: str, commits: Mapping[str, int]) -> FeatureStore:

@@ -40,6 +40,13 @@ def open_client(settings: Settings) -> MlflowClient:
     return _open(settings, os.getpid())
 
 
+def has_tables(settings: Settings) -> bool:
+    """Tell whether MLflow has its tables in the state database."""
+    from sqlalchemy import inspect
+
+    return inspect(state_engine(settings.state_url)).has_table("experiments")
+
+
 @cache
 def _open(settings: Settings, _process: int) -> MlflowClient:
     """Open once a process: a client must not be carried over a fork."""
