@@ -2,7 +2,6 @@
 
 import dataclasses
 import shutil
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import registered
 from ledger_model import Row
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from synthetic_nights import NIGHT, pipeline_with
 
 from airloom.core.gate import decide as judge
@@ -31,10 +30,10 @@ VERSIONS, FOREIGN = 4, 4
 _PIPELINE = pipeline_with()
 #: The alias, the epoch that was noted with it, pins and notes.
 _QUERIES = (
-    "SELECT version FROM registered_model_aliases WHERE alias = 'champion' AND name = ?",
-    "SELECT value FROM registered_model_tags WHERE key = 'airloom.champion_epoch' AND name = ?",
-    "SELECT pinned FROM airloom_pins WHERE pipeline = ? ORDER BY number",
-    "SELECT kind, subject, actor FROM airloom_night_notes WHERE pipeline = ? ORDER BY decided_at",
+    "SELECT version FROM registered_model_aliases WHERE alias = 'champion' AND name = :name",
+    "SELECT value FROM registered_model_tags WHERE key = 'airloom.champion_epoch' AND name = :name",
+    "SELECT pinned FROM airloom_pins WHERE pipeline = :name ORDER BY number",
+    "SELECT kind, subject, actor FROM airloom_night_notes WHERE pipeline = :name ORDER BY decided_at",
 )
 
 
@@ -61,18 +60,31 @@ class Template:
     tags: dict[str, str]
 
     def bring_back(self, settings: Settings) -> None:
-        """Let a state database be a copy; where it is the same file again, MLflow's client need not be opened anew."""
+        """Let a state database be a copy; where it is the same one again, MLflow's client need not be opened anew."""
+        if not settings.state_url.startswith("sqlite"):
+            return _copy_database(self.settings.state_url, settings.state_url)
         there, here = (Path(each.state_url.removeprefix("sqlite:///")) for each in (self.settings, settings))
         here.parent.mkdir(parents=True, exist_ok=True)
         for file in here.parent.glob(f"{here.name}*"):
             file.unlink()
         for file in there.parent.glob(f"{there.name}*"):
             shutil.copy(file, here.parent)
+        return None
 
 
-def make(folder: Path) -> Template:
+def _copy_database(there: str, here: str) -> None:
+    """Let PostgreSQL copy a database that nobody is connected to."""
+    names = [make_url(each).database for each in (here, there)]
+    server = create_engine(make_url(here).set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(f'DROP DATABASE IF EXISTS "{names[0]}" WITH (FORCE)'))
+        connection.execute(text(f'CREATE DATABASE "{names[0]}" TEMPLATE "{names[1]}"'))
+    server.dispose()
+
+
+def make(settings: Settings) -> Template:
     """Train one model and register it often enough for both pipelines."""
-    settings = registered.make(folder, versions=1)
+    registered.register(settings)
     Ledger(settings.state_url).head(registered.PIPELINE)  # Makes its tables: a process does so once for a database.
     tags = dict(open_client(settings).get_model_version(registered.PIPELINE, "1").tags)
     for name in NAMES:
@@ -123,15 +135,22 @@ class Reader:
     settings: Settings
 
     @cached_property
-    def database(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.settings.state_url.removeprefix("sqlite:///"))
+    def database(self) -> Connection:
+        return create_engine(self.settings.state_url, isolation_level="AUTOCOMMIT").connect()
+
+    def close(self) -> None:
+        self.database.close()
+        self.database.engine.dispose()
 
     def durable(self, name: str, history: Sequence[Champion]) -> tuple[object, ...]:
         """Return what the stores know, in the words of the model."""
-        alias, noted, pins, notes = (self.database.execute(each, [name]).fetchall() for each in _QUERIES)
+        alias, noted, pins, notes = (self._ask(each, name) for each in _QUERIES)
         rows = tuple(row_of(each) for each in history)
         pinned = tuple(bool(each[0]) for each in pins)
         return rows, alias[0][0] if alias else None, int(noted[0][0]) if noted else 0, pinned, tuple(notes)
+
+    def _ask(self, query: str, name: str) -> list[tuple[object, ...]]:
+        return [tuple(row) for row in self.database.execute(text(query), {"name": name})]
 
 
 def row_of(champion: Champion) -> Row:

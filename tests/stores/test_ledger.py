@@ -14,8 +14,8 @@ from airloom.stores.ledger import Ledger
 
 
 @pytest.fixture
-def ledger(tmp_path):
-    return Ledger(f"sqlite:///{tmp_path / 'state' / 'airloom.db'}")
+def ledger(state_url):
+    return Ledger(state_url)
 
 
 def promote(ledger, version, day, epoch):

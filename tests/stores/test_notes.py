@@ -12,8 +12,8 @@ NIGHT = date(2013, 2, 1)
 
 
 @pytest.fixture
-def notes(tmp_path):
-    return Notes(f"sqlite:///{tmp_path / 'state' / 'airloom.db'}")
+def notes(state_url):
+    return Notes(state_url)
 
 
 def add(notes, kind="failed", night=NIGHT, subject="recipe", pipeline="p", reason="why"):

@@ -47,5 +47,3 @@ def _online(pipeline, settings, lake):
         answer = store.get_online_features(features, entities.to_dict("records")).to_df()
         found[view.name] = answer.sort_values(keys).astype(str).to_dict("list")
     return found
-
-

@@ -23,6 +23,7 @@ from airloom.cli.reproduce import reproduce
 from airloom.cli.status import status
 from airloom.cli.trace import trace
 from airloom.cli.up import up
+from airloom.cli.upgrade import upgrade
 from airloom.cli.vacuum import vacuum
 from airloom.cli.verdict import verdict
 from airloom.core.errors import AirloomError
@@ -37,7 +38,7 @@ app = typer.Typer(
 COMMANDS = (
     *(up, down, demo, env, backfill, status),
     *(ledger, verdict, diff, trace, impact, reproduce, vacuum),
-    *(rollback, promote, pin, unpin, apply),
+    *(rollback, promote, pin, unpin, apply, upgrade),
 )
 for command in COMMANDS:
     app.command()(command)

@@ -6,12 +6,15 @@ from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 
 
-def apply_pipeline(settings: Settings, pipeline: Pipeline) -> None:
+def apply_pipeline(settings: Settings, pipeline: Pipeline) -> bool:
     """Bring Feast's registry in line with what a pipeline's folder defines.
 
     Args:
         settings: The places of the installation.
         pipeline: The pipeline.
+
+    Returns:
+        Whether anything was changed.
     """
     from airloom.stores.feast_loading import load_feast
 
@@ -23,4 +26,4 @@ def apply_pipeline(settings: Settings, pipeline: Pipeline) -> None:
 
     module = load_reference(pipeline.features.module, settings.project)
     definitions = [each for each in vars(module).values() if isinstance(each, (Entity, FeatureView))]
-    apply_features(pipeline, settings, definitions)
+    return apply_features(pipeline, settings, definitions)

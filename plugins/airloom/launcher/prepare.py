@@ -54,7 +54,9 @@ def prepare(settings: Settings, ports: Ports, report: Report) -> Prepared:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     new_password = secrets_of(settings).create()
     _once(settings, "airflow", version("apache-airflow"), lambda: _migrate_airflow(settings, ports, report))
-    _once(settings, "state", version("mlflow"), lambda: _create_state(settings, report))
+    _upgrade_state(settings, report)
+    if not settings.tracking_url:
+        _once(settings, "mlflow", [version("mlflow"), _database(settings)], lambda: _create_mlflow(settings, report))
     # A broken pipeline breaks only its own DAGs, which show its error; the others are prepared.
     pipelines, _ = read_pipelines(settings.include)
     applied = [pipeline.name for pipeline in pipelines if _apply_once(settings, pipeline, report)]
@@ -81,19 +83,25 @@ def _migrate_airflow(settings: Settings, ports: Ports, report: Report) -> None:
         database.execute("PRAGMA journal_mode = WAL")
 
 
-def _create_state(settings: Settings, report: Report) -> None:
-    """Create the tables of MLflow and the ledger before several tasks would try at once."""
-    report("creating the state database")
-    from airloom.stores.ledger import Ledger
+def _upgrade_state(settings: Settings, report: Report) -> None:
+    """Bring the ledger's tables to what this code works with, before several tasks would need them at once."""
+    report("looking at the state database")
+    from airloom.stores.state_schema import upgrade_state
+
+    upgrade_state(settings.state_url)
+
+
+def _create_mlflow(settings: Settings, report: Report) -> None:
+    """Create MLflow's tables before several tasks would try at once."""
+    report("looking at MLflow's tables")
     from airloom.stores.tracking import open_client
 
     settings.artifacts.mkdir(parents=True, exist_ok=True)
     open_client(settings)
-    Ledger(settings.state_url).history("")
 
 
 def _apply_once(settings: Settings, pipeline: Pipeline, report: Report) -> bool:
-    content = folder_fingerprint(settings.include / pipeline.name)
+    content = [folder_fingerprint(settings.include / pipeline.name), _database(settings)]
 
     def apply() -> None:
         report(f"registering the features of {pipeline.name}")
@@ -102,7 +110,14 @@ def _apply_once(settings: Settings, pipeline: Pipeline, report: Report) -> bool:
     return _once(settings, f"features.{pipeline.name}", content, apply)
 
 
-def _once(settings: Settings, what: str, state: str, make: Callable[[], None]) -> bool:
+def _database(settings: Settings) -> str:
+    """Name the database that something was made in: another one has nothing of it yet."""
+    from airloom.stores.database import without_password
+
+    return without_password(settings.state_url)
+
+
+def _once(settings: Settings, what: str, state: object, make: Callable[[], None]) -> bool:
     """Make something unless it was made for this very state before."""
     file = settings.var / "run" / "prepared.json"
     done = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}

@@ -11,9 +11,9 @@ from airloom.core.settings import Settings
 from airloom.core.verdict import Head
 from airloom.stores.lake import Lake
 from airloom.stores.ledger import Ledger
+from airloom.stores.locks import exclusive
 from airloom.stores.models import ModelRegistry
 from airloom.stores.pins import Pins
-from airloom.stores.tracking import exclusive
 
 #: Who has moved a champion whose alias was adopted: MLflow does not know.
 SOMEBODY = "somebody in MLflow"
@@ -65,7 +65,7 @@ def point_alias(pipeline: Pipeline, settings: Settings) -> None:
         GateError: The champion's version has been deleted from the registry.
     """
     registry = ModelRegistry(settings, pipeline.name)
-    with exclusive(settings):
+    with exclusive(settings, "mlflow"):
         head = Ledger(settings.state_url).head(pipeline.name)
         if head is None:
             registry.remove_alias("champion")

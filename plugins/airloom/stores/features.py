@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +10,14 @@ from airloom.core.errors import DeclarationError, SetupError
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.core.urls import without_credentials
+from airloom.stores.database import connect_options
 from airloom.stores.feast_loading import load_feast
+from airloom.stores.locks import exclusive
 from airloom.stores.state import state_engine
 
 if TYPE_CHECKING:
     from feast import Entity, FeatureStore, FeatureView
 
-_BUSY_SECONDS = 30
 _CACHE_SECONDS = 600
 _ONLINE = {
     "postgresql": "airloom.stores.online_postgres.GuardedPostgresOnlineStore",
@@ -62,7 +61,7 @@ def open_feature_store(
 
 def apply_features(
     pipeline: Pipeline, settings: Settings, definitions: ModuleType | Sequence[Entity | FeatureView]
-) -> None:
+) -> bool:
     """Write the pipeline's feature definitions to the registry; the same again changes nothing.
 
     Args:
@@ -70,14 +69,26 @@ def apply_features(
         settings: Where everything is.
         definitions: The pipeline's features module, or the Feast entities and feature views themselves.
 
+    Returns:
+        Whether anything was changed.
+
     Raises:
         DeclarationError: The module and `pipeline.yaml` do not name the same views.
     """
     load_feast()
     found = _defined_in(definitions) if isinstance(definitions, ModuleType) else list(definitions)
     _require_views(pipeline, found)
-    with _one_at_a_time(settings):
-        _store(pipeline, settings, "auto", {}).apply(found)
+    with exclusive(settings, "features"):
+        store = _store(pipeline, settings, "auto", {})
+        before = _registered(store)
+        store.apply(found)
+        return _registered(store) != before
+
+
+def _registered(store: FeatureStore) -> list[bytes]:
+    """Return all that is registered of a pipeline, in a form that can be compared."""
+    registered = [*store.list_entities(allow_cache=False), *store.list_feature_views(allow_cache=False)]
+    return sorted(each.to_proto().SerializeToString(deterministic=True) for each in registered)
 
 
 def _store(pipeline: Pipeline, settings: Settings, schema_mode: str, commits: Mapping[str, int]) -> FeatureStore:
@@ -92,11 +103,7 @@ def _store(pipeline: Pipeline, settings: Settings, schema_mode: str, commits: Ma
 def _config(pipeline: Pipeline, settings: Settings, schema_mode: str, commits: Mapping[str, int]) -> Any:
     """Return Feast's configuration; its own lineage, MLflow and telemetry integrations stay off."""
     from feast import RepoConfig
-    from sqlalchemy import make_url
-    from sqlalchemy.pool import NullPool
 
-    sqlite = make_url(settings.state_url).get_backend_name() == "sqlite"
-    engine = {"poolclass": NullPool, "connect_args": {"timeout": _BUSY_SECONDS}} if sqlite else {"pool_pre_ping": True}
     return RepoConfig(
         project=pipeline.name,
         provider="local",
@@ -105,7 +112,7 @@ def _config(pipeline: Pipeline, settings: Settings, schema_mode: str, commits: M
             "path": settings.state_url,
             "schema_mode": schema_mode,
             "cache_ttl_seconds": _CACHE_SECONDS,
-            "sqlalchemy_config_kwargs": engine,
+            "sqlalchemy_config_kwargs": connect_options(settings.state_url),
             # A task that was killed leaves its view "materializing"; its features stay readable.
             "serve_features_while_materializing": True,
         },
@@ -137,16 +144,6 @@ def _online(settings: Settings) -> dict[str, Any]:
             expected=" or ".join(f"{scheme}://…" for scheme in _ONLINE) + "; nothing for a SQLite file in var",
         )
     return {"type": store, "url": SecretStr(settings.online_url)}
-
-
-@contextmanager
-def _one_at_a_time(settings: Settings) -> Iterator[None]:
-    """Let one process of this machine at a time create and change the registry's tables."""
-    path = settings.var / "state" / "features.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _defined_in(module: ModuleType) -> list[Entity | FeatureView]:

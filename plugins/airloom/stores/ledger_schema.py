@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from airloom.stores.database import is_sqlite
 from airloom.stores.state import state_engine
+from airloom.stores.state_schema import require_schema, upgrade_state
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine, MetaData, Table
@@ -78,7 +80,15 @@ def schema() -> Schema:
 
 @cache
 def open_tables(state_url: str) -> Engine:
-    """Connect to the state database, whose ledger tables are made when they are missing: looked for once a process."""
-    engine = state_engine(state_url)
-    schema().metadata.create_all(engine, checkfirst=True)
-    return engine
+    """Connect to the state database, whose tables are looked at once a process.
+
+    A file of this machine is upgraded at once. A server is shared with others: when it may be upgraded, people decide.
+
+    Raises:
+        SetupError: The database cannot be reached, or its tables are not what this code works with.
+    """
+    if is_sqlite(state_url):
+        upgrade_state(state_url)
+    else:
+        require_schema(state_url)
+    return state_engine(state_url)

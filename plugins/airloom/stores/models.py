@@ -14,9 +14,10 @@ from airloom.core.errors import GateError
 from airloom.core.failpoints import failpoint
 from airloom.core.settings import Settings
 from airloom.stores import model_files
+from airloom.stores.locks import exclusive
 from airloom.stores.model_files import Model, installed, read_model, verify, write_model
 from airloom.stores.project_code import make_importable
-from airloom.stores.tracking import exclusive, experiment_id, open_client, quietly
+from airloom.stores.tracking import experiment_id, open_client, quietly
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,7 +107,7 @@ class ModelRegistry:
         Returns:
             The version.
         """
-        with exclusive(self.settings):
+        with exclusive(self.settings, "mlflow"):
             known = open_client(self.settings).search_model_versions(
                 f"name = '{self.pipeline}' and run_id = '{run_id}'", max_results=1
             )

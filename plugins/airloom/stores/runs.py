@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from airloom.core.errors import DataError
 from airloom.core.failpoints import failpoint
 from airloom.core.settings import Settings
-from airloom.stores.tracking import exclusive, experiment_id, open_client, quietly
+from airloom.stores.locks import exclusive
+from airloom.stores.tracking import experiment_id, open_client, quietly
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -188,7 +189,7 @@ class TrainingRuns:
         tag = InputTag("mlflow.data.context", "training")
         client = open_client(self.settings)
         # Candidates of a night learn from the same rows side by side; MLflow would fail to add them twice at once.
-        with exclusive(self.settings):
+        with exclusive(self.settings, "mlflow"):
             client.log_inputs(run_id, [DatasetInput(entity, [tag])])
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:

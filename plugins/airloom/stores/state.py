@@ -4,48 +4,29 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from airloom.stores.database import open_database
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-_BUSY_SECONDS = 30
-
 
 @cache
 def state_engine(url: str) -> Engine:
-    """Open the state database, one engine a process.
+    """Open the state database, one engine a process; it holds no connection that a fork could carry over.
 
     Args:
         url: SQLAlchemy URL; the folder of a SQLite file is created when it is missing.
-    """
-    from sqlalchemy import create_engine, event, make_url
-    from sqlalchemy.pool import NullPool
 
-    database = make_url(url)
-    if database.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
-    if database.database:
-        Path(database.database).parent.mkdir(parents=True, exist_ok=True)
-    # A pooled SQLite connection must not be carried over a fork into a task.
-    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": _BUSY_SECONDS})
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_immediate)
-    return engine
+    Raises:
+        SetupError: The URL is none that can be connected to.
+    """
+    return open_database(url, "The state database", "AIRLOOM_STATE_URL")
 
 
 def in_utc(value: Any) -> Any:
-    """Return a moment with its time zone, which SQLite does not keep; anything else as it is."""
-    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
-
-
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-
-
-def _begin_immediate(connection: Any) -> None:
-    """Take the write lock at once: a transaction that reads first and writes later would fail instead of waiting."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    """Return a moment in UTC, whose time zone SQLite does not keep; anything else as it is."""
+    if not isinstance(value, datetime):
+        return value
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

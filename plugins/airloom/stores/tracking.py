@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
-import threading
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
-from airloom.core.errors import SetupError
 from airloom.core.settings import Settings
+from airloom.stores.locks import exclusive
 from airloom.stores.state import state_engine
 
 if TYPE_CHECKING:
@@ -34,66 +31,6 @@ _ENVIRONMENT = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 
-#: What is done under the lock takes a second, and making MLflow's tables on a busy machine many; nothing takes minutes.
-_PATIENCE_SECONDS = 120.0
-
-_POLL_SECONDS = 0.02
-
-#: The locks that a thread of a process holds: who holds one may ask for it again.
-_held: set[tuple[Path, int, int]] = set()
-
-
-@contextmanager
-def exclusive(settings: Settings, patience: float = _PATIENCE_SECONDS) -> Iterator[None]:
-    """Let one process of this machine at a time change what all share in MLflow.
-
-    Args:
-        settings: Where the lock is.
-        patience: For how many seconds to wait for others.
-
-    Raises:
-        SetupError: Another process has not let go in time.
-    """
-    file = settings.var / "state" / "mlflow.lock"
-    holder = (file, os.getpid(), threading.get_ident())
-    if holder in _held:
-        yield
-        return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a+") as lock:
-        _wait_for(lock, patience)
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}")
-        lock.flush()
-        _held.add(holder)
-        try:
-            yield
-        finally:
-            _held.discard(holder)
-
-
-def _wait_for(lock: TextIO, patience: float) -> None:
-    """Take the lock; the system takes it back when its process ends, but not while that is stopped."""
-    until = time.monotonic() + patience
-    while True:
-        try:
-            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                lock.seek(0)
-                raise _never_free(lock.name, lock.read(), patience) from None
-            time.sleep(_POLL_SECONDS)
-
-
-def _never_free(file: str, holder: str, patience: float) -> SetupError:
-    return SetupError(
-        "Another process keeps MLflow's state to itself.",
-        where=file,
-        found=f"still locked after {patience:g} s, as it seems by process {holder}",
-        expected="a process that lets go within seconds",
-        do=f"look at it (ps -fp {holder}); if it hangs or was stopped, end it (kill -9 {holder}), and run this again",
-    )
-
 
 def open_client(settings: Settings) -> MlflowClient:
     """Return a client whose tracking store and registry are the state database.
@@ -103,6 +40,13 @@ def open_client(settings: Settings) -> MlflowClient:
     return _open(settings, os.getpid())
 
 
+def has_tables(settings: Settings) -> bool:
+    """Tell whether MLflow has its tables in the state database."""
+    from sqlalchemy import inspect
+
+    return inspect(state_engine(settings.state_url)).has_table("experiments")
+
+
 @cache
 def _open(settings: Settings, _process: int) -> MlflowClient:
     """Open once a process: a client must not be carried over a fork."""
@@ -110,7 +54,7 @@ def _open(settings: Settings, _process: int) -> MlflowClient:
     with quietly():
         from mlflow import MlflowClient  # Takes many seconds on a busy machine, and needs no lock.
 
-    with quietly(), exclusive(settings):
+    with quietly(), exclusive(settings, "mlflow"):
         for name in ("mlflow", "alembic"):  # It may have been imported before, with its own idea of a level.
             logging.getLogger(name).setLevel(logging.ERROR)
         # The first connection makes SQLite wait for writers instead of failing, for good and for everybody.
@@ -132,7 +76,7 @@ def quietly() -> Iterator[None]:
 def experiment_id(settings: Settings, pipeline: str) -> str:
     """Find or create a pipeline's experiment, whose artifacts are kept in Airloom's own folder."""
     client = open_client(settings)
-    with exclusive(settings):
+    with exclusive(settings, "mlflow"):
         experiment = client.get_experiment_by_name(pipeline)
         if experiment is None:
             return str(client.create_experiment(pipeline, artifact_location=artifact_root(settings, pipeline).as_uri()))

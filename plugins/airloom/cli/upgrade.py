@@ -1,0 +1,39 @@
+"""`airloom upgrade`: brings what is kept in databases to what this code works with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from airloom.cli.console import console, services
+from airloom.launcher.given import adopt
+from airloom.launcher.upgrade import Brought
+from airloom.launcher.upgrade import upgrade as upgraded
+
+
+def upgrade(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """Upgrade the tables in the state database, and register the features of every pipeline; once a deployment."""
+    servers = services()
+    adopt(servers.settings, servers.ports)
+    done: list[Brought] = []
+    try:
+        with console.status("upgrading") as status:
+            done.extend(upgraded(servers.settings, (lambda _: None) if as_json else status.update))
+    finally:
+        _print(done, as_json)
+
+
+def _print(done: list[Brought], as_json: bool) -> None:
+    """Tell also what was done before something could not be done."""
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in done], indent=2))
+        return
+    table = Table("part", "now")
+    for each in done:
+        table.add_row(each.part, each.outcome)
+    if done:
+        console.print(table, highlight=False)

@@ -1,0 +1,98 @@
+"""How SQL databases are opened, SQLite files and PostgreSQL servers: never over a fork, never without an end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airloom.core.errors import SetupError
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Engine
+    from sqlalchemy.engine import ExceptionContext
+
+_BUSY_SECONDS = 30
+_CONNECT_SECONDS = 10
+
+
+def open_database(url: str, name: str, setting: str) -> Engine:
+    """Open a database; nothing is connected to yet.
+
+    Connections are not pooled: a pooled one would be carried over a fork into a task, and a new one also finds a server
+    that was started again meanwhile.
+
+    Args:
+        url: SQLAlchemy URL; the folder of a SQLite file is created when it is missing.
+        name: What errors call it.
+        setting: The variable that holds the URL.
+
+    Returns:
+        The engine; connecting by it raises SetupError where the database cannot be reached.
+
+    Raises:
+        SetupError: The URL is none that can be connected to.
+    """
+    from sqlalchemy import create_engine, event
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        engine = create_engine(url, **connect_options(url))
+    except (ArgumentError, ImportError) as error:
+        raise SetupError(
+            f"{name} cannot be opened.",
+            where=setting,
+            found=f"a URL that starts with {url.partition(':')[0]}",
+            expected="sqlite:///file or postgresql+psycopg://user@host/database",
+        ) from error
+    event.listen(engine, "handle_error", lambda context: _tell_unreachable(context, name, setting))
+    if is_sqlite(url):
+        if engine.url.database:
+            Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def connect_options(url: str) -> dict[str, Any]:
+    """Return SQLAlchemy's options by which everything connects to a database, Feast's registry too."""
+    from sqlalchemy.pool import NullPool
+
+    patience = {"timeout": _BUSY_SECONDS} if is_sqlite(url) else {"connect_timeout": _CONNECT_SECONDS}
+    return {"poolclass": NullPool, "connect_args": patience}
+
+
+def is_sqlite(url: str) -> bool:
+    """Tell whether a database is a file of this machine."""
+    return url.startswith("sqlite")
+
+
+def without_password(url: str | URL) -> str:
+    """Return what may be told of a URL: no password, and no options, which may hold one too."""
+    from sqlalchemy import URL, make_url
+
+    full = make_url(url)
+    told = URL.create(full.drivername, full.username, host=full.host, port=full.port, database=full.database)
+    return told.render_as_string(hide_password=True)
+
+
+def _tell_unreachable(context: ExceptionContext, name: str, setting: str) -> None:
+    """Turn a connection that could not be made into an error that says so."""
+    if context.connection is None and context.engine is not None:
+        raise SetupError(
+            f"{name} cannot be reached.",
+            where=without_password(context.engine.url),
+            found=str(context.original_exception).partition("\n")[0],
+            expected="a database that answers, and a user who may use it",
+            do=f"start or create it, or correct {setting}",
+        )
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _begin_immediate(connection: Any) -> None:
+    """Take the write lock at once: a transaction that reads first and writes later would fail instead of waiting."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,107 @@
+"""How the state database is opened, and what is told when it cannot be."""
+
+import os
+import signal
+from datetime import date
+from multiprocessing import get_context
+
+import pytest
+from servers.postgres import PASSWORD, running_postgres
+from servers.process import free_port
+from sqlalchemy import make_url, text
+
+from airloom.core.errors import SetupError
+from airloom.stores.database import open_database, without_password
+from airloom.stores.notes import Notes
+from airloom.stores.state import state_engine
+
+NIGHT = date(2013, 2, 1)
+
+
+def refused(url) -> SetupError:
+    with pytest.raises(SetupError) as told:
+        open_database(str(url), "The state database", "AIRLOOM_STATE_URL").connect()
+    assert PASSWORD not in str(told.value)
+    return told.value
+
+
+@pytest.fixture
+def url(postgres):
+    return make_url(postgres.url("postgres"))
+
+
+def shown(url):
+    return url.render_as_string(hide_password=False)
+
+
+def test_what_may_be_told_of_a_url_has_no_password_and_no_options():
+    full = "postgresql+psycopg://ann:secret@db:5433/airloom?sslpassword=secret"
+    assert without_password(full) == "postgresql+psycopg://ann@db:5433/airloom"
+    assert without_password("sqlite:////var/airloom.db") == "sqlite:////var/airloom.db"
+
+
+def test_a_server_that_is_not_there_is_an_error_that_says_where(url):
+    error = refused(shown(url.set(port=free_port())))
+    assert error.what == "The state database cannot be reached."
+    assert error.where.startswith("postgresql+psycopg://postgres@127.0.0.1:")
+    assert "refused" in error.found
+    assert "AIRLOOM_STATE_URL" in error.do
+
+
+def test_a_wrong_password_is_an_error_that_does_not_tell_it(url):
+    error = refused(shown(url.set(password="planted-wrong")))
+    assert 'password authentication failed for user "postgres"' in error.found
+    assert "planted-wrong" not in str(error)
+
+
+def test_a_database_that_does_not_exist_is_an_error(url):
+    assert 'database "nowhere" does not exist' in refused(shown(url.set(database="nowhere"))).found
+
+
+def test_a_server_that_accepts_and_does_not_answer_is_given_up(url, monkeypatch):
+    monkeypatch.setattr("airloom.stores.database._CONNECT_SECONDS", 2)
+    with running_postgres() as server:
+        url = server.url("postgres")
+        os.kill(server._process.pid, signal.SIGSTOP)
+        try:
+            assert "timeout" in refused(url).found
+        finally:
+            os.kill(server._process.pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("url", ["nothing", "mongodb://ann:secret@db/airloom", "postgresql+nosuch://ann:secret@db/a"])
+def test_a_url_that_is_none_is_an_error_that_does_not_repeat_it(url):
+    error = refused(url)
+    assert error.where == "AIRLOOM_STATE_URL"
+    assert "secret" not in str(error)
+
+
+def _add(url, number):
+    Notes(url).add("p", "failed", NIGHT, f"subject {number}", "a run", "why")
+
+
+def test_an_engine_that_was_used_before_a_fork_can_be_used_on_both_sides(state_url):
+    notes, context = Notes(state_url), get_context("fork")
+    assert notes.of("p") == []
+    processes = [context.Process(target=_add, args=(state_url, number)) for number in range(4)]
+    for process in processes:
+        process.start()
+    _add(state_url, "here")
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0] * 4
+    assert len(notes.of("p")) == 5
+
+
+def test_a_server_that_was_started_again_is_connected_to_again():
+    with running_postgres() as server:
+        url = server.create("again")
+        engine = state_engine(url)
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT 1")).scalar() == 1
+        server.kill(signal.SIGINT)
+        with pytest.raises(SetupError, match="cannot be reached"):
+            engine.connect()
+        server.start()
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT 1")).scalar() == 1

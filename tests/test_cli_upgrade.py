@@ -1,0 +1,77 @@
+"""The command `airloom upgrade`."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from typer.testing import CliRunner
+
+from airloom.cli import app
+from airloom.cli.console import console
+from airloom.core.errors import DeclarationError, SetupError
+from airloom.stores.ledger import Ledger
+from airloom.stores.state import state_engine
+
+PROJECT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def project(tmp_path):
+    shutil.copytree(PROJECT / "include", tmp_path / "project" / "include", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path / "project"
+
+
+@pytest.fixture
+def command(tmp_path, project, empty_state_url, monkeypatch):
+    variables = {
+        "AIRLOOM_PROJECT": str(project),
+        "AIRLOOM_VAR": str(tmp_path),
+        "AIRLOOM_STATE_URL": empty_state_url,
+        "AIRLOOM_TRACKING_URL": "",
+    }
+    before = dict(os.environ)
+    os.environ.update(variables)
+    monkeypatch.setattr(console, "width", 120)
+
+    def run(*options):
+        return CliRunner().invoke(app, ["upgrade", *options], catch_exceptions=False).output
+
+    yield run
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def outcomes(told):
+    return {each["part"]: (each["changed"], each["outcome"]) for each in json.loads(told)}
+
+
+def test_everything_is_made_where_there_is_nothing_and_left_alone_afterwards(command, empty_state_url):
+    assert outcomes(command("--json")) == {
+        "ledger": (True, "upgraded to revision 0001"),
+        "MLflow": (True, "tables created"),
+        "features of flight_delays": (True, "6 feature views registered"),
+    }
+    assert Ledger(empty_state_url).history("flight_delays") == []
+    told = command()
+    assert "revision 0001, as it was" in told
+    assert "tables, as they were" in told
+    assert "6 feature views, as they were" in told
+
+
+def test_a_pipeline_that_is_broken_keeps_nothing_else_from_being_upgraded(command, project, empty_state_url):
+    (project / "include" / "broken").mkdir()
+    (project / "include" / "broken" / "pipeline.yaml").write_text("name: broken\n")
+    with pytest.raises(DeclarationError):
+        command()
+    assert Ledger(empty_state_url).history("flight_delays") == []
+
+
+def test_a_newer_database_ends_it_with_nothing_done(command, empty_state_url):
+    with state_engine(empty_state_url).begin() as connection:
+        connection.execute(text("CREATE TABLE airloom_schema_version (version_num VARCHAR(32))"))
+        connection.execute(text("INSERT INTO airloom_schema_version VALUES ('9999')"))
+    with pytest.raises(SetupError, match="newer than this code"):
+        command()
