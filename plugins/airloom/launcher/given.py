@@ -31,7 +31,12 @@ def completed(settings: Settings, ports: Ports, given: Mapping[str, str]) -> dic
     return {**defaults, **given, "PYTHONPATH": path, _COMPLETE: "1"}
 
 
+def is_complete() -> bool:
+    """Tell whether this process was started in a complete environment, as everything in a container is."""
+    return _COMPLETE in os.environ
+
+
 def adopt(settings: Settings, ports: Ports) -> None:
     """Make this process's environment that of the installation, unless it was completed before."""
-    if _COMPLETE not in os.environ:
+    if not is_complete():
         os.environ.update(environment(settings, ports))
