@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from airloom.core.places import S3Path
 from airloom.core.settings import Settings
 from airloom.launcher.ports import AIRFLOW_PORT, HOST, MLFLOW_PORT, Ports
 from airloom.launcher.secrets import USER, Secrets
@@ -197,12 +198,19 @@ def _lineage(settings: Settings, backend: Address | None) -> dict[tuple[str, str
 
 
 def _transport(settings: Settings, backend: Address | None) -> dict[str, Any]:
-    # The client appends a line by one write, so lines of several processes do not mix.
-    target = {"type": "file", "log_file_path": str(settings.lineage), "append": True}
+    target = _events(settings)
     if backend:
         # A list, because the client would add what other variables say to a mapping.
         target = {"type": "composite", "transports": [target, backend.transport(settings)]}
     return {"type": "airloom.lineage.delivery.masked.MaskedTransport", "transport": target}
+
+
+def _events(settings: Settings) -> dict[str, Any]:
+    """Return the transport that keeps every event, for our own questions."""
+    if isinstance(settings.lineage, S3Path):
+        return {"type": "airloom.lineage.delivery.stored.StoredTransport", "folder": str(settings.lineage)}
+    # The client appends a line by one write, so lines of several processes do not mix.
+    return {"type": "file", "log_file_path": str(settings.lineage), "append": True}
 
 
 def _print(file: Path) -> str:

@@ -48,7 +48,7 @@ def prepare(settings: Settings, ports: Ports, report: Report) -> Prepared:
     Raises:
         SetupError: A database could not be made.
     """
-    for folder in (settings.var, settings.var / "airflow", settings.var / "run", settings.lineage.parent):
+    for folder in (settings.var, settings.var / "airflow", settings.var / "run", settings.delivery):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     new_password = secrets_of(settings).create()
     _once(settings, "airflow", version("apache-airflow"), lambda: _migrate_airflow(settings, ports, report))
