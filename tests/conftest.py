@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["servers.fixtures"]
+
 PROJECT = Path(__file__).parents[1]
 
 _HOME = tempfile.mkdtemp(prefix="airloom-tests-")
