@@ -40,7 +40,8 @@ def _connection(setting: str, name: str) -> Connection:
     from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
 
     try:
-        return Connection.get(name)
+        found: Connection = Connection.get(name)
+        return found
     except (AirflowNotFoundException, AirflowRuntimeError):
         raise SetupError(
             f"There is no Airflow connection {name}.",

@@ -26,11 +26,11 @@ from airloom.cli.up import up
 from airloom.cli.upgrade import upgrade
 from airloom.cli.vacuum import vacuum
 from airloom.cli.verdict import verdict
+from airloom.connections import use_connections
 from airloom.core.errors import AirloomError
 
 app = typer.Typer(
     name="airloom",
-    help="Airloom: an Apache Airflow distribution for continuous training.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -44,6 +44,14 @@ for command in COMMANDS:
     app.command()(command)
 app.command("exec")(exec_)
 app.add_typer(lineage, name="lineage")
+
+
+@app.callback()
+def begin(command: typer.Context) -> None:
+    """Airloom: an Apache Airflow distribution for continuous training."""
+    # What `exec` starts looks its connections up itself, where Airflow lets it.
+    if command.invoked_subcommand != "exec":
+        use_connections()
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskAwaitingInput
 
+from airloom.connections import use_connections
 from airloom.core.declaration import find_pipeline
 from airloom.core.errors import AirloomError, GateError, NotDue
 from airloom.core.partitions import parse_partition
@@ -94,6 +95,7 @@ class ApproveOperator(ApprovalOperator, LineageOperator):
         """Return the verdict to be answered."""
         from airloom.steps.ask import ask
 
+        use_connections()
         settings = Settings.from_environment()
         parse_partition(self.partition)
         find_pipeline(settings.include, self.pipeline)

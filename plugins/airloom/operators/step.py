@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperatorLink
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from airloom.connections import use_connections
 from airloom.core.declaration import find_pipeline
 from airloom.core.errors import AirloomError, NotDue, Unavailable
 from airloom.core.partitions import parse_partition
@@ -52,8 +53,9 @@ class StepOperator(LineageOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step; what cannot be helped by a retry is not retried."""
-        settings = Settings.from_environment()
         try:
+            use_connections()
+            settings = Settings.from_environment()
             self.declared = pipeline = find_pipeline(settings.include, self.pipeline)
             partition = self.day(pipeline, settings)
             self.record = self.run_step(pipeline, partition, settings, context)

@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 
+from airloom.connections import use_connections
 from airloom.core.declaration import find_pipeline
 from airloom.core.errors import AirloomError, NotDue, Unavailable
 from airloom.core.partitions import parse_partition
@@ -75,8 +76,9 @@ class WaitTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and end the task: as a success, or as skipped when it is not due; an error is left to a worker."""
-        settings = Settings.from_environment()
         try:
+            await asyncio.to_thread(use_connections)
+            settings = Settings.from_environment()
             partition = parse_partition(self.partition)
             pipeline = await asyncio.to_thread(find_pipeline, settings.include, self.pipeline)
             until = _moment(self.since) + pipeline.schedule.patience

@@ -85,6 +85,30 @@ def create_object(place: S3Path, content: bytes) -> None:
                 raise
 
 
+def create_bucket(place: S3Path) -> bool:
+    """Make the bucket of a place unless it is there.
+
+    Returns:
+        Whether it was made.
+
+    Raises:
+        SetupError: S3 refuses, or cannot be reached.
+    """
+    from botocore.exceptions import ClientError
+
+    with explained(place):
+        try:
+            _client().head_bucket(Bucket=place.bucket)
+            return False
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "404":
+                raise
+        region = _client().meta.region_name
+        where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        _client().create_bucket(Bucket=place.bucket, **where)
+        return True
+
+
 def objects_below(place: S3Path) -> Iterator[Stored]:
     """Yield what lies below a prefix, in the order of keys.
 

@@ -9,6 +9,7 @@ from airflow.api_fastapi.core_api.security import requires_access_view
 from fastapi import Depends, FastAPI, HTTPException, Path
 from fastapi.responses import Response
 
+from airloom.connections import use_connections
 from airloom.core.errors import SetupError
 from airloom.core.settings import Settings
 from airloom.stores.files import read_bytes
@@ -35,6 +36,7 @@ def validation(pipeline: Name, table: Name, partition: Name, result: Name) -> Re
     Raises:
         HTTPException: There is no such result, or what keeps it cannot be reached.
     """
+    use_connections()
     file = Settings.from_environment().validations / pipeline / table / partition / result
     try:
         return Response(read_bytes(file), media_type="application/json")
