@@ -17,6 +17,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,6 +60,8 @@ class Topology:
     ports: dict
     own: dict = field(default_factory=dict)
     running: dict = field(default_factory=dict)
+    #: A service is started by one thread at a time.
+    starting: threading.RLock = field(default_factory=threading.RLock)
 
     @property
     def services(self):
@@ -132,9 +135,30 @@ class Topology:
             time.sleep(0.5)
 
     def kill(self, service):
-        """End a container's processes at once, as the kernel would for want of memory."""
-        process = self.running.pop(service)
-        _end(process, signal.SIGKILL)
+        """End a container's processes at once, as the kernel would for want of memory; the engine starts it again."""
+        with self.starting:
+            _end(self.running[service], signal.SIGKILL)
+            self.spawn(service)
+
+    @contextlib.contextmanager
+    def restarting(self):
+        """Start again whatever ends by itself, as the restart policy says, until the block ends."""
+        over = threading.Event()
+        thread = threading.Thread(target=self._restart, args=(over,))
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _restart(self, over):
+        while not over.wait(0.5):
+            with self.starting:
+                for service, process in list(self.running.items()):
+                    if process.poll() is not None:
+                        _end(process, signal.SIGKILL)
+                        self.spawn(service)
 
     def stop(self):
         """Stop every service, workers first, and leave nothing behind."""
@@ -145,11 +169,11 @@ class Topology:
                     process.wait(20)
                 _end(process, signal.SIGKILL)
 
-    def backfill(self, first, last, *options):
+    def backfill(self, first, last, *options, check=True):
         """Run every stage, as the service `demo` does, for other days."""
         demo = self.services["demo"]["command"]
         command = [*demo[: demo.index("--from")], "--from", str(first), "--to", str(last), *options]
-        return self.run("demo", *command)
+        return self.run("demo", *command, check=check)
 
     def settings(self, monkeypatch):
         """Where everything is, for this process, which then has the credentials of a worker."""
