@@ -12,9 +12,10 @@ from servers.forgetful import forgetful
 from servers.mlflow_server import running_mlflow
 from servers.process import free_port
 from sqlalchemy import inspect
-from synthetic_nights import COLUMNS, NIGHT, example_rows, settings_at
+from synthetic_nights import COLUMNS, NIGHT, example_rows, pipeline_with, settings_at
 
 from airloom.core.errors import GateError, SetupError
+from airloom.steps.prove import prove_version
 from airloom.stores.models import ModelRegistry
 from airloom.stores.runs import RunKey, TrainingRuns
 from airloom.stores.state import state_engine
@@ -77,6 +78,15 @@ def test_nothing_of_mlflow_is_in_the_state_database_or_on_the_machine_of_the_tas
     assert not settings.artifacts.exists()
 
 
+def test_files_that_were_fetched_long_ago_are_removed(settings):
+    registry, version = ModelRegistry(settings, PIPELINE), registered.register(settings)
+    old, _ = registry.verified_files(version)
+    download = next(each for each in (settings.var / "downloads").iterdir() if each in old.parents or each == old)
+    os.utime(download, (0, 0))
+    recent, _ = registry.verified_files(version)
+    assert (old.exists(), registry.verified_files(version)[0] == recent, recent.exists()) == (False, False, True)
+
+
 def test_what_a_run_keeps_is_read_back(settings):
     runs = TrainingRuns(settings, PIPELINE)
     with runs.running(RunKey(NIGHT, "rate", "another", "p", "s"), {}) as log:
@@ -99,7 +109,13 @@ def test_files_that_are_gone_are_told_apart_from_a_server_that_is_gone(own, tmp_
     (tmp_path / "away").rename(kept)
     impatient(monkeypatch)
     own.kill()
-    asks = (lambda: registry.load(version), lambda: registry.is_intact(run_id), lambda: registered.register(settings))
+    pipeline = pipeline_with()
+    asks = (
+        lambda: prove_version(pipeline, version, settings),
+        lambda: registry.load(version),
+        lambda: registry.is_intact(run_id),
+        lambda: registered.register(settings),
+    )
     for ask in asks:
         with pytest.raises(SetupError, match="MLflow server does not answer") as refused:
             ask()

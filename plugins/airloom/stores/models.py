@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import tempfile
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -34,6 +37,9 @@ _EPOCH_TAG = "airloom.champion_epoch"
 
 #: How a server tells that it has no such file; whatever else it tells says nothing about the file.
 _NOT_FOUND = "404 Client Error"
+
+_LOCAL = ("file:", "/")
+_DOWNLOAD_SECONDS = 24 * 3600
 
 _log = logging.getLogger(__name__)
 
@@ -302,11 +308,22 @@ class ModelRegistry:
 
         uri = f"{source}/{_FILES}"
         try:
-            return Path(download_artifacts(artifact_uri=uri, tracking_uri=self.settings.tracking_uri))
+            folder = None if source.startswith(_LOCAL) else self._download_folder()
+            return Path(download_artifacts(uri, dst_path=folder, tracking_uri=self.settings.tracking_uri))
         except (MlflowException, OSError) as error:
             if self.settings.tracking_url and _NOT_FOUND not in str(error):
                 raise unanswered(self.settings, error) from error
             raise GateError("A model's files are not there.", where=uri, found=str(error)) from error
+
+    def _download_folder(self) -> str:
+        """Make a folder for a model's files; a task ends without tidying up, so what is a day old is removed."""
+        root = self.settings.var / "downloads"
+        root.mkdir(parents=True, exist_ok=True)
+        for folder in root.iterdir():
+            with suppress(FileNotFoundError):
+                if folder.stat().st_mtime < time.time() - _DOWNLOAD_SECONDS:
+                    shutil.rmtree(folder, ignore_errors=True)
+        return tempfile.mkdtemp(dir=root)
 
 
 def _write_pyfunc(folder: Path, model_id: str, run_id: str, inputs: pd.DataFrame, outputs: np.ndarray) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -173,8 +174,9 @@ class TrainingRuns:
         from mlflow.exceptions import MlflowException
 
         try:
-            file = open_client(self.settings).download_artifacts(run_id, f"{name}.json")
-            return dict(json.loads(Path(file).read_text(encoding="utf-8")))
+            with tempfile.TemporaryDirectory() as folder:
+                file = open_client(self.settings).download_artifacts(run_id, f"{name}.json", folder)
+                return dict(json.loads(Path(file).read_text(encoding="utf-8")))
         except (MlflowException, OSError) as error:
             raise DataError(f"The run keeps no {name}.", where=f"MLflow run {run_id}", found=str(error)) from error
 
