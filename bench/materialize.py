@@ -138,7 +138,10 @@ def _airloom(folder: Path, rows: pa.Table, features: int) -> FeatureStore:
         project="bench",
         provider="local",
         registry={"registry_type": "sql", "path": f"sqlite:///{folder / 'registry.db'}"},
-        online_store={"type": "airloom.stores.online.GuardedSqliteOnlineStore", "path": str(folder / "online.db")},
+        online_store={
+            "type": "airloom.stores.online_sqlite.GuardedSqliteOnlineStore",
+            "path": str(folder / "online.db"),
+        },
         offline_store={"type": "airloom.stores.offline.LakeOfflineStore", "lake": str(folder / "lake")},
         batch_engine={"type": "airloom.stores.engine.LakeEngine"},
         entity_key_serialization_version=3,

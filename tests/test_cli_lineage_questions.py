@@ -28,7 +28,7 @@ def settings(tmp_path, monkeypatch):
 def told(settings):
     """The events of the chain under the name of the pipeline, and its predictions in the lake."""
     log = chain()
-    settings.lineage.parent.mkdir(parents=True)
+    settings.delivery.mkdir(parents=True)
     log.write(settings.lineage)
     settings.lineage.write_text(settings.lineage.read_text().replace('"p/', '"flight_delays/'))
     rows = pa.table({"flight_id": ["AA1", "B62"], "score": [0.1, 0.7], "model_version": [1, 1]})

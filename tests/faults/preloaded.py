@@ -9,7 +9,7 @@ from airloom.stores.tracking import _ENVIRONMENT, quietly
 _LIBRARIES = (
     "airloom.stores.engine",
     "airloom.stores.offline",
-    "airloom.stores.online",
+    "airloom.stores.online_sqlite",
     "deltalake.fs",
     "feast.infra.passthrough_provider",
     "feast.infra.registry.sql",

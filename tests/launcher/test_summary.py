@@ -106,7 +106,7 @@ def test_the_summary_counts_what_was_published_and_what_was_held_back(lake, sett
     quarantine = Quarantine(settings.quarantine / FLIGHTS.name)
     quarantine.hold_back("flights", D, pa.table({"flight_id": ["bad"]}), ["impossible"], "x.json")
     quarantine.block("weather", D, pa.table({"origin": [None]}), ["no key"], "y.json")
-    settings.lineage.parent.mkdir(parents=True)
+    settings.delivery.mkdir(parents=True)
     settings.lineage.write_text("{}\n{}\n")
     summary = summarize(FLIGHTS, settings, Range(D, D))
     tables = {table.table: table for table in summary.tables}

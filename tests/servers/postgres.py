@@ -18,7 +18,7 @@ class Postgres(ServerProcess):
 
     def __init__(self, folder):
         port = free_port()
-        self.folder = folder
+        self.folder, self.password = folder, PASSWORD
         command = [
             *(program("postgres", "postgresql"), "-D", str(folder / "data"), "-p", str(port), "-k", str(folder)),
             *("-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200", "-c", "fsync=off"),

@@ -12,22 +12,23 @@ PASSWORD = "planted-redis"
 class RedisServer(ServerProcess):
     """One server that keeps what it has in a folder, as an append-only file."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, password):
         port = free_port()
+        self.password = password
         command = [
             *(program("redis-server", "redis-server"), "--bind", "127.0.0.1", "--port", str(port)),
-            *("--requirepass", PASSWORD, "--dir", str(folder), "--appendonly", "yes", "--appendfsync", "always"),
+            *("--requirepass", password, "--dir", str(folder), "--appendonly", "yes", "--appendfsync", "always"),
         ]
         super().__init__(command, port, folder / "redis.log")
 
     def url(self, database=0):
-        return f"redis://:{PASSWORD}@127.0.0.1:{self.port}/{database}"
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/{database}"
 
 
 @contextlib.contextmanager
-def running_redis(folder):
+def running_redis(folder, password=PASSWORD):
     """Run a server until the block ends."""
-    server = RedisServer(folder)
+    server = RedisServer(folder, password)
     try:
         server.start()
         yield server

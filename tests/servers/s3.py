@@ -1,6 +1,7 @@
 """An S3 endpoint for tests, on the loopback address: moto's server, which honours conditional writes."""
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 
@@ -10,13 +11,18 @@ from servers.process import ServerProcess, free_port
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "planted-key-id", "AWS_SECRET_ACCESS_KEY": "planted-secret-key"}
 
 
+#: How many keys a page of a listing has: few, so that every test turns pages.
+PAGE = 10
+
+
 class S3Server(ServerProcess):
     """One server that keeps everything in memory."""
 
     def __init__(self, folder: Path):
         port = free_port()
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-        super().__init__(command, port, folder / "s3.log")
+        variables = {**os.environ, "MOTO_S3_DEFAULT_MAX_KEYS": str(PAGE)}
+        super().__init__(command, port, folder / "s3.log", env=variables)
 
     @property
     def url(self):
@@ -27,11 +33,12 @@ class S3Server(ServerProcess):
         """The environment of a client."""
         return {**CREDENTIALS, "AWS_ENDPOINT_URL_S3": self.url, "AWS_REGION": "us-east-1"}
 
-    def create(self, bucket):
+    def create(self, bucket, region="us-east-1"):
         import boto3
 
         session = boto3.Session(CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
-        session.client("s3", endpoint_url=self.url, region_name="us-east-1").create_bucket(Bucket=bucket)
+        there = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        session.client("s3", endpoint_url=self.url, region_name=region).create_bucket(Bucket=bucket, **there)
 
 
 @contextlib.contextmanager

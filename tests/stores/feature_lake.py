@@ -23,8 +23,9 @@ DAY = date(2024, 3, 1)
 TTL = timedelta(days=5)
 
 
-def settings_at(folder: Path) -> Settings:
-    return Settings(project=folder, var=folder, state_url=f"sqlite:///{folder}/state/airloom.db")
+def settings_at(folder: Path, online_url: str = "") -> Settings:
+    state = f"sqlite:///{folder}/state/airloom.db"
+    return Settings(project=folder, var=folder, state_url=state, online_url=online_url)
 
 
 def small_pipeline(name: str = "small") -> Pipeline:

@@ -4,12 +4,12 @@ from multiprocessing import get_context
 
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airloom.core.errors import DataError
-from airloom.stores.lake import Lake, PartitionVersion, content_version
+from airloom.stores.files import files_below, remove_file
+from airloom.stores.lake import Lake, PartitionVersion, content_version, open_table
 
 DAY = date(2013, 1, 1)
 ROWS = pa.table({"id": [1, 2, 3], "name": ["a", None, "c"]})
@@ -19,20 +19,20 @@ def publish(lake, day=DAY, rows=ROWS, **facts):
     return lake.replace("raw.things", PartitionVersion(day, content_version(rows), **facts), rows)
 
 
-def test_what_is_published_can_be_told_from_the_log_alone(tmp_path):
-    lake = Lake(tmp_path)
+def test_what_is_published_can_be_told_from_the_log_alone(place):
+    lake = Lake(place)
     publish(lake, inputs="abc", degraded=True)
     assert lake.partitions("raw.things") == {DAY: PartitionVersion(DAY, content_version(ROWS), "abc", True)}
 
 
-def test_a_table_that_does_not_exist_has_no_partitions(tmp_path):
-    assert Lake(tmp_path).partitions("raw.things") == {}
+def test_a_table_that_does_not_exist_has_no_partitions(place):
+    assert Lake(place).partitions("raw.things") == {}
     with pytest.raises(DataError, match="no table raw"):
-        Lake(tmp_path).read("raw.things", [DAY])
+        Lake(place).read("raw.things", [DAY])
 
 
-def test_replacing_a_partition_leaves_the_others_alone(tmp_path):
-    lake = Lake(tmp_path)
+def test_replacing_a_partition_leaves_the_others_alone(place):
+    lake = Lake(place)
     publish(lake)
     publish(lake, DAY + timedelta(days=1))
     publish(lake, DAY, pa.table({"id": [9], "name": ["z"]}))
@@ -40,8 +40,8 @@ def test_replacing_a_partition_leaves_the_others_alone(tmp_path):
     assert lake.read("raw.things", [DAY + timedelta(days=1)])["id"].tolist() == [1, 2, 3]
 
 
-def test_what_was_published_at_a_commit_can_be_told_later(tmp_path):
-    lake, other = Lake(tmp_path), pa.table({"id": [9], "name": ["z"]})
+def test_what_was_published_at_a_commit_can_be_told_later(place):
+    lake, other = Lake(place), pa.table({"id": [9], "name": ["z"]})
     for rows, found in ((ROWS, "bad"), (other, "good")):
         lake.replace("raw.things", PartitionVersion(DAY, content_version(rows)), rows, {"audit": found})
     for commit, rows, found in ((0, ROWS, "bad"), (1, other, "good")):
@@ -51,27 +51,27 @@ def test_what_was_published_at_a_commit_can_be_told_later(tmp_path):
         lake.partitions("raw.things", 2)
 
 
-def test_publishing_the_same_again_writes_nothing(tmp_path):
-    lake = Lake(tmp_path)
+def test_publishing_the_same_again_writes_nothing(place):
+    lake = Lake(place)
     assert publish(lake)
     assert not publish(lake)
     assert lake.commit("raw.things") == 0
 
 
-def test_an_empty_partition_is_refused(tmp_path):
+def test_an_empty_partition_is_refused(place):
     with pytest.raises(DataError, match="empty partition"):
-        publish(Lake(tmp_path), rows=ROWS.slice(0, 0))
+        publish(Lake(place), rows=ROWS.slice(0, 0))
 
 
-def test_an_older_commit_can_be_read_again(tmp_path):
-    lake = Lake(tmp_path)
+def test_an_older_commit_can_be_read_again(place):
+    lake = Lake(place)
     publish(lake)
     publish(lake, rows=pa.table({"id": [9], "name": ["z"]}))
     assert lake.dataset("raw.things", [DAY], commit=0).to_table().num_rows == 3
 
 
-def test_the_lake_as_it_was_at_a_commit_stays_that_way(tmp_path):
-    lake, other = Lake(tmp_path), pa.table({"id": [9], "name": ["z"]})
+def test_the_lake_as_it_was_at_a_commit_stays_that_way(place):
+    lake, other = Lake(place), pa.table({"id": [9], "name": ["z"]})
     publish(lake)
     was = lake.at({"raw.things": 0})
     publish(lake, rows=other)
@@ -80,22 +80,24 @@ def test_the_lake_as_it_was_at_a_commit_stays_that_way(tmp_path):
     assert (was.commit("raw.things"), was.commit("raw.others")) == (0, None)
 
 
-def test_checkpoints_leave_old_commits_readable(tmp_path):
-    lake = Lake(tmp_path)
+def test_checkpoints_leave_old_commits_readable(place):
+    lake = Lake(place)
     for number in range(25):
         publish(lake, rows=pa.table({"id": [number], "name": ["z"]}))
-    DeltaTable(lake.path("raw.things")).cleanup_metadata()
-    assert len(list((lake.path("raw.things") / "_delta_log").glob("*.checkpoint.parquet"))) == 2
+    open_table(lake.path("raw.things")).cleanup_metadata()
+    log = files_below(lake.path("raw.things") / "_delta_log")
+    assert sum(each.place.name.endswith(".checkpoint.parquet") for each in log) == 2
     for commit in (0, 9, 24):
         assert lake.at({"raw.things": commit}).read("raw.things", [DAY])["id"].tolist() == [commit]
 
 
 @pytest.mark.parametrize("name", ["lake", "a lake with änderungen & spaces"])
-def test_a_commit_whose_files_are_gone_is_told_before_anything_is_read(tmp_path, name):
-    lake = Lake(tmp_path / name)
+def test_a_commit_whose_files_are_gone_is_told_before_anything_is_read(place, name):
+    lake = Lake(place / name)
     publish(lake)
     assert lake.read("raw.things", [DAY])["id"].tolist() == [1, 2, 3]
-    next(lake.path("raw.things").rglob("*.parquet")).unlink()
+    files = [each.place for each in files_below(lake.path("raw.things"))]
+    remove_file(next(file for file in files if file.name.startswith("part-")))
     with pytest.raises(DataError, match="cannot be read any more as it was at commit 0") as error:
         lake.read("raw.things", [DAY])
     assert error.value.found == "1 of 1 file gone"
@@ -107,10 +109,28 @@ def _publish_days(root, offset):
         publish(lake, DAY + timedelta(days=index))
 
 
-def test_processes_that_publish_different_days_at_once_lose_nothing(tmp_path):
+def test_processes_that_publish_different_days_at_once_lose_nothing(place):
     with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as pool:
-        list(pool.map(_publish_days, [tmp_path] * 3, range(3)))
-    assert len(Lake(tmp_path).partitions("raw.things")) == 30
+        list(pool.map(_publish_days, [place] * 3, range(3)))
+    assert len(Lake(place).partitions("raw.things")) == 30
+
+
+def _replace_a_day(root, writer):
+    lake = Lake(root)
+    for turn in range(5):
+        publish(lake, rows=pa.table({"id": [100 * writer + turn] * 50}))
+    return writer
+
+
+def test_processes_that_replace_the_same_day_at_once_leave_what_one_of_them_has_written_last(place):
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        assert list(pool.map(_replace_a_day, [place] * 2, range(2))) == [0, 1]
+    lake = Lake(place)
+    rows = lake.dataset("raw.things", [DAY]).to_table(columns=["id"])
+    assert set(rows["id"].to_pylist()) in ({4}, {104})
+    assert rows.num_rows == 50
+    assert lake.partitions("raw.things")[DAY].version == content_version(rows)
+    assert lake.commit("raw.things") == 9
 
 
 @given(st.permutations(range(20)))

@@ -1,14 +1,14 @@
+import copy
 import multiprocessing
 import sqlite3
-import subprocess
-import sys
 from datetime import timedelta
 
 import pandas as pd
 import pytest
+from feast import Field
 from feast.feature_view import FeatureViewState
-from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
+from feast.types import String
 from feature_lake import (
     DAY,
     ZONE,
@@ -21,8 +21,8 @@ from feature_lake import (
     small_pipeline,
     write_window,
 )
+from online_windows import keys_of
 
-from airloom.core.errors import SetupError
 from airloom.core.partitions import as_of
 from airloom.stores.features import open_feature_store
 
@@ -30,8 +30,8 @@ JANUARY, FEBRUARY = DAY - timedelta(days=31), DAY
 
 
 @pytest.fixture
-def settings(tmp_path):
-    return settings_at(tmp_path)
+def settings(tmp_path, new_online):
+    return settings_at(tmp_path, new_online())
 
 
 @pytest.fixture
@@ -83,15 +83,15 @@ def test_more_keys_than_one_query_takes_are_read(settings, store):
     assert online(store, [f"d{number}" for number in range(1203)]) == [float(number) for number in range(1203)]
 
 
-def test_days_in_any_order_end_the_same(settings, store, tmp_path):
-    other = settings_at(tmp_path / "other")
+def test_days_in_any_order_end_the_same(settings, store, tmp_path, new_online):
+    other = settings_at(tmp_path / "other", new_online())
     other_store = open_small(other)
     days = {DAY - timedelta(days=back): {"ann": 1.0 + back, f"d{back}": 2.0} for back in range(4)}
     for day, rates in days.items():
         published(settings, store, day, rates)
     for day, rates in reversed(days.items()):
         published(other, other_store, day, rates)
-    assert stored(settings) == stored(other)
+    assert stored(store, "ann", "d0", "d1", "d2", "d3") == stored(other_store, "ann", "d0", "d1", "d2", "d3")
 
 
 def test_an_entity_that_a_correction_removed_gets_its_earlier_row_back(settings, store):
@@ -110,17 +110,14 @@ def test_an_expired_feature_is_missing_as_it_is_offline(settings, store):
 
 def test_rows_written_before_a_feature_was_added_stay_readable(settings, store):
     published(settings, store, DAY, {"ann": 1.0})
-    view = store.get_feature_view("driver")
-    with sqlite3.connect(settings.online) as connection:
-        connection.execute("UPDATE layouts SET fields = replace(fields, '\"home\"', '\"address\"')")
-    connection.close()
-    found = store.provider.online_store.online_read(store.config, view, keys_of("ann"))
-    assert found[0][1]["rate"].double_val == 1.0
-    assert found[0][1]["home"].WhichOneof("val") is None
-
-
-def keys_of(*names):
-    return [EntityKey(join_keys=["driver_id"], entity_values=[Value(string_val=name)]) for name in names]
+    added = copy.copy(store.get_feature_view("driver"))
+    added.features = [*added.features[:2], Field(name="address", dtype=String)]
+    row = {"rate": Value(double_val=2.0), "address": Value(string_val="a street")}
+    online_store = store.provider.online_store
+    online_store.online_write_batch(store.config, added, [(*keys_of("bob"), row, as_of(DAY, ZONE), None)], None)
+    before, after = (features for _, features in online_store.online_read(store.config, added, keys_of("ann", "bob")))
+    assert (before["rate"].double_val, before["address"].WhichOneof("val")) == (1.0, None)
+    assert (after["rate"].double_val, after["address"].string_val) == (2.0, "a street")
 
 
 def test_rows_pushed_through_feast_are_guarded_too(store):
@@ -131,24 +128,27 @@ def test_rows_pushed_through_feast_are_guarded_too(store):
     assert online(store, ["ann"]) == [11.0]
 
 
-def test_pipelines_that_share_the_file_do_not_share_rows(settings, store):
+def test_pipelines_that_share_the_store_do_not_share_rows(settings, store):
     published(settings, store, DAY, {"ann": 1.0})
     view, another = store.get_feature_view("driver"), store.config.model_copy(update={"project": "another"})
     assert store.provider.online_store.online_read(another, view, keys_of("ann")) == [(None, None)]
 
 
-def test_a_file_that_is_not_a_database_is_named(settings, store):
-    settings.online.write_text("nothing like a database")
-    with pytest.raises(SetupError) as refused:
-        online(store, ["ann"])
-    assert refused.value.where == str(settings.online)
-
-
-def test_views_that_are_torn_down_are_forgotten(settings, store):
+def test_views_that_are_torn_down_are_forgotten_and_no_others(settings, store):
     published(settings, store, DAY, {"ann": 1.0})
+    publish(settings, "leg", DAY, legs(DAY, {("north", 1): 7.0}))
+    write_window(store, DAY, view="leg")
     view = store.get_feature_view("driver")
     store.provider.online_store.teardown(store.config, [view], [])
     assert store.provider.online_store.online_read(store.config, view, keys_of("ann")) == [(None, None)]
+    north = store.get_online_features(["leg:minutes"], [{"start": "north", "end_zone": 1}]).to_dict()
+    assert north["minutes"] == [7.0]
+    write_window(store, DAY)
+    assert online(store, ["ann"]) == [1.0]
+
+
+def test_a_store_that_nothing_was_written_to_answers_that_nothing_is_there(store):
+    assert online(store, ["ann"]) == [None]
 
 
 def test_a_view_that_was_left_materializing_is_readable_and_recovers(settings, store):
@@ -167,36 +167,8 @@ def test_a_view_that_was_left_materializing_is_readable_and_recovers(settings, s
     assert again.get_feature_view("driver").state == FeatureViewState.AVAILABLE_ONLINE
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-sys.path[:0] = {path!r}
-from feature_lake import DAY, settings_at, small_pipeline, write_window
-from airloom.stores import online
-from airloom.stores.features import open_feature_store
-upsert = online._upsert
-def killed(*arguments):
-    upsert(*arguments)
-    os.kill(os.getpid(), signal.SIGKILL)
-online._upsert = killed
-write_window(open_feature_store(small_pipeline(), settings_at(Path({folder!r}))), DAY)
-"""
-
-
-def test_a_kill_in_the_middle_leaves_the_old_values_and_the_retry_converges(settings, store):
-    published(settings, store, DAY - timedelta(days=1), {"ann": 1.0, "bob": 1.0})
-    publish(settings, "driver", DAY, drivers(DAY, {"ann": 2.0, "bob": 2.0}))
-    script = KILLED.format(path=sys.path, folder=str(settings.var))
-    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert process.returncode == -9, process.stderr
-    after = open_feature_store(small_pipeline(), settings)
-    assert online(after, ["ann", "bob"]) == [1.0, 1.0]
-    write_window(after, DAY)
-    assert online(after, ["ann", "bob"]) == [2.0, 2.0]
-
-
-def write_days(folder, days):
-    store = open_feature_store(small_pipeline(), settings_at(folder))
+def write_days(settings, days):
+    store = open_feature_store(small_pipeline(), settings)
     for day in days:
         write_window(store, day)
 
@@ -206,7 +178,7 @@ def test_two_processes_at_once_end_with_the_newest_values(settings, store):
     for back, day in enumerate(days):
         publish(settings, "driver", day, drivers(day, {f"d{number}": float(back) for number in range(200)}))
     spawn = multiprocessing.get_context("spawn")
-    processes = [spawn.Process(target=write_days, args=(settings.var, order)) for order in (days, days[::-1])]
+    processes = [spawn.Process(target=write_days, args=(settings, order)) for order in (days, days[::-1])]
     for process in processes:
         process.start()
     for process in processes:
@@ -215,15 +187,5 @@ def test_two_processes_at_once_end_with_the_newest_values(settings, store):
     assert online(store, [f"d{number}" for number in range(200)]) == [0.0] * 200
 
 
-def test_the_sqlite_store_of_feast_is_not_imported():
-    code = "import sys, airloom.stores.online; print('feast.infra.online_stores.sqlite' in sys.modules)"
-    script = f"import sys; sys.path[:0] = {sys.path!r}; {code}"
-    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert answer.stdout.strip() == "False"
-
-
-def stored(settings):
-    with sqlite3.connect(settings.online) as connection:
-        rows = connection.execute("SELECT entity, event_us, created_us, features FROM entities ORDER BY 1").fetchall()
-    connection.close()
-    return rows
+def stored(store, *names):
+    return store.provider.online_store.online_read(store.config, store.get_feature_view("driver"), keys_of(*names))

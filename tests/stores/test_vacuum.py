@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airloom.core.errors import DataError
+from airloom.stores.files import files_below
 from airloom.stores.lake import Lake, PartitionVersion, content_version
 from airloom.stores.vacuum import vacuum_files, vacuum_table
 
@@ -32,7 +33,7 @@ def expected(commit):
 
 
 def data_files(lake):
-    return [file for file in lake.path("raw.things").rglob("*.parquet") if "_delta_log" not in str(file)]
+    return [file for file in files_below(lake.path("raw.things")) if "_delta_log" not in str(file.place)]
 
 
 def let_age(files, days=2):
@@ -56,44 +57,45 @@ def test_kept_commits_and_the_newest_stay_readable_and_nothing_else_does(tmp_pat
                 read(lake, commit)
 
 
-def test_kept_commits_stay_readable_after_the_checkpoints_and_vacuums_that_follow(tmp_path):
-    lake = lake_with(tmp_path, 12)
+def test_kept_commits_stay_readable_after_the_checkpoints_and_vacuums_that_follow(place):
+    lake = lake_with(place, 12)
     for more in range(3):
         for number in range(12):
             rows = pa.table({"number": [100 * more + number + 100]})
             lake.replace("raw.things", PartitionVersion(DAYS[number % 3], content_version(rows)), rows)
         vacuum_table(lake, "raw.things", NOW, [2, 7], dry_run=False)
-    assert len(list((lake.path("raw.things") / "_delta_log").glob("*.checkpoint.parquet"))) >= 4
+    log = files_below(lake.path("raw.things") / "_delta_log")
+    assert sum(each.place.name.endswith(".checkpoint.parquet") for each in log) >= 4
     assert [read(lake, commit) for commit in (2, 7)] == [expected(2), expected(7)]
     assert sorted(lake.read("raw.things", DAYS)["number"].tolist()) == [309, 310, 311]
 
 
-def test_a_commit_that_was_vacuumed_is_told_with_the_day(tmp_path):
-    lake = lake_with(tmp_path, 8)
+def test_a_commit_that_was_vacuumed_is_told_with_the_day(place):
+    lake = lake_with(place, 8)
     vacuum_table(lake, "raw.things", NOW, [], dry_run=False)
     with pytest.raises(DataError) as error:
         read(lake, 3)
     assert error.value.found.startswith("3 of 3 files gone, vacuumed on 20")
 
 
-def test_what_was_replaced_within_the_retention_stays(tmp_path):
-    lake = lake_with(tmp_path, 8)
+def test_what_was_replaced_within_the_retention_stays(place):
+    lake = lake_with(place, 8)
     assert vacuum_table(lake, "raw.things", LONG, [], dry_run=False).files == 0
     assert read(lake, 0) == [0]
     assert lake.commit("raw.things") == 7
 
 
-def test_a_dry_run_counts_and_removes_nothing(tmp_path):
-    lake = lake_with(tmp_path, 8)
-    size = sum(file.stat().st_size for file in data_files(lake))
+def test_a_dry_run_counts_and_removes_nothing(place):
+    lake = lake_with(place, 8)
+    size = sum(file.size for file in data_files(lake))
     would = vacuum_table(lake, "raw.things", NOW, [], dry_run=True)
     assert (len(data_files(lake)), lake.commit("raw.things")) == (8, 7)
     assert vacuum_table(lake, "raw.things", NOW, [], dry_run=False) == would
-    assert (would.files, would.size) == (5, size - sum(file.stat().st_size for file in data_files(lake)))
+    assert (would.files, would.size) == (5, size - sum(file.size for file in data_files(lake)))
 
 
-def test_a_vacuum_that_removes_nothing_leaves_no_commit(tmp_path):
-    lake = lake_with(tmp_path, 8)
+def test_a_vacuum_that_removes_nothing_leaves_no_commit(place):
+    lake = lake_with(place, 8)
     assert vacuum_table(lake, "raw.things", NOW, [2], dry_run=False).files == 2
     commit = lake.commit("raw.things")
     assert vacuum_table(lake, "raw.things", NOW, [2], dry_run=False).files == 0
@@ -102,7 +104,7 @@ def test_a_vacuum_that_removes_nothing_leaves_no_commit(tmp_path):
 
 def test_files_that_no_commit_names_go_when_no_write_can_be_under_way(tmp_path):
     lake = lake_with(tmp_path, 2)
-    left = data_files(lake)[0].with_name("left-behind.parquet")
+    left = data_files(lake)[0].place.with_name("left-behind.parquet")
     left.write_bytes(b"half a file")
     assert vacuum_table(lake, "raw.things", NOW, [], dry_run=False).files == 0
     let_age([left])
@@ -111,11 +113,11 @@ def test_files_that_no_commit_names_go_when_no_write_can_be_under_way(tmp_path):
     assert not left.exists()
 
 
-def test_a_lake_lists_its_tables(tmp_path):
+def test_a_lake_lists_its_tables(place):
     for table in ("raw.things", "features.rates", "predictions"):
-        lake_with(tmp_path, 1, table)
-    assert Lake(tmp_path).tables() == ["features.rates", "predictions", "raw.things"]
-    assert Lake(tmp_path / "nothing").tables() == []
+        lake_with(place, 1, table)
+    assert Lake(place).tables() == ["features.rates", "predictions", "raw.things"]
+    assert Lake(place / "nothing").tables() == []
 
 
 def test_files_go_by_their_age_and_never_within_a_day(tmp_path):
@@ -123,8 +125,9 @@ def test_files_go_by_their_age_and_never_within_a_day(tmp_path):
     for file in (old, new):
         file.write_bytes(b"four")
     let_age([old])
-    assert vacuum_files("staging", [old, new, tmp_path], LONG, dry_run=False).files == 0
-    assert vacuum_files("staging", [old, new, tmp_path], NOW, dry_run=True).size == 4
+    files = list(files_below(tmp_path))
+    assert vacuum_files("staging", files, LONG, dry_run=False).files == 0
+    assert vacuum_files("staging", files, NOW, dry_run=True).size == 4
     assert old.exists()
-    assert vacuum_files("staging", [old, new, tmp_path], NOW, dry_run=False).files == 1
+    assert vacuum_files("staging", files, NOW, dry_run=False).files == 1
     assert (old.exists(), new.exists()) == (False, True)

@@ -15,6 +15,7 @@ from airloom.cli.demo import demo
 from airloom.cli.diff import diff
 from airloom.cli.down import down
 from airloom.cli.env import env
+from airloom.cli.exec import exec_
 from airloom.cli.impact import impact
 from airloom.cli.ledger import ledger
 from airloom.cli.lineage import lineage
@@ -41,6 +42,7 @@ COMMANDS = (
 )
 for command in COMMANDS:
     app.command()(command)
+app.command("exec")(exec_)
 app.add_typer(lineage, name="lineage")
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
 
 from airloom.cli.console import chosen, console, services
-from airloom.launcher.environment import environment
 from airloom.launcher.features import apply_pipeline
+from airloom.launcher.given import adopt
 
 
 def apply(pipeline: Annotated[str | None, typer.Argument(help="All pipelines without one.")] = None) -> None:
     """Register the feature definitions of a pipeline in Feast's registry."""
     servers = services()
-    os.environ.update(environment(servers.settings, servers.ports))
+    adopt(servers.settings, servers.ports)
     for each in chosen(servers.settings, pipeline):
         with console.status(f"registering the features of {each.name}"):
             apply_pipeline(servers.settings, each)

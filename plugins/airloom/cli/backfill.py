@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Annotated, cast, get_args
 
@@ -16,7 +15,7 @@ from airloom.core.partitions import parse_partition
 from airloom.launcher.api import AirflowApi, Range, Reprocess
 from airloom.launcher.backfill import STAGES, Request, run
 from airloom.launcher.backfill import Progress as StageProgress
-from airloom.launcher.environment import environment
+from airloom.launcher.given import adopt
 
 _LINE_SECONDS = 15.0
 
@@ -34,7 +33,7 @@ def backfill(
     if reprocess not in get_args(Reprocess):
         raise UsageError("There is no such way to reprocess.", found=reprocess, expected=", ".join(get_args(Reprocess)))
     servers = services()
-    os.environ.update(environment(servers.settings, servers.ports))
+    adopt(servers.settings, servers.ports)
     request = Request(
         pipeline=find_pipeline(servers.settings.include, pipeline),
         days=Range(parse_partition(first), parse_partition(last)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from typing import Annotated
 
@@ -13,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from airloom.cli.console import console, errors, services
 from airloom.core.errors import SetupError
 from airloom.core.settings import Settings
-from airloom.launcher.environment import environment
+from airloom.launcher.given import adopt
 from airloom.launcher.lineage import lineage_state, resend_events
 from airloom.lineage.delivery.resend import Resent
 
@@ -47,7 +46,7 @@ def resend(as_json: _Json = False) -> None:
     """Send every event that the backend has not accepted, the oldest first; what it accepts is forgotten."""
     servers = services()
     # An Airflow connection may hold the key.
-    os.environ.update(environment(servers.settings, servers.ports))
+    adopt(servers.settings, servers.ports)
     done = _with_progress(servers.settings)
     if as_json:
         typer.echo(json.dumps(asdict(done), indent=2))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from typing import Annotated
 
@@ -11,19 +10,26 @@ import typer
 from rich.table import Table
 
 from airloom.cli.console import console, services
-from airloom.launcher.environment import environment
-from airloom.launcher.upgrade import Brought
+from airloom.launcher.brought import Brought
+from airloom.launcher.deployment import deploy
+from airloom.launcher.given import adopt, is_complete
 from airloom.launcher.upgrade import upgrade as upgraded
 
 
-def upgrade(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """Upgrade the tables in the state database, and register the features of every pipeline; once a deployment."""
+def upgrade(
+    create_bucket: Annotated[bool, typer.Option("--create-bucket", help="Make the bucket of the storage too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Bring every database to what this code works with, and register the features of pipelines; once a deployment."""
     servers = services()
-    os.environ.update(environment(servers.settings, servers.ports))
+    adopt(servers.settings, servers.ports)
     done: list[Brought] = []
     try:
         with console.status("upgrading") as status:
-            done.extend(upgraded(servers.settings, (lambda _: None) if as_json else status.update))
+            report = (lambda _: None) if as_json else status.update
+            if is_complete():
+                done.extend(deploy(servers.settings, report, create_bucket))
+            done.extend(upgraded(servers.settings, report))
     finally:
         _print(done, as_json)
 

@@ -71,5 +71,9 @@ class SetupError(AirloomError):
     exit_code = 5
 
 
+class Unavailable(SetupError):
+    """A server that does not answer, or not do its work, now; the same again may help."""
+
+
 class NotDue(AirloomError):
     """A run that has nothing to do and ends as skipped, with its reason."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from airloom.core.places import Place, parse_place
+from airloom.core.places import Place, S3Path, parse_place
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -108,6 +108,11 @@ class Settings:
         return self.var / "online.db"
 
     @property
-    def lineage(self) -> Path:
-        """The file of the OpenLineage file transport, one event a line."""
-        return self.var / "lineage" / "events.ndjson"
+    def lineage(self) -> Place:
+        """The events of OpenLineage: a file with one a line, or a prefix of the bucket with one an object."""
+        return self.storage / "lineage" if isinstance(self.storage, S3Path) else self.delivery / "events.ndjson"
+
+    @property
+    def delivery(self) -> Path:
+        """What this machine still has to tell a lineage backend."""
+        return self.var / "lineage"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,6 +71,11 @@ class AirflowApi:
 
     settings: Settings
     ports: Ports
+
+    @property
+    def url(self) -> str:
+        """The address of the API server: `AIRLOOM_AIRFLOW_URL` where it runs on another machine."""
+        return os.environ.get("AIRLOOM_AIRFLOW_URL") or self.ports.airflow_url
 
     def pools(self) -> set[str]:
         """Return the names of all pools."""
@@ -225,7 +231,7 @@ class AirflowApi:
         from airflow_client.client import ApiClient, Configuration
         from urllib3 import Retry
 
-        configuration = Configuration(host=self.ports.airflow_url)
+        configuration = Configuration(host=self.url)
         # A busy SQLite answers 503 after undoing what it began, so that also a POST may be repeated.
         configuration.retries = Retry(
             total=_RETRIES, backoff_factor=0.3, status_forcelist=[500, 502, 503, 504], allowed_methods=None
@@ -238,15 +244,15 @@ class AirflowApi:
 
         login = {"username": USER, "password": secrets_of(self.settings).password()}
         try:
-            answer = httpx.post(f"{self.ports.airflow_url}/auth/token", json=login, timeout=_TIMEOUT)
+            answer = httpx.post(f"{self.url}/auth/token", json=login, timeout=_TIMEOUT)
             return str(answer.raise_for_status().json()["access_token"])
         except httpx.TransportError:
-            raise _not_reachable(self.ports) from None
+            raise _not_reachable(self.url) from None
         except (httpx.HTTPStatusError, KeyError, ValueError):
             raise SetupError(
                 "Airflow does not accept the login of this installation.",
                 where=str(secrets_of(self.settings).passwords),
-                found=f"a server at {self.ports.airflow_url} that refuses it",
+                found=f"a server at {self.url} that refuses it",
                 do="airloom down && airloom up",
             ) from None
 
@@ -263,7 +269,7 @@ class AirflowApi:
         except ApiException as error:
             raise _refused(doing, error) from None
         except HTTPError:
-            raise _not_reachable(self.ports) from None
+            raise _not_reachable(self.url) from None
 
 
 def _refused(doing: str, error: Any) -> AirloomError:
@@ -282,5 +288,5 @@ def _detail(error: Any) -> str:
     return "; ".join(str(each.get("msg", each)) for each in detail) if isinstance(detail, list) else str(detail)
 
 
-def _not_reachable(ports: Ports) -> SetupError:
-    return SetupError("Airflow does not answer.", where=ports.airflow_url, do="airloom up")
+def _not_reachable(url: str) -> SetupError:
+    return SetupError("Airflow does not answer.", where=url, do="airloom up")

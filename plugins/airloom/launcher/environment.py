@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from airloom.core.places import S3Path
 from airloom.core.settings import Settings
 from airloom.launcher.ports import AIRFLOW_PORT, HOST, MLFLOW_PORT, Ports
 from airloom.launcher.secrets import USER, Secrets
@@ -57,7 +58,9 @@ def environment(settings: Settings, ports: Ports) -> dict[str, str]:
         **(backend.variables() if backend else {}),
         **_QUIET,
         **dict.fromkeys(_ONE_THREAD_EACH, "1"),
-        **_airflow(_core(settings) | _servers(settings, ports) | _scheduling() | _lineage(settings, backend)),
+        **_airflow(
+            _core(settings) | _servers(settings, ports) | _scheduling() | _celery() | _lineage(settings, backend)
+        ),
     }
 
 
@@ -71,13 +74,18 @@ def _places(settings: Settings, ports: Ports) -> dict[str, str]:
         "AIRFLOW_HOME": str(settings.var / "airflow"),
         "AIRLOOM_PROJECT": str(settings.project),
         "AIRLOOM_VAR": str(settings.var),
-        "AIRLOOM_STATE_URL": settings.state_url,
         AIRFLOW_PORT: str(ports.airflow),
         MLFLOW_PORT: str(ports.mlflow),
         "AIRLOOM_MLFLOW_URL": ports.mlflow_url,
-        "MLFLOW_TRACKING_URI": settings.state_url,
         "PYTHONPATH": ":".join(str(settings.project / folder) for folder in (".", "plugins", "config")),
+        **_databases(settings),
     }
+
+
+def _databases(settings: Settings) -> dict[str, str]:
+    """Say where the files of databases are; the URL of a server holds a password, and stays where it was given."""
+    urls = {"AIRLOOM_STATE_URL": settings.state_url, "MLFLOW_TRACKING_URI": settings.tracking_uri}
+    return {name: url for name, url in urls.items() if url.startswith(("sqlite:", "http:", "https:"))}
 
 
 def _core(settings: Settings) -> dict[tuple[str, str], object]:
@@ -142,6 +150,26 @@ def _scheduling() -> dict[tuple[str, str], object]:
     }
 
 
+def _celery() -> dict[tuple[str, str], object]:
+    """Say how workers on other machines run tasks; without any it changes nothing."""
+    worker = {
+        # Loads the libraries of tasks in the process that all of a worker's processes are forked from.
+        "imports": ["airloom.scheduling.celery_worker"],
+        # A process that has run many tasks is replaced: memory that libraries keep does not add up.
+        "worker_max_tasks_per_child": 100,
+        # A worker takes a task when it can run it. What it had taken in advance would be lost with it for hours.
+        "worker_disable_prefetch": True,
+    }
+    return {
+        ("celery", "extra_celery_config"): json.dumps(worker),
+        ("celery", "worker_prefetch_multiplier"): 1,
+        # Handing a task over takes long on a busy machine; after one second, the default, it would be taken for lost.
+        ("celery", "operation_timeout"): 10,
+        # A task that runs longer than this would be given to a second worker.
+        ("celery_broker_transport_options", "visibility_timeout"): 24 * 3600,
+    }
+
+
 def configured_by_hand(variables: Mapping[str, str]) -> bool:
     """Say whether the user configures OpenLineage's transport; what `airloom env` has printed is not the user's."""
     transport = variables.get("AIRFLOW__OPENLINEAGE__TRANSPORT")
@@ -170,12 +198,19 @@ def _lineage(settings: Settings, backend: Address | None) -> dict[tuple[str, str
 
 
 def _transport(settings: Settings, backend: Address | None) -> dict[str, Any]:
-    # The client appends a line by one write, so lines of several processes do not mix.
-    target = {"type": "file", "log_file_path": str(settings.lineage), "append": True}
+    target = _events(settings)
     if backend:
         # A list, because the client would add what other variables say to a mapping.
         target = {"type": "composite", "transports": [target, backend.transport(settings)]}
     return {"type": "airloom.lineage.delivery.masked.MaskedTransport", "transport": target}
+
+
+def _events(settings: Settings) -> dict[str, Any]:
+    """Return the transport that keeps every event, for our own questions."""
+    if isinstance(settings.lineage, S3Path):
+        return {"type": "airloom.lineage.delivery.stored.StoredTransport", "folder": str(settings.lineage)}
+    # The client appends a line by one write, so lines of several processes do not mix.
+    return {"type": "file", "log_file_path": str(settings.lineage), "append": True}
 
 
 def _print(file: Path) -> str:

@@ -41,4 +41,4 @@ def resend_events(settings: Settings, show: Show) -> Resent:
 
         resolve_airflow_connection_auth(transport)
     sender = Sender(backend.url, backend.timeout, transport["auth"])
-    return resend(Unsent(settings.lineage.parent), sender, backend.timeout, show)
+    return resend(Unsent(settings.delivery), sender, backend.timeout, show)

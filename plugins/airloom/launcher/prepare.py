@@ -6,8 +6,6 @@ import hashlib
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,10 +13,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from airloom.core.declaration import read_pipelines
-from airloom.core.errors import SetupError
 from airloom.core.fingerprint import fingerprint
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
+from airloom.launcher.deployment import migrate_airflow
 from airloom.launcher.environment import environment, metadata_database, secrets_of
 from airloom.launcher.features import apply_pipeline
 from airloom.launcher.ports import Ports
@@ -50,7 +48,7 @@ def prepare(settings: Settings, ports: Ports, report: Report) -> Prepared:
     Raises:
         SetupError: A database could not be made.
     """
-    for folder in (settings.var, settings.var / "airflow", settings.var / "run", settings.lineage.parent):
+    for folder in (settings.var, settings.var / "airflow", settings.var / "run", settings.delivery):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     new_password = secrets_of(settings).create()
     _once(settings, "airflow", version("apache-airflow"), lambda: _migrate_airflow(settings, ports, report))
@@ -65,19 +63,7 @@ def prepare(settings: Settings, ports: Ports, report: Report) -> Prepared:
 
 def _migrate_airflow(settings: Settings, ports: Ports, report: Report) -> None:
     report("creating Airflow's database")
-    migration = subprocess.run(
-        [sys.executable, "-m", "airflow", "db", "migrate"],
-        env={**os.environ, **environment(settings, ports)},
-        cwd=settings.project,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if migration.returncode != 0:
-        tail = "\n".join((migration.stdout + migration.stderr).splitlines()[-10:])
-        raise SetupError(
-            "Airflow's database could not be created.", where=str(metadata_database(settings)), found=f"\n{tail}"
-        )
+    migrate_airflow(settings.project, {**os.environ, **environment(settings, ports)})
     with closing(sqlite3.connect(metadata_database(settings))) as database:
         # Readers and the one writer no longer wait for each other. The file remembers it.
         database.execute("PRAGMA journal_mode = WAL")

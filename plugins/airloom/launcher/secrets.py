@@ -57,7 +57,8 @@ class Secrets:
         _create(self.jwt, secrets.token_urlsafe(48))
         _create(self.session, secrets.token_urlsafe(48))
         _create(self.fernet, base64.urlsafe_b64encode(os.urandom(32)).decode())
-        return _create(self.passwords, json.dumps({USER: secrets.token_urlsafe(12)}))
+        password = os.environ.get("AIRLOOM_ADMIN_PASSWORD") or secrets.token_urlsafe(12)
+        return _create(self.passwords, json.dumps({USER: password}))
 
     def password(self) -> str:
         """Return the password of the one user.

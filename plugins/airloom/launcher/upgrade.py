@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from airloom.core.declaration import read_pipelines
 from airloom.core.settings import Settings
 from airloom.core.wording import counted
+from airloom.launcher.brought import Brought
 from airloom.launcher.features import apply_pipeline
 
 Report = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Brought:
-    """One part and what has become of it.
-
-    Args:
-        part: What was looked at.
-        changed: Whether anything had to be done.
-        outcome: What was done, or what was there.
-    """
-
-    part: str
-    changed: bool
-    outcome: str
 
 
 def upgrade(settings: Settings, report: Report) -> Iterator[Brought]:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Literal
 
+from airloom.core.places import Place
+from airloom.lineage.kept import kept_lines
 from airloom.lineage.naming import NAMESPACE
 
 State = Literal["complete", "failed", "aborted", "running"]
@@ -103,18 +104,15 @@ class Run:
         return lines[0] if lines else ""
 
 
-def read_events(file: Path) -> Iterator[dict[str, Any]]:
-    """Read every whole event of a file.
+def read_events(place: Place) -> Iterator[dict[str, Any]]:
+    """Read every whole event that is kept in a place.
 
     A line that is still being written, or that a full disk has torn, is left out: what it told of is missing in the
     graph, and said to be.
     """
-    if not file.is_file():
-        return
-    with file.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            with suppress(ValueError):
-                yield json.loads(line)
+    for line in kept_lines(place):
+        with suppress(ValueError):
+            yield json.loads(line)
 
 
 def runs_of(events: Iterable[dict[str, Any]]) -> list[Run]:

@@ -11,7 +11,7 @@ from airflow.sdk import BaseOperatorLink
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airloom.core.declaration import find_pipeline
-from airloom.core.errors import AirloomError, NotDue
+from airloom.core.errors import AirloomError, NotDue, Unavailable
 from airloom.core.partitions import parse_partition
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Record
@@ -59,6 +59,8 @@ class StepOperator(LineageOperator):
             self.record = self.run_step(pipeline, partition, settings, context)
         except NotDue as reason:
             raise AirflowSkipException(str(reason)) from None
+        except Unavailable:
+            raise
         except AirloomError as error:
             raise AirflowFailException(str(error)) from error
         self.log.info("%s %s: %s", self.pipeline, partition, self.record.headline)

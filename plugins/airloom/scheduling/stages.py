@@ -14,6 +14,8 @@ from airloom.core.settings import Settings
 from airloom.scheduling.timetable import Nightly
 
 RETRIES = 2
+#: What runs for long and needs much memory has Celery workers of its own; other executors do not care.
+QUEUES = {"train": "training"}
 
 
 def pipelines() -> list[Pipeline]:
@@ -72,6 +74,7 @@ def _common(pipeline: Pipeline, name: str, doc: str) -> dict[str, Any]:
         "tags": [pipeline.name, name, "airloom"],
         "default_args": {
             "owner": pipeline.owner,
+            "queue": QUEUES.get(name, "default"),
             "pipeline": pipeline.name,
             "retries": RETRIES,
             "retry_delay": timedelta(seconds=10),

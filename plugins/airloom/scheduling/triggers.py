@@ -12,7 +12,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 
 from airloom.core.declaration import find_pipeline
-from airloom.core.errors import AirloomError, NotDue
+from airloom.core.errors import AirloomError, NotDue, Unavailable
 from airloom.core.partitions import parse_partition
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
@@ -66,6 +66,13 @@ class WaitTrigger(BaseTrigger):
             NotDue: There is nothing to wait for, because the stage cannot run for this day.
         """
 
+    def _look(self, pipeline: Pipeline, partition: date, settings: Settings) -> Look:
+        """Look once; a server that is away for a while is waited for like all else."""
+        try:
+            return self.look(pipeline, partition, settings)
+        except Unavailable as error:
+            return Look(False, error.brief)
+
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and end the task: as a success, or as skipped when it is not due; an error is left to a worker."""
         settings = Settings.from_environment()
@@ -75,7 +82,7 @@ class WaitTrigger(BaseTrigger):
             until = _moment(self.since) + pipeline.schedule.patience
             state = ""
             while True:
-                found = await asyncio.to_thread(self.look, pipeline, partition, settings)
+                found = await asyncio.to_thread(self._look, pipeline, partition, settings)
                 if found.settled:
                     break
                 if datetime.now(UTC) >= until:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 from airloom.core.circuit import Night, Pause, pause
 from airloom.core.errors import NotDue
 from airloom.core.pipeline import Pipeline
+from airloom.core.places import Place
 from airloom.core.records import Record, TrainingSet
 from airloom.core.settings import Settings
 from airloom.steps.drift import population_stability
@@ -145,11 +145,10 @@ def _changed(pipeline: Pipeline, training: TrainingSet, found: Pause, settings: 
     return f"{name} by {indices[name]:.2f}" if indices[name] > pipeline.train.circuit.drift else ""
 
 
-def _reference(pipeline: Pipeline, found: Pause, settings: Settings) -> Path | None:
+def _reference(pipeline: Pipeline, found: Pause, settings: Settings) -> Place | None:
     """Return the training set of the last useless night that has one: the one that was judged, or else the newest."""
     for night in reversed(found.nights):
         judged = settings.training / training_path(pipeline.name, night.partition, night.training)
-        files = [*training_files(pipeline, night.partition, settings), *([judged] if judged.is_file() else [])]
-        if files:
-            return files[-1]
+        if files := training_files(pipeline, night.partition, settings):
+            return judged if judged in files else files[-1]
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from airloom.core.errors import DataError
@@ -18,6 +19,7 @@ from airloom.core.verdict import Comparison, Effect, SliceEffect
 from airloom.steps.outputs import from_columns
 from airloom.steps.resampling import paired_differences
 from airloom.steps.weighted_metrics import plain
+from airloom.stores.files import read_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,9 +49,12 @@ def compare(pipeline: Pipeline, evaluation: Evaluation, settings: Settings) -> C
     if evaluation.champion_version is None or not is_finite(champion.get(pipeline.gate.metric)):
         return None
     file = settings.training / evaluation.results
-    if not file.is_file():
-        raise DataError("The results by row are not there any more.", where=str(file), do="run evaluate again")
-    rows = pd.read_parquet(file)
+    try:
+        rows = pd.read_parquet(BytesIO(read_bytes(file)))
+    except FileNotFoundError:
+        raise DataError(
+            "The results by row are not there any more.", where=str(file), do="run evaluate again"
+        ) from None
     seed = int(fingerprint([evaluation.rows_digest, evaluation.challenger_version, evaluation.champion_version]), 16)
     compared = _Compared(pipeline.gate, pipeline.label, seed)
     return Comparison(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from airloom.core.errors import DataError
@@ -171,7 +171,7 @@ def _log_holdout(pipeline: Pipeline, fitted: Sequence[Fitted], metrics: dict[str
 def _write_results(training: TrainingSet, results: pd.DataFrame, name: str, settings: Settings) -> str:
     import pyarrow as pa
 
-    path = Path(training.path).with_suffix(f".{name}.parquet")
+    path = PurePosixPath(training.path).with_suffix(f".{name}.parquet")
     write_parquet(pa.Table.from_pandas(results, preserve_index=False), settings.training / path)
     return path.as_posix()
 

@@ -57,19 +57,17 @@ def readiness(pipeline: Pipeline, stage: str, partition: date, settings: Setting
     wanted = needs(pipeline, stage, partition)
     lake = Lake(settings.lake / pipeline.name)
     quarantine = Quarantine(settings.quarantine / pipeline.name)
-    published = 0
-    blocked: list[str] = []
-    missing: list[str] = []
-    # A day is published whole or not at all, so one blocked table stops every table of the day, and its features.
-    stopped = {day for table in pipeline.tables for day in quarantine.blocked_days(table)}
+    absent: list[tuple[str, date]] = []
     for table, days in wanted.items():
         there = lake.partitions(table)
-        for day in days:
-            if day in there:
-                published += 1
-            else:
-                (blocked if day in stopped else missing).append(f"{table} {day}")
-    return Readiness(published, tuple(blocked), tuple(missing))
+        absent += [(table, day) for day in days if day not in there]
+    # A day is published whole or not at all, so one blocked table stops every table of the day, and its features.
+    looked_for = {day for _, day in absent}
+    tables = pipeline.tables if absent else ()
+    stopped = {day for table in tables for day in quarantine.blocked_days(table, looked_for)}
+    blocked = tuple(f"{table} {day}" for table, day in absent if day in stopped)
+    missing = tuple(f"{table} {day}" for table, day in absent if day not in stopped)
+    return Readiness(sum(map(len, wanted.values())) - len(absent), blocked, missing)
 
 
 def needs(pipeline: Pipeline, stage: str, partition: date) -> Needs:

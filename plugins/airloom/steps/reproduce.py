@@ -67,7 +67,7 @@ def reproduce(pipeline: Pipeline, version: int, settings: Settings, tell: Tell =
     function, commits = _function(known), _commits(known)
     around = surroundings(known)
     with tempfile.TemporaryDirectory(prefix="airloom-reproduce-") as folder:
-        again = _Again(known, function, dataclasses.replace(settings, var=Path(folder)), tell)
+        again = _Again(known, function, dataclasses.replace(settings, var=Path(folder), storage=None), tell)
         training = again.training_set(commits)
         model, seconds = again.model(training)
         results = tuple(_result(name, compare) for name, compare in again.results(training, model).items())

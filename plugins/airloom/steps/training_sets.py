@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from airloom.core.errors import DataError
 from airloom.core.fingerprint import fingerprint
 from airloom.core.pipeline import Pipeline
+from airloom.core.places import Place
 from airloom.core.records import TrainingSet
 from airloom.core.settings import Settings
 from airloom.steps.columns import ModelColumns
-from airloom.stores.files import replaced_file
+from airloom.stores.files import files_below, read_bytes, replaced_file
 from airloom.stores.lake import content_version
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def write_training_set(
 
 def training_path(pipeline: str, partition: date, digest: str) -> str:
     """Return the path of a training set below the folder of training sets."""
-    return Path(pipeline, partition.isoformat(), f"{digest}.parquet").as_posix()
+    return PurePosixPath(pipeline, partition.isoformat(), f"{digest}.parquet").as_posix()
 
 
 def read_rows(training: TrainingSet, split: Split, settings: Settings) -> Rows:
@@ -91,28 +92,33 @@ def read_rows(training: TrainingSet, split: Split, settings: Settings) -> Rows:
     return read_file(settings.training / training.path, split)
 
 
-def read_file(file: Path, split: Split | None = None) -> Rows:
+def read_file(file: Place, split: Split | None = None) -> Rows:
     """Read the file of a training set, one split of it or both.
 
     Raises:
         DataError: The file is not there any more.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if not file.is_file():
-        raise DataError("The training set is not there any more.", where=str(file), do="run assemble again")
-    table = pq.read_table(file, filters=[(SPLIT, "==", split)] if split else None)
+    try:
+        content = pa.BufferReader(read_bytes(file))
+    except FileNotFoundError:
+        raise DataError("The training set is not there any more.", where=str(file), do="run assemble again") from None
+    table = pq.read_table(content, filters=[(SPLIT, "==", split)] if split else None)
     columns = ModelColumns.model_validate_json(table.schema.metadata[_COLUMNS])
     return Rows(table.to_pandas(), columns, content_version(table))
 
 
-def training_files(pipeline: Pipeline, partition: date, settings: Settings) -> list[Path]:
+def training_files(pipeline: Pipeline, partition: date, settings: Settings) -> list[Place]:
     """Return the files of a night's training sets, the newest last."""
-    found = (settings.training / pipeline.name / partition.isoformat()).glob("*.parquet")
-    return sorted((file for file in found if "." not in file.stem), key=lambda file: file.stat().st_mtime)
+    found = files_below(settings.training / pipeline.name / partition.isoformat())
+    # Results by row have the names of the versions in theirs.
+    sets = [file for file in found if file.place.name.count(".") == 1]
+    return [file.place for file in sorted(sets, key=lambda file: file.modified)]
 
 
-def write_parquet(table: pa.Table, file: Path) -> None:
+def write_parquet(table: pa.Table, file: Place) -> None:
     """Write a file as a whole or not at all."""
     import pyarrow.parquet as pq
 

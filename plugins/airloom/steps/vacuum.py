@@ -9,16 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from airloom.core.errors import AirloomError
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.core.vacuumed import Freed, Kept, Lost, Vacuumed
 from airloom.steps.versions import KnownVersion
+from airloom.stores.files import files_below
 from airloom.stores.lake import Lake
 from airloom.stores.ledger import Ledger
-from airloom.stores.vacuum import vacuum_files, vacuum_table
+from airloom.stores.objects import Stored
+from airloom.stores.vacuum import vacuum_files, vacuum_table, vacuum_uploads
 
 
 def vacuum(pipeline: Pipeline, older_than: timedelta, settings: Settings, dry_run: bool = False) -> Vacuumed:
@@ -37,7 +38,8 @@ def vacuum(pipeline: Pipeline, older_than: timedelta, settings: Settings, dry_ru
     freed = [
         *_lake(Lake(settings.lake / pipeline.name), older_than, kept, dry_run),
         vacuum_files("training sets", _training_sets(pipeline, kept, settings), older_than, dry_run),
-        vacuum_files("staging", (settings.staging / pipeline.name).rglob("*"), older_than, dry_run),
+        vacuum_files("staging", files_below(settings.staging / pipeline.name), older_than, dry_run),
+        vacuum_uploads(settings.shared, dry_run),
     ]
     return Vacuumed(
         pipeline=pipeline.name,
@@ -87,9 +89,9 @@ def _lake(lake: Lake, older_than: timedelta, kept: tuple[Kept, ...], dry_run: bo
         yield vacuum_table(lake, table, older_than, commits, dry_run)
 
 
-def _training_sets(pipeline: Pipeline, kept: tuple[Kept, ...], settings: Settings) -> Iterator[Path]:
+def _training_sets(pipeline: Pipeline, kept: tuple[Kept, ...], settings: Settings) -> Iterator[Stored]:
     """Yield the files of training sets, and of results by row, that belong to no kept version."""
     digests = {each.training_digest for each in kept}
-    for file in (settings.training / pipeline.name).glob("*/*"):
-        if file.name.partition(".")[0] not in digests:
+    for file in files_below(settings.training / pipeline.name):
+        if file.place.name.partition(".")[0] not in digests:
             yield file

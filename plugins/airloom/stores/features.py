@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airloom.core.errors import DeclarationError, SetupError
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
+from airloom.core.urls import without_credentials
 from airloom.stores.database import connect_options
 from airloom.stores.feast_loading import load_feast
 from airloom.stores.locks import exclusive
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from feast import Entity, FeatureStore, FeatureView
 
 _CACHE_SECONDS = 600
+_ONLINE = {
+    "postgresql": "airloom.stores.online_postgres.GuardedPostgresOnlineStore",
+    "postgresql+psycopg": "airloom.stores.online_postgres.GuardedPostgresOnlineStore",
+    "redis": "airloom.stores.online_redis.GuardedRedisOnlineStore",
+    "rediss": "airloom.stores.online_redis.GuardedRedisOnlineStore",
+}
 
 
 def open_feature_store(
@@ -114,12 +121,29 @@ def _config(pipeline: Pipeline, settings: Settings, schema_mode: str, commits: M
             "lake": str(settings.lake / pipeline.name),
             "commits": dict(commits),
         },
-        online_store={"type": "airloom.stores.online.GuardedSqliteOnlineStore", "path": str(settings.online)},
+        online_store=_online(settings),
         batch_engine={"type": "airloom.stores.engine.LakeEngine"},
         entity_key_serialization_version=3,
         # Naive times are refused by the offline store, not taken for UTC.
         coerce_tz_aware=False,
     )
+
+
+def _online(settings: Settings) -> dict[str, Any]:
+    """Return where the online features are: a server, or by default a file."""
+    if not settings.online_url:
+        return {"type": "airloom.stores.online_sqlite.GuardedSqliteOnlineStore", "path": str(settings.online)}
+    from pydantic import SecretStr
+
+    store = _ONLINE.get(settings.online_url.partition("://")[0])
+    if store is None:
+        raise SetupError(
+            "This is not a place where features can be kept online.",
+            where="AIRLOOM_ONLINE_URL",
+            found=without_credentials(settings.online_url),
+            expected=" or ".join(f"{scheme}://…" for scheme in _ONLINE) + "; nothing for a SQLite file in var",
+        )
+    return {"type": store, "url": SecretStr(settings.online_url)}
 
 
 def _defined_in(module: ModuleType) -> list[Entity | FeatureView]:

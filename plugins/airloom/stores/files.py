@@ -1,25 +1,35 @@
-"""Files that are there as a whole or not at all."""
+"""Files that are there as a whole or not at all, in a folder or in a bucket."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from airloom.core.failpoints import failpoint
+from airloom.core.places import Place, S3Path
+from airloom.stores import objects
+from airloom.stores.objects import Stored
 
 
-@contextmanager
-def replaced_file(path: Path) -> Iterator[Path]:
+def replaced_file(place: Place) -> AbstractContextManager[Path]:
     """Give a temporary path to write to, and put it in the place of a file when the block ends well.
 
     Args:
-        path: The file to create or replace; its folders are made.
+        place: The file to create or replace; its folders are made.
 
-    Yields:
-        A path in the same folder. When the block fails, what was written there is removed.
+    Returns:
+        A context that yields the path. When the block fails, what was written there is removed.
     """
+    return _replaced_path(place) if isinstance(place, Path) else _replaced_object(place)
+
+
+@contextmanager
+def _replaced_path(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
@@ -29,3 +39,78 @@ def replaced_file(path: Path) -> Iterator[Path]:
         failpoint("file.after_replace")
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _replaced_object(place: S3Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="airloom-") as folder:
+        temporary = Path(folder) / place.name
+        yield temporary
+        failpoint("file.before_replace")
+        objects.upload(temporary, place)
+        failpoint("file.after_replace")
+
+
+def create_file(place: Place, text: str) -> None:
+    """Write a file as a whole unless there is one, which then stays as it is."""
+    if isinstance(place, S3Path):
+        failpoint("file.before_replace")
+        objects.create_object(place, text.encode())
+        failpoint("file.after_replace")
+    elif not place.is_file():
+        with replaced_file(place) as file:
+            file.write_text(text, encoding="utf-8")
+
+
+def read_bytes(place: Place) -> bytes:
+    """Read a whole file.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    return place.read_bytes() if isinstance(place, Path) else objects.read_object(place)
+
+
+def files_below(place: Place) -> Iterator[Stored]:
+    """Yield every file below a folder; where there is no folder there is none."""
+    if isinstance(place, S3Path):
+        yield from objects.objects_below(place)
+        return
+    for path in place.rglob("*"):
+        with suppress(FileNotFoundError):
+            if path.is_file():
+                status = path.stat()
+                yield Stored(path, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+
+
+def absent_files(folder: Place, names: list[str]) -> list[str]:
+    """Return those of some files below a folder that are not there."""
+    if isinstance(folder, Path):
+        return [name for name in names if not (folder / name).is_file()]
+    absent = objects.absent_objects(folder, {folder / name for name in names})
+    return [name for name in names if folder / name in absent]
+
+
+def folders(place: Place) -> list[str]:
+    """Return the names of a folder's folders, in alphabetical order; where there is no folder there is none."""
+    if isinstance(place, S3Path):
+        return objects.prefixes_below(place)
+    return sorted(path.name for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
+
+
+def remove_file(place: Place) -> None:
+    """Remove a file; nothing happens when there is none."""
+    if isinstance(place, Path):
+        place.unlink(missing_ok=True)
+    else:
+        objects.remove_object(place)
+
+
+def remove_folder(place: Place) -> None:
+    """Remove a folder with all that is in it; nothing happens when there is none."""
+    if isinstance(place, Path):
+        if place.is_dir():
+            shutil.rmtree(place)
+        return
+    for each in list(objects.objects_below(place)):
+        remove_file(each.place)

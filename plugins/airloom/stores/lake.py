@@ -12,9 +12,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airloom.core.errors import DataError
+from airloom.core.errors import DataError, Unavailable
 from airloom.core.failpoints import failpoint
+from airloom.core.places import Place
 from airloom.core.wording import counted
+from airloom.stores.files import absent_files, folders
+from airloom.stores.objects import explained, table_options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +33,8 @@ _TABLE_CONFIGURATION: dict[str, str | None] = {
     "delta.enableExpiredLogCleanup": "false",
 }
 _ATTEMPTS = 8
+#: The folder of a table's commits.
+_LOG = "_delta_log"
 #: What our own facts in the table's log start with.
 _FACT = "airloom."
 
@@ -53,28 +58,30 @@ class PartitionVersion:
 
 @dataclass(frozen=True)
 class Lake:
-    """The tables of one pipeline below a folder.
+    """The tables of one pipeline below a folder, or below a prefix of a bucket.
 
     Args:
         root: Folder of the pipeline's tables.
         commits: Tables that are read as they were at a commit; all others are read as they are now.
     """
 
-    root: Path
+    root: Place
     commits: Mapping[str, int] = field(default_factory=dict)
 
     def at(self, commits: Mapping[str, int]) -> Lake:
         """Return the lake as it was at a commit of each table."""
         return Lake(self.root, commits)
 
-    def path(self, table: str) -> Path:
+    def path(self, table: str) -> Place:
         """Return the folder of a table, `raw.flights` being `raw/flights`."""
         return self.root.joinpath(*table.split("."))
 
     def tables(self) -> list[str]:
         """Return the names of the tables, in alphabetical order."""
-        logs = [*self.root.glob("*/_delta_log"), *self.root.glob("*/*/_delta_log")]
-        return sorted(".".join(log.parent.relative_to(self.root).parts) for log in logs)
+        below = {name: folders(self.root / name) for name in folders(self.root)}
+        outer = [name for name, inner in below.items() if _LOG in inner]
+        inner = [f"{name}.{each}" for name, found in below.items() if name not in outer for each in found]
+        return sorted([*outer, *(name for name in inner if _LOG in folders(self.path(name)))])
 
     def partitions(self, table: str, commit: int | None = None) -> dict[date, PartitionVersion]:
         """Return what is published, by day, read from the table's log alone.
@@ -172,6 +179,7 @@ class Lake:
 
         Raises:
             DataError: There is not a single row.
+            SetupError: S3 refuses, or cannot be reached.
         """
         if rows.num_rows == 0:
             raise DataError(f"An empty partition of {table} cannot be published.", found=f"{version.partition}: 0 rows")
@@ -193,29 +201,33 @@ class Lake:
         metadata: Mapping[str, object],
         last: bool,
     ) -> bool:
-        """Commit once; another writer's commit that came first is a reason to look again, not to fail."""
+        """Commit once; a failure, or another writer's commit that came first, is a reason to look and try again."""
         from deltalake import CommitProperties, write_deltalake
         from deltalake.exceptions import CommitFailedError, DeltaError
 
         path = self.path(table)
-        path.mkdir(parents=True, exist_ok=True)
+        if isinstance(path, Path):
+            path.mkdir(parents=True, exist_ok=True)
         day = version.partition.isoformat()
         facts = {f"{_FACT}partition": day, **{f"{_FACT}{name}": json.dumps(fact) for name, fact in metadata.items()}}
         try:
-            write_deltalake(
-                path,
-                _with_partition_columns(rows, version),
-                mode="overwrite",
-                predicate=f"partition = '{day}'",
-                partition_by=PARTITION_COLUMNS,
-                schema_mode="merge",
-                configuration=_TABLE_CONFIGURATION,
-                commit_properties=CommitProperties(custom_metadata=facts),
-            )
-        except (CommitFailedError, DeltaError):
+            with explained(path):
+                write_deltalake(
+                    str(path),
+                    _with_partition_columns(rows, version),
+                    mode="overwrite",
+                    predicate=f"partition = '{day}'",
+                    partition_by=PARTITION_COLUMNS,
+                    schema_mode="merge",
+                    configuration=_TABLE_CONFIGURATION,
+                    storage_options=table_options(path),
+                    commit_properties=CommitProperties(custom_metadata=facts),
+                )
+        except (CommitFailedError, DeltaError, Unavailable) as error:
             if last:
                 raise
-            return False
+            # The answer to a commit that was made may have got lost.
+            return isinstance(error, Unavailable) and self.partitions(table).get(version.partition) == version
         return True
 
     def _require_files(self, table: str, delta: DeltaTable, days: list[str]) -> None:
@@ -226,8 +238,8 @@ class Lake:
         """
         actions, folder = delta.get_add_actions(flatten=True), self.path(table)
         named = zip(actions.column("path").to_pylist(), actions.column("partition.partition").to_pylist(), strict=True)
-        files = [folder / path for path, day in named if day in days]
-        gone = sum(not file.is_file() for file in files)
+        files = [path for path, day in named if day in days]
+        gone = len(absent_files(folder, files))
         if gone:
             raise DataError(
                 f"The table {table} cannot be read any more as it was at commit {delta.version()}.",
@@ -238,12 +250,11 @@ class Lake:
             )
 
     def _open(self, table: str, commit: int | None = None) -> DeltaTable | None:
-        from deltalake import DeltaTable
         from deltalake.exceptions import DeltaError, TableNotFoundError
 
         commit = self.commits.get(table) if commit is None else commit
         try:
-            return DeltaTable(self.path(table), version=commit)
+            return open_table(self.path(table), commit)
         except TableNotFoundError:
             return None
         except DeltaError as error:
@@ -254,6 +265,18 @@ class Lake:
                 where=str(self.path(table)),
                 found=str(error).splitlines()[0],
             ) from error
+
+
+def open_table(place: Place, commit: int | None = None) -> DeltaTable:
+    """Open a table, in a bucket with credentials that are good now.
+
+    Raises:
+        SetupError: S3 refuses, or cannot be reached.
+    """
+    from deltalake import DeltaTable
+
+    with explained(place):
+        return DeltaTable(str(place), version=commit, storage_options=table_options(place))
 
 
 def _vacuumed(delta: DeltaTable) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
@@ -21,6 +20,7 @@ from pydantic import Field
 
 from airloom.core.errors import DataError, UsageError
 from airloom.core.partitions import day_range
+from airloom.core.places import parse_place
 from airloom.stores.lake import Lake
 from airloom.stores.point_in_time import Features, event_times, join_engine, join_features, newest_rows
 from airloom.stores.source import LakeSource
@@ -35,7 +35,7 @@ class LakeOfflineStoreConfig(FeastConfigBaseModel):  # type: ignore[misc]
 
     Args:
         type: The store's class.
-        lake: Folder of the pipeline's tables.
+        lake: Folder of the pipeline's tables, or their prefix in a bucket.
         commits: Tables that are read as they were at a commit.
     """
 
@@ -45,7 +45,7 @@ class LakeOfflineStoreConfig(FeastConfigBaseModel):  # type: ignore[misc]
 
     def open(self) -> Lake:
         """Return the lake."""
-        return Lake(Path(self.lake), self.commits)
+        return Lake(parse_place(self.lake), self.commits)
 
 
 class LakeRetrievalJob(RetrievalJob):  # type: ignore[misc]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,17 @@ class Layout:
                     expected=", ".join(sorted(kind.name for kind in _KINDS)),
                 )
         return cls(tuple((field.name, field.dtype.to_value_type().name) for field in features))
+
+    @property
+    def text(self) -> str:
+        """The layout as stores keep it."""
+        return json.dumps(self.fields)
+
+    @classmethod
+    @lru_cache(maxsize=256)
+    def parse(cls, text: str) -> Layout:
+        """Read back what `text` was."""
+        return cls(tuple((name, kind) for name, kind in json.loads(text)))
 
     @cached_property
     def _kinds(self) -> list[tuple[str, _Kind]]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from airloom.core.errors import DataError
-from airloom.stores.files import replaced_file
+from airloom.core.places import Place
+from airloom.stores.files import files_below, read_bytes, remove_file, remove_folder, replaced_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,9 +43,9 @@ class Quarantine:
         root: Folder of the pipeline's quarantine.
     """
 
-    root: Path
+    root: Place
 
-    def folder(self, table: str, day: date) -> Path:
+    def folder(self, table: str, day: date) -> Place:
         """Return the folder of one partition of one table."""
         return self.root / table / day.isoformat()
 
@@ -61,9 +60,8 @@ class Quarantine:
     def lift(self, table: str, day: date) -> None:
         """Forget what is kept for a partition; nothing happens when nothing is kept."""
         folder = self.folder(table, day)
-        (folder / _REASON).unlink(missing_ok=True)
-        if folder.is_dir():
-            shutil.rmtree(folder)
+        remove_file(folder / _REASON)
+        remove_folder(folder)
 
     def reason(self, table: str, day: date) -> Reason | None:
         """Return why something is kept for a partition, None when nothing is.
@@ -73,7 +71,7 @@ class Quarantine:
         """
         file = self.folder(table, day) / _REASON
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
+            content = json.loads(read_bytes(file))
             return Reason(**{**content, "reasons": tuple(content["reasons"])})
         except FileNotFoundError:
             return None
@@ -90,21 +88,28 @@ class Quarantine:
         Raises:
             DataError: Nothing is kept for it.
         """
+        import pyarrow as pa
         from pyarrow import parquet
 
         if self.reason(table, day) is None:
             raise DataError(f"Nothing of {table} of {day} is in quarantine.", where=str(self.folder(table, day)))
-        return parquet.ParquetFile(self.folder(table, day) / _ROWS).read()
+        return parquet.ParquetFile(pa.BufferReader(read_bytes(self.folder(table, day) / _ROWS))).read()
 
     def is_blocked(self, table: str, day: date) -> bool:
         """Tell whether a partition is stopped."""
         reason = self.reason(table, day)
         return reason is not None and reason.outcome == "blocked"
 
-    def blocked_days(self, table: str) -> set[date]:
-        """Return the partitions of a table that are stopped."""
-        kept = (date.fromisoformat(file.parent.name) for file in (self.root / table).glob(f"*/{_REASON}"))
-        return {day for day in kept if self.is_blocked(table, day)}
+    def blocked_days(self, table: str, among: Collection[date] | None = None) -> set[date]:
+        """Return the partitions of a table that are stopped.
+
+        Args:
+            table: The table.
+            among: Look at these days only.
+        """
+        kept = (each.place.parent.name for each in files_below(self.root / table) if each.place.name == _REASON)
+        days = (date.fromisoformat(name) for name in kept)
+        return {day for day in days if (among is None or day in among) and self.is_blocked(table, day)}
 
     def _keep(self, table: str, day: date, rows: pa.Table, reason: Reason) -> None:
         """Write the rows first: the reason is what makes them count."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from airloom.core.errors import DataError
 from airloom.core.failpoints import failpoint
+from airloom.core.places import Place
 from airloom.core.settings import Settings
 from airloom.stores.locks import exclusive
 from airloom.stores.tracking import experiment_id, open_client, quietly
@@ -180,7 +181,7 @@ class TrainingRuns:
         except (MlflowException, OSError) as error:
             raise DataError(f"The run keeps no {name}.", where=f"MLflow run {run_id}", found=str(error)) from error
 
-    def log_dataset(self, run_id: str, rows: pd.DataFrame, digest: str, file: Path) -> None:
+    def log_dataset(self, run_id: str, rows: pd.DataFrame, digest: str, file: Place) -> None:
         """Log what was learned from: its columns and how many rows, under our own digest."""
         with quietly():
             from mlflow.data import from_pandas

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airloom.core.errors import DataError
-from airloom.stores.files import replaced_file
+from airloom.core.places import Place
+from airloom.stores.files import read_bytes, replaced_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,9 +22,9 @@ class Staging:
         root: Folder of the pipeline's staged partitions.
     """
 
-    root: Path
+    root: Place
 
-    def path(self, partition: date, table: str) -> Path:
+    def path(self, partition: date, table: str) -> Place:
         """Return the file of one table of one partition."""
         return self.root / partition.isoformat() / f"{table}.parquet"
 
@@ -45,9 +45,9 @@ class Staging:
         from pyarrow import parquet
 
         file = self.path(partition, table)
-        self._require_content(file, partition, table)
+        content = self._content(file, partition, table)
         try:
-            return parquet.ParquetFile(file).read()
+            return parquet.ParquetFile(pa.BufferReader(content)).read()
         except (pa.ArrowException, OSError) as error:
             raise DataError(
                 f"The staged table {table} of {partition} cannot be read.",
@@ -57,15 +57,17 @@ class Staging:
                 do="run extract for this partition again",
             ) from None
 
-    def _require_content(self, file: Path, partition: date, table: str) -> None:
-        if not file.is_file():
+    def _content(self, file: Place, partition: date, table: str) -> bytes:
+        try:
+            content = read_bytes(file)
+        except FileNotFoundError:
             raise DataError(
                 f"The table {table} of {partition} has not been staged.",
                 where=str(file),
                 found="no file",
                 do="run extract for this partition first",
-            )
-        if file.stat().st_size == 0:
+            ) from None
+        if not content:
             raise DataError(
                 f"The staged table {table} of {partition} is an empty file.",
                 where=str(file),
@@ -73,3 +75,4 @@ class Staging:
                 expected="a whole parquet file",
                 do="run extract for this partition again",
             )
+        return content

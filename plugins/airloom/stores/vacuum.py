@@ -6,10 +6,12 @@ import math
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 
+from airloom.core.places import Place, S3Path
 from airloom.core.vacuumed import Freed
-from airloom.stores.lake import Lake
+from airloom.stores.files import files_below, remove_file
+from airloom.stores.lake import Lake, open_table
+from airloom.stores.objects import Stored, abandoned_uploads, explained
 
 #: A file that is younger may belong to a write that is under way, which no commit names yet.
 UNDER_WAY = timedelta(days=1)
@@ -29,27 +31,28 @@ def vacuum_table(lake: Lake, table: str, older_than: timedelta, keep: Collection
     kept = sorted({commit for commit in keep if commit <= newest})
     replaced = _vacuum(lake.path(table), older_than, kept, dry_run, full=False)
     abandoned = _vacuum(lake.path(table), max(older_than, UNDER_WAY), kept, dry_run, full=True)
-    return Freed(name=table, **_sums({**replaced, **abandoned}))
+    sizes = {**replaced, **abandoned}
+    return Freed(name=table, files=len(sizes), size=sum(sizes.values()))
 
 
-def _vacuum(folder: Path, older_than: timedelta, keep: list[int], dry_run: bool, full: bool) -> dict[str, int]:
+def _vacuum(folder: Place, older_than: timedelta, keep: list[int], dry_run: bool, full: bool) -> dict[str, int]:
     """Return the removed files with their sizes; a vacuum that removes nothing leaves no commit.
 
     Without `full` these are files that the log says were replaced; with it, also files that the log does not know, or
     no longer: left behind by a write that was killed, or replaced before the log's last checkpoint.
     """
-    from deltalake import DeltaTable
-
-    delta, hours = DeltaTable(folder), math.ceil(older_than / timedelta(hours=1))
+    delta, hours = open_table(folder), math.ceil(older_than / timedelta(hours=1))
     vacuum = partial(delta.vacuum, hours, enforce_retention_duration=False, full=full, keep_versions=keep or None)
-    # It also names what earlier ones have removed.
-    sizes = {path: (folder / path).stat().st_size for path in vacuum(dry_run=True) if (folder / path).is_file()}
-    if sizes and not dry_run:
-        vacuum(dry_run=False)
+    there = {each.place: each.size for each in files_below(folder)}
+    with explained(folder):
+        # It also names what earlier ones have removed.
+        sizes = {path: there[folder / path] for path in vacuum(dry_run=True) if folder / path in there}
+        if sizes and not dry_run:
+            vacuum(dry_run=False)
     return sizes
 
 
-def vacuum_files(name: str, files: Iterable[Path], older_than: timedelta, dry_run: bool) -> Freed:
+def vacuum_files(name: str, files: Iterable[Stored], older_than: timedelta, dry_run: bool) -> Freed:
     """Remove files that have not been written to for long; those of a run that is under way always stay.
 
     Args:
@@ -58,13 +61,14 @@ def vacuum_files(name: str, files: Iterable[Path], older_than: timedelta, dry_ru
         older_than: Files that were written less long ago stay.
         dry_run: Only count.
     """
-    oldest = (datetime.now(UTC) - max(older_than, UNDER_WAY)).timestamp()
-    old = [file for file in files if file.is_file() and file.stat().st_mtime < oldest]
-    freed = Freed(name=name, **_sums({str(file): file.stat().st_size for file in old}))
+    oldest = datetime.now(UTC) - max(older_than, UNDER_WAY)
+    old = [file for file in files if file.modified < oldest]
     for file in () if dry_run else old:
-        file.unlink(missing_ok=True)
-    return freed
+        remove_file(file.place)
+    return Freed(name=name, files=len(old), size=sum(file.size for file in old))
 
 
-def _sums(sizes: dict[str, int]) -> dict[str, int]:
-    return {"files": len(sizes), "size": sum(sizes.values())}
+def vacuum_uploads(place: Place, dry_run: bool) -> Freed:
+    """Remove the parts of uploads to a bucket that were killed; a folder has none."""
+    sizes = abandoned_uploads(place, UNDER_WAY, abort=not dry_run) if isinstance(place, S3Path) else []
+    return Freed(name="unfinished uploads", files=len(sizes), size=sum(sizes))

@@ -6,12 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 from airloom.core.errors import DataError
 from airloom.core.fingerprint import fingerprint
-from airloom.stores.files import replaced_file
+from airloom.core.places import Place
+from airloom.stores.files import create_file, read_bytes
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class ValidationResults:
         root: The folder.
     """
 
-    root: Path
+    root: Place
 
     def write(self, pipeline: str, table: str, partition: date, content: Mapping[str, Any]) -> str:
         """Keep a result; the same content is the same file.
@@ -36,10 +37,8 @@ class ValidationResults:
         Returns:
             The file's path below the root.
         """
-        relative = Path(pipeline, table, partition.isoformat(), f"{fingerprint(content)}.json")
-        if not (self.root / relative).is_file():
-            with replaced_file(self.root / relative) as file:
-                file.write_text(json.dumps(content, indent=2, sort_keys=True), encoding="utf-8")
+        relative = PurePosixPath(pipeline, table, partition.isoformat(), f"{fingerprint(content)}.json")
+        create_file(self.root / relative, json.dumps(content, indent=2, sort_keys=True))
         return relative.as_posix()
 
     def read(self, result: str) -> dict[str, Any]:
@@ -53,7 +52,7 @@ class ValidationResults:
         """
         file = self.root / result
         try:
-            content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            content: dict[str, Any] = json.loads(read_bytes(file))
         except (OSError, ValueError) as error:
             raise DataError(
                 "A validation result cannot be read.",

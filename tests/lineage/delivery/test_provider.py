@@ -26,7 +26,7 @@ def settings(tmp_path):
 @pytest.fixture
 def configure(settings, monkeypatch):
     """Set Airflow's lineage to what an installation with this backend has."""
-    settings.lineage.parent.mkdir(parents=True)
+    settings.delivery.mkdir(parents=True)
 
     def set_variables(url, **others):
         for name, value in {"URL": url, **others}.items():
@@ -43,7 +43,7 @@ def runs(file: Path):
 
 
 def unsent(settings):
-    return len(Unsent(settings.lineage.parent).paths())
+    return len(Unsent(settings.delivery).paths())
 
 
 def test_an_event_is_in_the_file_and_at_the_backend(receiver, settings, configure):
@@ -111,7 +111,7 @@ def test_variables_of_the_client_add_no_other_transport(receiver, settings, conf
 
 def test_a_folder_that_cannot_be_written_fails_nothing(receiver, settings, configure):
     configure(receiver.url)
-    settings.lineage.parent.rmdir()
-    settings.lineage.parent.touch()
+    settings.delivery.rmdir()
+    settings.delivery.touch()
     OpenLineageAdapter().emit(event())
     assert receiver.statuses() == [("START", run_id(1))]

@@ -62,7 +62,7 @@ class Address:
             "type": "airloom.lineage.delivery.backend.BackendTransport",
             "url": self.url,
             "timeout": self.timeout,
-            "folder": str(settings.lineage.parent),
+            "folder": str(settings.delivery),
             "auth": self._auth(),
         }
 

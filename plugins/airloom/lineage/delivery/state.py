@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
 from airloom.core.settings import Settings
 from airloom.lineage.delivery.unsent import Unsent
+from airloom.lineage.kept import count_kept
 
 
 @dataclass(frozen=True)
@@ -15,14 +15,14 @@ class LineageState:
     """How many lineage events there are, and what became of them.
 
     Args:
-        file: The file with every event.
+        file: Where every event is kept.
         events: How many events it holds.
         backend: Where events go besides.
         unsent: How many events the backend has not accepted.
         refused: How many events it has refused, by its answer.
     """
 
-    file: Path
+    file: str
     events: int
     backend: str | None
     unsent: int
@@ -36,9 +36,9 @@ def read_state(settings: Settings, backend: str | None) -> LineageState:
         settings: The places of the installation.
         backend: Where events go besides the file, in words.
     """
-    unsent = Unsent(settings.lineage.parent)
+    unsent = Unsent(settings.delivery)
     return LineageState(
-        file=settings.lineage,
+        file=str(settings.lineage),
         events=count_events(settings),
         backend=backend,
         unsent=len(unsent.paths()),
@@ -47,8 +47,5 @@ def read_state(settings: Settings, backend: str | None) -> LineageState:
 
 
 def count_events(settings: Settings) -> int:
-    """Return how many events the file holds."""
-    if not settings.lineage.is_file():
-        return 0
-    with settings.lineage.open("rb") as events:
-        return sum(1 for _ in events)
+    """Return how many events are kept."""
+    return count_kept(settings.lineage)

@@ -1,0 +1,243 @@
+"""The stack of docker-compose.yaml on this machine: every Python service by its own command and environment.
+
+What differs from Compose is all here:
+
+- PostgreSQL, Redis and the S3 endpoint are Debian's and moto's, not images; the script that makes the databases and the
+  passwords are the stack's own, and the bucket is made by `airloom upgrade`, as there.
+- Containers are processes: a service's host name is the loopback address, its port is one that is free, and the ports
+  that only other services of the same container see (health checks, logs) are made different.
+- `/opt/airloom` is a copy of the project with short windows, and `/opt/airloom/var`, the shared volume, its `var`.
+- There is no `dumb-init`; limits of memory and processors, health checks as conditions, and restarts are the engine's.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+from compose import PROJECT, read_compose, read_variables
+from servers.postgres import running_postgres
+from servers.process import free_port
+from servers.redis_server import running_redis
+from servers.required import program
+from servers.s3 import running_s3
+
+from airloom.core.settings import Settings
+
+#: In which the engine would start them, each when those before it are healthy.
+ORDER = (
+    *("mlflow", "airflow-init", "airflow-api-server", "airflow-scheduler", "airflow-dag-processor"),
+    *("airflow-triggerer", "worker", "worker-training"),
+)
+_ONE_SHOT = ("airflow-init",)
+#: Ports inside a container, which two processes of one machine cannot share.
+_INSIDE = (
+    "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT",
+    "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT",
+)
+_HEALTHY_SECONDS = 180
+
+
+@dataclass
+class Topology:
+    """The stack in a folder, with the servers that it needs."""
+
+    folder: Path
+    project: Path
+    variables: dict
+    postgres: object
+    redis: object
+    s3: object
+    ports: dict
+    own: dict = field(default_factory=dict)
+    running: dict = field(default_factory=dict)
+
+    @property
+    def services(self):
+        return read_compose(self.variables)["services"]
+
+    @property
+    def var(self):
+        return self.folder / "var"
+
+    def environment(self, service):
+        """The environment of a service, in the terms of this machine."""
+        here = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AIRLOOM", "AWS"))}
+        image = dict(re.findall(r"(AIR\w+)=(\S+)", (PROJECT / "Dockerfile").read_text()))
+        given = {
+            name: self._local(str(value)) for name, value in {**image, **self.services[service]["environment"]}.items()
+        }
+        inside = self.own.setdefault(service, {name: str(free_port()) for name in _INSIDE})
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        ports = {"AIRLOOM_AIRFLOW_PORT": str(self.ports["airflow-api-server", "8080"])}
+        return {**here, **ports, **given, **inside, "PATH": path, "HOME": str(self.folder)}
+
+    def command(self, service):
+        """The command of a service, through the image's entry point."""
+        words = [self._local(word) for word in self.services[service]["command"]]
+        return ["airloom", "exec", "--", *words]
+
+    def start(self, *services):
+        """Start services one after the other, as the engine does, and wait until each does what its check asks for."""
+        for service in services or ORDER:
+            if service in _ONE_SHOT:
+                self.run(service)
+            else:
+                self.spawn(service)
+                self.wait_until_healthy(service)
+
+    def spawn(self, service):
+        with (self.folder / f"{service}.log").open("ab") as log:
+            self.running[service] = subprocess.Popen(
+                self.command(service),
+                env=self.environment(service),
+                cwd=self.project,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def run(self, service, *command, check=True):
+        """Run a service to its end, with another command if one is given."""
+        words = ["airloom", "exec", "--", *command] if command else self.command(service)
+        run = subprocess.run(
+            words, env=self.environment(service), cwd=self.project, capture_output=True, text=True, timeout=840
+        )
+        if check and run.returncode:
+            raise AssertionError(f"{service}: {' '.join(words)}: {run.returncode}\n{run.stdout}\n{run.stderr}")
+        return run
+
+    def is_healthy(self, service):
+        """Whether a service does what Compose's health check asks for."""
+        check = self.services[service]["healthcheck"]["test"]
+        words = check[1:] if check[0] == "CMD" else ["bash", "-c", check[1]]
+        words = [self._local(word.replace("${HOSTNAME}", _hostname()), self.own[service]) for word in words]
+        return subprocess.run(words, env=self.environment(service), capture_output=True, timeout=90).returncode == 0
+
+    def wait_until_healthy(self, service):
+        deadline = time.monotonic() + _HEALTHY_SECONDS
+        while not self.is_healthy(service):
+            ended = self.running[service].poll() is not None
+            if ended or time.monotonic() > deadline:
+                raise AssertionError(f"{service} is not healthy:\n{self.log(service)[-5000:]}")
+            time.sleep(0.5)
+
+    def kill(self, service):
+        """End a container's processes at once, as the kernel would for want of memory."""
+        process = self.running.pop(service)
+        _end(process, signal.SIGKILL)
+
+    def stop(self):
+        """Stop every service, workers first, and leave nothing behind."""
+        for service in reversed(ORDER):
+            if process := self.running.pop(service, None):
+                process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(20)
+                _end(process, signal.SIGKILL)
+
+    def backfill(self, first, last, *options):
+        """Run every stage, as the service `demo` does, for other days."""
+        demo = self.services["demo"]["command"]
+        command = [*demo[: demo.index("--from")], "--from", str(first), "--to", str(last), *options]
+        return self.run("demo", *command)
+
+    def settings(self, monkeypatch):
+        """Where everything is, for this process, which then has the credentials of a worker."""
+        variables = self.environment("worker")
+        for name, value in variables.items():
+            if name.startswith("AWS"):
+                monkeypatch.setenv(name, value)
+        return Settings.from_environment(variables)
+
+    def ask(self, query):
+        """Ask Airflow's own database."""
+        import psycopg
+
+        with psycopg.connect(self.postgres.url("airflow").replace("+psycopg", "")) as connection:
+            return connection.execute(query).fetchall()
+
+    def log(self, service):
+        return (self.folder / f"{service}.log").read_text(errors="replace")
+
+    def _local(self, text, inside=None):
+        for (host, port), local in self.ports.items():
+            text = re.sub(rf"(?<![\w.-]){re.escape(host)}:{port}\b", f"127.0.0.1:{local}", text)
+        text = re.sub(r"^--port=5000$", f"--port={self.ports['mlflow', '5000']}", text)
+        text = re.sub(r"^8080$", str(self.ports["airflow-api-server", "8080"]), text)
+        if inside:
+            text = text.replace(":8974", f":{inside['AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT']}")
+        text = text.replace("0.0.0.0", "127.0.0.1")
+        text = text.replace("/opt/airloom/var", str(self.var)).replace(
+            "/opt/airloom/airflow", str(self.folder / "airflow")
+        )
+        return text.replace("/opt/airloom", str(self.project))
+
+
+@contextlib.contextmanager
+def running_topology(folder, project):
+    """Run everything that the stack needs besides its Python services, until the block ends.
+
+    Args:
+        folder: For everything that is made.
+        project: A copy of the project.
+    """
+    shutil.copytree(PROJECT / "deploy", folder / "deploy")
+    subprocess.run(["bash", str(folder / "deploy" / "create-env.sh")], check=True, capture_output=True)
+    variables = read_variables(folder / ".env")
+    with (
+        running_postgres() as postgres,
+        running_redis(folder, variables["REDIS_PASSWORD"]) as redis,
+        running_s3(folder) as s3,
+    ):
+        _create_databases(postgres, variables)
+        topology = Topology(folder, project, variables, postgres, redis, s3, _ports(postgres, redis, s3))
+        try:
+            yield topology
+        finally:
+            topology.stop()
+
+
+def _ports(postgres, redis, s3):
+    """Where each port of a container is on this machine; health checks ask their own container."""
+    mlflow, airflow = free_port(), free_port()
+    return {
+        ("postgres", "5432"): postgres.port,
+        ("redis", "6379"): redis.port,
+        ("s3", "8333"): s3.port,
+        **dict.fromkeys((("mlflow", "5000"), ("127.0.0.1", "5000"), ("localhost", "5000")), mlflow),
+        **dict.fromkeys((("airflow-api-server", "8080"), ("127.0.0.1", "8080")), airflow),
+    }
+
+
+def _create_databases(postgres, variables):
+    """Run the stack's own script, as PostgreSQL's image does."""
+    environment = {**os.environ, **variables, "PGHOST": "127.0.0.1", "PGPORT": str(postgres.port)}
+    environment |= {"PGPASSWORD": postgres.password}
+    program("psql", "postgresql-client")
+    subprocess.run([str(PROJECT / "deploy" / "postgres" / "create-databases.sh")], env=environment, check=True)
+
+
+def _hostname():
+    return os.uname().nodename
+
+
+def _end(process, how):
+    """End a process with everything that it has started."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(process.pid)
+        for each in [parent, *parent.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.send_signal(how)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, how)
+    process.wait()
