@@ -131,6 +131,8 @@ class _Scored:
 def _score(load: Callable[[], Model], rows: Rows, name: str) -> _Scored:
     try:
         return _Scored(load().predict(rows.inputs))
+    except SetupError:
+        raise  # A server that does not answer says nothing about the model.
     except Exception as error:  # noqa: BLE001 - a model of another day may fail in any way, and the gate must hear of it
         problem = f"{name} cannot be scored: {type(error).__name__}: {str(error).splitlines()[0]}"
         _log.warning("%s", problem)
