@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from airloom.core.errors import DataError
+from airloom.core.errors import DataError, SetupError
 from airloom.core.failpoints import failpoint
 from airloom.core.metrics import Kind, gain, metrics_of
 from airloom.core.pipeline import Pipeline

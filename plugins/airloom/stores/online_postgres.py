@@ -14,7 +14,7 @@ from feast.repo_config import FeastConfigBaseModel
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
-from airloom.core.errors import SetupError
+from airloom.core.errors import SetupError, Unavailable
 from airloom.core.failpoints import failpoint
 from airloom.core.urls import without_credentials
 from airloom.stores.online import BUSY_SECONDS, Found, GuardedOnlineStore, Row
@@ -187,7 +187,7 @@ def _told(config: RepoConfig) -> Iterator[str]:
     try:
         yield url
     except psycopg.Error as error:
-        raise SetupError(
+        raise Unavailable(
             "The online store cannot be used.",
             where=without_credentials(url),
             found=str(error).strip(),

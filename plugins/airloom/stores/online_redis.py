@@ -17,7 +17,7 @@ from feast import RepoConfig
 from feast.repo_config import FeastConfigBaseModel
 from pydantic import SecretStr
 
-from airloom.core.errors import SetupError
+from airloom.core.errors import SetupError, Unavailable
 from airloom.core.failpoints import failpoint
 from airloom.core.urls import without_credentials
 from airloom.stores import online_redis_scripts as scripts
@@ -84,7 +84,7 @@ class GuardedRedisOnlineStore(GuardedOnlineStore):
                 _RedisChange(server, view).forget()
 
 
-class _TakenOver(SetupError):
+class _TakenOver(Unavailable):
     """Another writer owns the view by now."""
 
 
@@ -173,7 +173,7 @@ class _RedisChange:
         deadline = time.monotonic() + BUSY_SECONDS
         while not attempt():
             if time.monotonic() > deadline:
-                raise SetupError(
+                raise Unavailable(
                     "Another writer holds the view.",
                     where=f"online rows of {self._view}",
                     do="wait for it and run again",
@@ -187,7 +187,7 @@ def _server(config: RepoConfig) -> Iterator[Any]:
     try:
         yield _client(url)
     except redis.RedisError as error:
-        raise SetupError(
+        raise Unavailable(
             "The online store cannot be used.",
             where=without_credentials(url),
             found=str(error),

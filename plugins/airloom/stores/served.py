@@ -8,7 +8,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from airloom.core.errors import SetupError
+from airloom.core.errors import SetupError, Unavailable
 from airloom.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,9 +66,9 @@ class _Served:
         return told
 
 
-def unanswered(settings: Settings, error: Exception) -> SetupError:
+def unanswered(settings: Settings, error: Exception) -> Unavailable:
     """Return the error that tells that MLflow's server does not answer, after all that was tried."""
-    return SetupError(
+    return Unavailable(
         "The MLflow server does not answer as it should.",
         where=without_login(settings.tracking_url),
         found=str(error).partition("\n")[0][:500],
