@@ -30,11 +30,11 @@ class MlflowServer(ServerProcess):
 
     def kill(self, how=signal.SIGKILL):
         """End what it has started, too."""
-        os.killpg(self._process.pid, how)
-        self._process.wait()
+        os.killpg(self.process.pid, how)
+        self.process.wait()
 
     def stop(self):
-        if self._process is not None and self._process.poll() is None:
+        if self.process is not None and self.process.poll() is None:
             self.kill()
 
 

@@ -59,7 +59,7 @@ class Postgres(ServerProcess):
 
     def stop(self):
         """End it even while clients are connected."""
-        if self._process is not None and self._process.poll() is None:
+        if self.process is not None and self.process.poll() is None:
             self.kill(signal.SIGINT)
 
 

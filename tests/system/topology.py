@@ -98,10 +98,24 @@ class Topology:
                 self.wait_until_healthy(service)
 
     def spawn(self, service):
+        self._spawn(service, self.command(service), self.environment(service))
+
+    def spawn_worker(self, name, queues, concurrency):
+        """Start one more worker, besides those that Compose names."""
+        words = ["--queues", queues, "--concurrency", str(concurrency), "--celery-hostname", f"{name}@%h"]
+        environment = self.environment("worker") | {name: str(free_port()) for name in _INSIDE}
+        self._spawn(name, ["airloom", "exec", "--", "airflow", "celery", "worker", *words], environment)
+
+    def processes(self):
+        """The first process of everything that runs, by what it is."""
+        servers = {"postgres": self.postgres, "redis": self.redis, "s3": self.s3}
+        return {**self.running, **{name: server.process for name, server in servers.items()}}
+
+    def _spawn(self, service, command, environment):
         with (self.folder / f"{service}.log").open("ab") as log:
             self.running[service] = subprocess.Popen(
-                self.command(service),
-                env=self.environment(service),
+                command,
+                env=environment,
                 cwd=self.project,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -162,8 +176,8 @@ class Topology:
 
     def stop(self):
         """Stop every service, workers first, and leave nothing behind."""
-        for service in reversed(ORDER):
-            if process := self.running.pop(service, None):
+        for service in reversed(list(self.running)):
+            if process := self.running.pop(service):
                 process.terminate()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(20)
