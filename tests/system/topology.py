@@ -251,7 +251,7 @@ def _ports(postgres, redis, s3):
     return {
         ("postgres", "5432"): postgres.port,
         ("redis", "6379"): redis.port,
-        ("s3", "8333"): s3.port,
+        ("s3", "7070"): s3.port,
         **dict.fromkeys((("mlflow", "5000"), ("127.0.0.1", "5000"), ("localhost", "5000")), mlflow),
         **dict.fromkeys((("airflow-api-server", "8080"), ("127.0.0.1", "8080")), airflow),
     }
