@@ -34,6 +34,7 @@ LIBRARIES = (
     "pandas",
     "pyarrow.dataset",
     "deltalake",
+    "boto3.s3.transfer",
     "duckdb",
     "airloom.lineage.custom",
     "great_expectations",
