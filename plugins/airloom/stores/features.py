@@ -153,23 +153,6 @@ def _config(pipeline: Pipeline, settings: Settings, schema_mode: str, commits: M
     )
 
 
-def _online(settings: Settings) -> dict[str, Any]:
-    """Return where the online features are: a server, or by default a file."""
-    if not settings.online_url:
-        return {"type": "airloom.stores.online_sqlite.GuardedSqliteOnlineStore", "path": str(settings.online)}
-    from pydantic import SecretStr
-
-    store = _ONLINE.get(settings.online_url.partition("://")[0])
-    if store is None:
-        raise SetupError(
-            "This is not a place where features can be kept online.",
-            where="AIRLOOM_ONLINE_URL",
-            found=without_credentials(settings.online_url),
-            expected=" or ".join(f"{scheme}://…" for scheme in _ONLINE) + "; nothing for a SQLite file in var",
-        )
-    return {"type": store, "url": SecretStr(settings.online_url)}
-
-
 def _defined_in(module: ModuleType) -> list[Entity | FeatureView]:
     from feast import Entity, FeatureView
 
