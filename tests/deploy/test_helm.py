@@ -12,14 +12,14 @@ from compose import PROJECT, read_compose
 
 HELM = PROJECT / "deploy" / "helm"
 EXECUTORS = {"celery": "CeleryExecutor", "kubernetes": "KubernetesExecutor"}
-#: Variables that the chart sets itself, by the key of the values that names the Secret.
+#: Variables that the chart sets itself: which of the values names the Secret, and the key that it reads there.
 BY_THE_CHART = {
-    "AIRFLOW__API_AUTH__JWT_SECRET": ("jwtSecretName",),
-    "AIRFLOW__API__SECRET_KEY": ("apiSecretKeySecretName",),
-    "AIRFLOW__CELERY__BROKER_URL": ("data", "brokerUrlSecretName"),
-    "AIRFLOW__CELERY__RESULT_BACKEND": ("data", "resultBackendSecretName"),
-    "AIRFLOW__CORE__FERNET_KEY": ("fernetKeySecretName",),
-    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": ("data", "metadataSecretName"),
+    "AIRFLOW__API_AUTH__JWT_SECRET": (("jwtSecretName",), "jwt-secret"),
+    "AIRFLOW__API__SECRET_KEY": (("apiSecretKeySecretName",), "api-secret-key"),
+    "AIRFLOW__CELERY__BROKER_URL": (("data", "brokerUrlSecretName"), "connection"),
+    "AIRFLOW__CELERY__RESULT_BACKEND": (("data", "resultBackendSecretName"), "connection"),
+    "AIRFLOW__CORE__FERNET_KEY": (("fernetKeySecretName",), "fernet-key"),
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": (("data", "metadataSecretName"), "connection"),
 }
 CREDENTIAL = re.compile(
     "PASSWORD|SECRET|ACCESS_KEY|FERNET|STATE_URL|ONLINE_URL|BROKER_URL|RESULT_BACKEND|SQL_ALCHEMY_CONN"
@@ -64,9 +64,20 @@ def given(values):
     plain = {each["name"]: each["value"] for each in values["env"]}
     templated = dict(re.findall(r"- name: (\S+)\n\s+value: (.+)", values["extraEnv"]))
     secret = {each["envName"]: (each["secretName"], each["secretKey"]) for each in values["secret"]}
-    login = {each["name"]: tuple(each["valueFrom"]["secretKeyRef"].values()) for each in login_container(values)["env"]}
-    chart = {name: at(values, path) for name, path in BY_THE_CHART.items() if at(values, path)}
-    return plain | templated | secret | login | chart
+    chart = {name: (at(values, path), key) for name, (path, key) in BY_THE_CHART.items() if at(values, path)}
+    return plain | templated | secret | chart | own(login_container(values)) | own(workers(values))
+
+
+def own(container):
+    """The variables of one container alone."""
+    return {
+        each["name"]: each.get("value") or tuple(each["valueFrom"]["secretKeyRef"].values())
+        for each in container.get("env", [])
+    }
+
+
+def workers(values):
+    return values["workers"][values["executor"].removesuffix("Executor").lower()]
 
 
 def at(values, path):
@@ -107,6 +118,13 @@ def test_credentials_come_from_secrets_that_somebody_else_makes(values):
     assert not values.keys() & {"fernetKey", "jwtSecret", "apiSecretKey", "extraSecrets"}
 
 
+def test_the_page_makes_every_secret_that_the_values_name(values):
+    page = (PROJECT / "docs" / "kubernetes.md").read_text().replace("\\\n", " ")
+    commands = re.findall(r"kubectl create secret generic (\S+)(.+)", page)
+    made = {(name, key) for name, rest in commands for key in re.findall(r"--from-literal=([\w-]+)=", rest)}
+    assert {found for found in given(values).values() if isinstance(found, tuple)} - made == set()
+
+
 def test_no_url_carries_a_password(values):
     assert [text for text in leaves(values) if re.search(r"://[^/@\s]*:[^/@\s]*@", text)] == []
 
@@ -140,18 +158,23 @@ def test_the_databases_of_the_chart_are_left_out(values):
 
 
 def test_every_component_is_limited(values):
-    workers = values["workers"][values["executor"].removesuffix("Executor").lower()]
     parts = [values[name] for name in ("apiServer", "scheduler", "dagProcessor", "triggerer", "migrateDatabaseJob")]
-    for part in (*parts, login_container(values), workers, *workers.get("sets", [])):
+    for part in (*parts, login_container(values), workers(values), *workers(values).get("sets", [])):
         assert set(part["resources"]["limits"]) == set(part["resources"]["requests"]) == {"cpu", "memory"}
+
+
+def test_tables_are_upgraded_before_pods_are_replaced(values):
+    job = values["migrateDatabaseJob"]
+    assert job["useHelmHooks"] is False
+    assert job["jobAnnotations"]["helm.sh/hook"] == "post-install,pre-upgrade"
 
 
 def test_servers_and_workers_are_started_as_by_the_compose_file(values, celery, compose):
     services = compose["services"]
     assert values["apiServer"]["args"] == services["airflow-api-server"]["command"]
     assert values["migrateDatabaseJob"]["args"] == services["airflow-init"]["command"][:2]
-    for name, workers in (("worker", celery), ("worker-training", celery["sets"][0])):
-        assert workers["args"] == services[name]["command"][: len(workers["args"])]
+    for name, each in (("worker", celery), ("worker-training", celery["sets"][0])):
+        assert each["args"] == services[name]["command"][: len(each["args"])]
 
 
 def test_workers_preload_and_let_their_tasks_end(celery, compose):
@@ -163,12 +186,10 @@ def test_workers_preload_and_let_their_tasks_end(celery, compose):
 
 
 def test_there_are_as_many_workers_as_the_tasks_of_their_queue_need(celery):
-    for workers in (celery, celery["sets"][0]):
-        queue, concurrency = (
-            workers["args"][workers["args"].index(f"--{each}") + 1] for each in ("queues", "concurrency")
-        )
-        assert f"/ {concurrency})" in workers["keda"]["query"]
-        assert f"queue = '{queue}'" in workers["keda"]["query"]
+    for each in (celery, celery["sets"][0]):
+        queue, _, concurrency = each["args"][-3:]
+        assert f"/ {concurrency})" in each["keda"]["query"]
+        assert f"queue = '{queue}'" in each["keda"]["query"]
 
 
 def test_the_login_is_made_of_the_secret(values, tmp_path):
