@@ -57,6 +57,15 @@ class Postgres(ServerProcess):
     def url(self, database):
         return f"postgresql+psycopg://postgres:{PASSWORD}@127.0.0.1:{self.port}/{database}"
 
+    def _answers(self):
+        """Say whether it serves: it accepts connections before it has recovered what it had."""
+        import psycopg
+
+        with contextlib.suppress(psycopg.OperationalError):
+            self.run("SELECT 1")
+            return True
+        return False
+
     def stop(self):
         """End it even while clients are connected."""
         if self.process is not None and self.process.poll() is None:

@@ -166,7 +166,7 @@ def test_a_server_that_accepts_and_never_answers_is_given_up(tmp_path, monkeypat
     with running_mlflow(tmp_path, f"sqlite:///{tmp_path}/mlflow.db") as server:
         settings = served(server.url, tmp_path)
         open_client(settings)
-        os.killpg(server._process.pid, signal.SIGSTOP)
+        os.killpg(server.process.pid, signal.SIGSTOP)
         with pytest.raises(SetupError, match="does not answer") as refused:
             ModelRegistry(settings, PIPELINE).alias()
         assert "timeout" in refused.value.found

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.system
 FIRST, LAST = date(2013, 1, 1), date(2013, 1, 10)
 #: The days that are run while everything is killed.
 FIRST_KILLED, LAST_KILLED = date(2013, 1, 11), date(2013, 1, 16)
-#: A worker's task that is under way, and the service that runs it.
-MOMENTS = (("validate", "worker"), ("materialize", "worker"), ("fit", "worker-training"))
+#: A task that is under way, one in every stage, and the service that runs it.
+MOMENTS = (("validate", "worker"), ("materialize", "worker"), ("fit", "worker-training"), ("score", "worker"))
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_initialising_again_changes_nothing(stack):
 
 @pytest.fixture(scope="module")
 def survivor(stack):
-    """The stack after more days, while which everything was killed at three moments each, and PostgreSQL restarted."""
+    """The stack after more days, while which everything was killed at four moments each, and PostgreSQL restarted."""
     with stack.restarting(), ThreadPoolExecutor(1) as other:
         days = other.submit(stack.backfill, FIRST_KILLED, LAST_KILLED, "--reprocess", "failed", check=False)
         for task, worker in MOMENTS:

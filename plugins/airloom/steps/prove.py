@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airloom.core.errors import AirloomError, GateError, NotDue, SetupError
+from airloom.core.errors import AirloomError, GateError, NotDue, Unavailable
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Chosen, Dataset, Evaluation, Proven
 from airloom.core.settings import Settings
@@ -72,13 +72,13 @@ def prove_version(pipeline: Pipeline, version: int, settings: Settings) -> Proof
     """Load a version after verifying its files, score the rows that were kept with it, and compare.
 
     Raises:
-        SetupError: A server does not answer, which says nothing about the version.
+        Unavailable: A server does not answer, which says nothing about the version.
     """
     try:
         folder, manifest = ModelRegistry(settings, pipeline.name).verified_files(version)
         with fixed_threads():
             return _proof(version, folder, manifest)
-    except SetupError:
+    except Unavailable:
         raise
     except AirloomError as error:
         return Proof(version=version, problem=" ".join(filter(None, (error.what, error.found))))
@@ -155,7 +155,7 @@ def _score_rows_of(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> in
                 .load(chosen.version)
                 .predict(rows[input_columns(pipeline, settings)])
             )
-    except SetupError:
+    except Unavailable:
         raise
     except Exception as error:
         raise GateError(

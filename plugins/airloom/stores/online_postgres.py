@@ -168,7 +168,7 @@ def _reader(url: str) -> _Reader:
     kept: dict[tuple[int, str], _Reader] = vars(_thread).setdefault("readers", {})
     mine = os.getpid(), url
     if mine not in kept or kept[mine].closed:
-        kept[mine] = _Reader.connect(autocommit=True, **_parameters(url))
+        kept[mine] = _Reader.connect(**_parameters(url))
         kept[mine].process = os.getpid()
     return kept[mine]
 
@@ -176,7 +176,7 @@ def _reader(url: str) -> _Reader:
 @contextmanager
 def _open(config: RepoConfig) -> Iterator[psycopg.Connection]:
     """Connect for one change: connections must not be carried over a fork or between threads."""
-    with _told(config) as url, psycopg.connect(autocommit=True, **_parameters(url)) as connection:
+    with _told(config) as url, psycopg.connect(**_parameters(url)) as connection:
         yield connection
 
 
@@ -226,7 +226,10 @@ def _parameters(url: str) -> dict[str, Any]:
             where=without_credentials(url),
             expected="postgresql://user:password@host:port/database, special characters of the password as %XX",
         ) from None
+    # Nothing is prepared: a pooler may run the next transaction in another session.
     return {
+        "autocommit": True,
+        "prepare_threshold": None,
         "connect_timeout": _CONNECT_SECONDS,
         "tcp_user_timeout": _ANSWER_SECONDS * 1000,
         "application_name": "airloom",

@@ -29,7 +29,7 @@ _LEASE_SECONDS = 10
 _POLL_SECONDS = 0.1
 _ROWS_A_BATCH = 1000
 _HEAD = struct.Struct(">qqH")
-_EVENT = struct.Struct(">q")
+_PLACE = struct.Struct(">qI")
 
 
 class GuardedRedisOnlineStoreConfig(FeastConfigBaseModel):  # type: ignore[misc]
@@ -122,12 +122,14 @@ class _RedisChange:
                 self._run(scripts.RELEASE)
 
     def within(self, first: int, last: int) -> Iterable[tuple[bytes, int]]:
-        cursor = b"0"
-        while True:
-            cursor, *page = self._run(scripts.WITHIN, cursor, first, last)
-            yield from zip(page[::2], (_EVENT.unpack(event)[0] for event in page[1::2]), strict=True)
-            if cursor == b"0":
-                return
+        cursor = b""
+        while cursor != b"0":
+            cursor, page = self._run(scripts.WITHIN, cursor or b"0", first, last)
+            offset = 0
+            while offset < len(page):
+                event, length = _PLACE.unpack_from(page, offset)
+                offset += _PLACE.size + length
+                yield page[offset - length : offset], event
 
     def remove(self, entities: Collection[bytes]) -> None:
         self._stage((entity, b"") for entity in entities)

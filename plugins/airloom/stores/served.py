@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from airloom.core.errors import SetupError, Unavailable
 from airloom.core.settings import Settings
+from airloom.core.urls import without_credentials
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -22,7 +23,8 @@ def served_client(settings: Settings) -> MlflowClient:
     """Return a client of MLflow's server, which has answered.
 
     Raises:
-        SetupError: It does not answer, or its address holds a password.
+        SetupError: Its address holds a password.
+        Unavailable: It does not answer.
     """
     from mlflow import MlflowClient
 
@@ -30,7 +32,7 @@ def served_client(settings: Settings) -> MlflowClient:
         raise SetupError(
             "The address of the MLflow server must not hold who asks.",
             where="AIRLOOM_TRACKING_URL",
-            found=without_login(settings.tracking_url) + " with a login",
+            found=without_credentials(settings.tracking_url) + " with a login",
             do="set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, and leave them out of the address",
         )
     client = MlflowClient(tracking_uri=settings.tracking_url, registry_uri=settings.tracking_url)
@@ -70,15 +72,9 @@ def unanswered(settings: Settings, error: Exception) -> Unavailable:
     """Return the error that tells that MLflow's server does not answer, after all that was tried."""
     return Unavailable(
         "The MLflow server does not answer as it should.",
-        where=without_login(settings.tracking_url),
+        where=without_credentials(settings.tracking_url),
         found=str(error).partition("\n")[0][:500],
         expected="an MLflow server that answers",
         do="start it, or correct AIRLOOM_TRACKING_URL; where a login is needed, set MLFLOW_TRACKING_USERNAME and "
         "MLFLOW_TRACKING_PASSWORD",
     )
-
-
-def without_login(url: str) -> str:
-    """Return what may be told of an address."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airloom.core.errors import DataError, SetupError
+from airloom.core.errors import DataError, SetupError, Unavailable
 from airloom.core.failpoints import failpoint
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
@@ -74,10 +74,11 @@ class Sink:
             The days that were copied.
 
         Raises:
-            SetupError: The database cannot be reached or written to, or the table is somebody else's.
+            SetupError: The table cannot be written to, or is somebody else's.
+            Unavailable: The database cannot be reached, or stops answering.
             DataError: The lake has columns that no SQL table can have.
         """
-        from sqlalchemy.exc import DBAPIError
+        from sqlalchemy.exc import DBAPIError, OperationalError
 
         try:
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -85,7 +86,8 @@ class Sink:
             differing = [day for day, each in lake.partitions(table).items() if kept.get(day) != each.version]
             return [day for day in differing if self._copy(lake, table, day)]
         except DBAPIError as error:
-            raise SetupError(
+            kind = Unavailable if isinstance(error, OperationalError) else SetupError
+            raise kind(
                 f"The predictions of {self.pipeline} are in the lake and could not be copied to the table {self.name}.",
                 where=without_password(self.url),
                 found=str(error.orig).partition("\n")[0],
