@@ -88,3 +88,8 @@ def test_two_commands_do_not_start_the_same_installation_at_once(tmp_path):
     servers = services(tmp_path, Ports())
     with servers._alone(), pytest.raises(SetupError, match="Another command"):
         servers.stop()
+
+
+def test_where_mlflow_has_a_server_none_is_started(tmp_path):
+    settings = Settings(project=tmp_path, var=tmp_path / "var", state_url="", tracking_url="http://mlflow:5000")
+    assert [server.name for server in Services(settings, Ports()).servers] == ["api-server"]

@@ -56,7 +56,9 @@ class Services:
         # Creating a backfill waits for the write lock in the event loop, and so keeps the request that holds it from
         # ending: the API server gives up soon, and whoever asked it asks again.
         impatient = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata_url(self.settings, patience=3)}
-        return [self._airflow("api-server", variables=impatient, grace=_SERVER_GRACE), self._mlflow()]
+        api_server = self._airflow("api-server", variables=impatient, grace=_SERVER_GRACE)
+        # Where MLflow has a server already, there is none to start.
+        return [api_server] if self.settings.tracking_url else [api_server, self._mlflow()]
 
     @property
     def all(self) -> list[Background]:
@@ -73,11 +75,13 @@ class Services:
         Raises:
             SetupError: A port is busy.
         """
-        api_server, mlflow = self.servers
-        if api_server.process() is None:
-            require_free(self.ports.airflow, "Airflow", AIRFLOW_PORT)
-        if mlflow.process() is None:
-            require_free(self.ports.mlflow, "MLflow", MLFLOW_PORT)
+        needed = {
+            "api-server": (self.ports.airflow, "Airflow", AIRFLOW_PORT),
+            "mlflow": (self.ports.mlflow, "MLflow", MLFLOW_PORT),
+        }
+        for server in self.servers:
+            if server.process() is None:
+                require_free(*needed[server.name])
 
     def start(self, report: Report) -> list[str]:
         """Start what is not running and wait until everything is healthy.
@@ -142,7 +146,8 @@ class Services:
     def unhealthy(self) -> list[str]:
         """Return the names of the servers that do not answer, or that Airflow does not call healthy."""
         started = {service.name: process.create_time() for service in self.all if (process := service.process())}
-        return [*unhealthy_airflow(self.ports, started), *unhealthy_mlflow(self.ports)]
+        mlflow = [] if self.settings.tracking_url else unhealthy_mlflow(self.ports)
+        return [*unhealthy_airflow(self.ports, started), *mlflow]
 
     def _require_alive(self) -> None:
         for service in self.all:
