@@ -43,6 +43,8 @@ class FaultyServer(ThreadingHTTPServer):
     def __init__(self, port):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.behind, self.seen, self.orders, self._lock = port, [], [], threading.Lock()
+        #: A header that is not passed on, and what the clock shows instead.
+        self.without, self.date = "expect", None
 
     @property
     def url(self):
@@ -93,10 +95,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _passed_on(self, body):
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.server.behind)) as connection:
-            headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
+            kept_back = ("expect", self.server.without)
+            headers = {name: value for name, value in self.headers.items() if name.lower() not in kept_back}
             connection.request(self.command, self.path, body, headers)
             answer = connection.getresponse()
-            return answer.status, answer.getheaders(), answer.read()
+            said = [each for each in answer.getheaders() if each[0].lower() != "date" or not self.server.date]
+            date = [("Date", self.server.date)] if self.server.date else []
+            return answer.status, said + date, answer.read()
 
     def _answer(self, status, headers, body):
         self.send_response_only(status)

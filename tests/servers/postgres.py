@@ -57,6 +57,15 @@ class Postgres(ServerProcess):
     def url(self, database):
         return f"postgresql+psycopg://postgres:{PASSWORD}@127.0.0.1:{self.port}/{database}"
 
+    def _answers(self):
+        """Listening is not enough: it lets nobody in while it starts up."""
+        import psycopg
+
+        with contextlib.suppress(psycopg.OperationalError):
+            psycopg.connect(self.url("postgres").replace("+psycopg", ""), connect_timeout=2).close()
+            return True
+        return False
+
     def stop(self):
         """End it even while clients are connected."""
         if self._process is not None and self._process.poll() is None:
