@@ -1,7 +1,9 @@
-"""Materialization into SQLite: Feast as it comes (file offline store, SQLite online store) and Airloom's stores.
+"""Materialization: Feast as it comes (its file offline store, its online store) and Airloom's stores.
 
 Both write the same rows through `FeatureStore.materialize`, each in a process of its own, in turns, and both are read
 back through `get_online_features`; the answers must agree. Run: python bench/materialize.py --entities 100000
+The online stores are SQLite files, or in the PostgreSQL or Redis server that `AIRLOOM_ONLINE_URL` names; Feast's own
+PostgreSQL store needs psycopg-pool besides.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,7 +65,8 @@ def _arguments() -> argparse.Namespace:
 def _run_alone(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     command = [sys.executable, __file__, "--only", name]
     command += ["--entities", str(arguments.entities), "--features", str(arguments.features)]
-    environment = {**os.environ, "PYTHONPATH": str(PLUGINS)}
+    paths = [str(PLUGINS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if answer.returncode:
         raise SystemExit(answer.stderr)
@@ -82,6 +86,7 @@ def _measure(name: str, entities: int, features: int) -> dict[str, Any]:
         keys = [{"key": f"entity-{number * entities // KEYS_A_READ}"} for number in range(KEYS_A_READ)]
         reads = [_seconds(lambda: store.get_online_features(names, keys)) for _ in range(READS)]
         answer = store.get_online_features(names, keys[:3]).to_dict()
+        store.teardown()
     return {
         "first": first,
         "again": again,
@@ -108,12 +113,11 @@ def _stock(folder: Path, rows: pa.Table, features: int) -> FeatureStore:
     from feast.types import Float64, String
 
     pq.write_table(rows, folder / "stats.parquet")
-    registry, online = folder / "registry.db", {"type": "sqlite", "path": str(folder / "online.db")}
     config = RepoConfig(
-        project="bench",
+        project=_project(),
         provider="local",
-        registry=str(registry),
-        online_store=online,
+        registry=str(folder / "registry.db"),
+        online_store=_feasts(folder),
         offline_store={"type": "file"},
         entity_key_serialization_version=3,
     )
@@ -125,23 +129,53 @@ def _stock(folder: Path, rows: pa.Table, features: int) -> FeatureStore:
     return store
 
 
+def _project() -> str:
+    """Return a name that no other run has: servers outlive a run."""
+    return f"bench_{uuid.uuid4().hex}"
+
+
+def _feasts(folder: Path) -> dict[str, Any]:
+    """Return the configuration of Feast's own online store at the same place."""
+    from sqlalchemy import make_url
+
+    url = os.environ.get("AIRLOOM_ONLINE_URL")
+    if not url:
+        return {"type": "sqlite", "path": str(folder / "online.db")}
+    place = make_url(url)
+    if place.get_backend_name() == "redis":
+        server = f"{place.host}:{place.port or 6379},db={place.database or 0}"
+        return {
+            "type": "redis",
+            "connection_string": f"{server},password={place.password}" if place.password else server,
+        }
+    return {
+        "type": "postgres",
+        "host": place.host,
+        "port": place.port or 5432,
+        "database": place.database,
+        "db_schema": "public",
+        "user": place.username,
+        "password": place.password,
+        "sslmode": "prefer",
+    }
+
+
 def _airloom(folder: Path, rows: pa.Table, features: int) -> FeatureStore:
     from feast import Entity, FeatureStore, Field, RepoConfig, ValueType
     from feast.types import Float64
 
+    from airloom.core.settings import Settings
+    from airloom.stores.features import online_config
     from airloom.stores.lake import Lake, PartitionVersion, content_version
     from airloom.stores.source import lake_view
 
     stamped = rows.append_column("known_at", rows.column("as_of"))
     Lake(folder / "lake").replace("features.stats", PartitionVersion(DAY, content_version(stamped)), stamped)
     config = RepoConfig(
-        project="bench",
+        project=_project(),
         provider="local",
         registry={"registry_type": "sql", "path": f"sqlite:///{folder / 'registry.db'}"},
-        online_store={
-            "type": "airloom.stores.online_sqlite.GuardedSqliteOnlineStore",
-            "path": str(folder / "online.db"),
-        },
+        online_store=online_config(Settings.from_environment({**os.environ, "AIRLOOM_VAR": str(folder)})),
         offline_store={"type": "airloom.stores.offline.LakeOfflineStore", "lake": str(folder / "lake")},
         batch_engine={"type": "airloom.stores.engine.LakeEngine"},
         entity_key_serialization_version=3,
@@ -168,7 +202,8 @@ def _peak() -> float:
 
 
 def _print(results: dict[str, list[dict[str, Any]]], arguments: argparse.Namespace) -> None:
-    title = f"{arguments.entities:,} entities x {arguments.features} features, median of {arguments.repeat}"
+    place = (os.environ.get("AIRLOOM_ONLINE_URL") or "sqlite").partition(":")[0]
+    title = f"{place}: {arguments.entities:,} entities x {arguments.features} features, median of {arguments.repeat}"
     table = Table("", "Feast", "Airloom", "ratio", title=title)
     for label, key, scale, unit in [
         ("materialize, empty store", "first", 1, "s"),

@@ -77,3 +77,8 @@ def test_settings_that_name_no_connection_are_left_alone(monkeypatch):
     monkeypatch.setenv("AIRLOOM_STATE_URL", "sqlite:///somewhere.db")
     use_connections()
     assert Settings.from_environment().state_url == "sqlite:///somewhere.db"
+
+
+def test_a_connection_of_another_type_is_refused(monkeypatch):
+    with pytest.raises(SetupError, match="redis or postgres"):
+        connect(monkeypatch, "AIRLOOM_ONLINE_URL", "airloom_online", conn_type="generic", host="cache", password="hush")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _NAMED = "connection:"
 _STORAGE = "AIRLOOM_STORAGE_CONNECTION"
+_ONLINE = "AIRLOOM_ONLINE_URL"
+_DATABASES = ("postgres", "postgresql")
 _PORTS = {"postgresql": 5432, "redis": 6379}
 
 
@@ -51,13 +53,22 @@ def _connection(setting: str, name: str) -> Connection:
         return found
     except (AirflowNotFoundException, AirflowRuntimeError):
         raise SetupError(
-            f"There is no Airflow connection {name}.",
+            f"There is no Airflow connection {name}, or this process may not see it.",
             where=setting,
-            do=f"add it in Airflow under Admin, Connections, or set AIRFLOW_CONN_{name.upper()}",
+            do=f"set AIRFLOW_CONN_{name.upper()}, which every process sees; servers and tasks of Airflow also see "
+            "those that are added under Admin, Connections",
         ) from None
 
 
 def _database(setting: str, connection: Connection) -> dict[str, str]:
+    if connection.conn_type not in _DATABASES:
+        raise SetupError(
+            "An Airflow connection is of another type than is needed.",
+            where=f"connection {connection.conn_id}, {setting}",
+            found=str(connection.conn_type),
+            expected="redis or postgres" if setting == _ONLINE else "postgres",
+            do="a type that Airflow does not know becomes generic on its command line: give it with --conn-json",
+        )
     return {setting: _url("postgresql+psycopg", "postgresql", setting, connection, connection.schema)}
 
 
@@ -108,6 +119,6 @@ _Read = Callable[[str, "Connection"], dict[str, str]]
 _SETTINGS: dict[str, _Read] = {
     "AIRLOOM_STATE_URL": _database,
     "AIRLOOM_PREDICTIONS_URL": _database,
-    "AIRLOOM_ONLINE_URL": _online,
+    _ONLINE: _online,
     "AIRLOOM_TRACKING_URL": _tracking,
 }

@@ -215,3 +215,16 @@ def test_a_declaration_that_was_kept_as_json_is_the_same_one(folder, window):
     declared = read_pipeline(folder)
     again = Pipeline.model_validate(json.loads(json.dumps(declared.model_dump(mode="json"))))
     assert (again, again.digest) == (declared, declared.digest)
+
+
+@pytest.mark.parametrize("table", ["a; drop table b", 'a"b', "a.b", "A", "1a", "", "a" * 64])
+def test_the_table_of_a_sink_has_a_plain_name(folder, table):
+    replace(folder, "score: {", f"score: {{sink: {{table: {json.dumps(table)}}}, ")
+    assert "score.sink.table" in error_of(folder)
+
+
+def test_where_predictions_are_copied_to_does_not_make_it_another_pipeline(folder):
+    before = read_pipeline(folder)
+    replace(folder, "score: {", "score: {sink: {table: delays}, ")
+    after = read_pipeline(folder)
+    assert (after.score.sink.table, after.digest) == ("delays", before.digest)

@@ -149,5 +149,25 @@ def test_the_image_holds_what_the_project_needs_and_no_secret():
     assert {name for names in copied for name in names.split()} == kept
 
 
+def test_the_page_about_production_explains_every_setting(compose):
+    page = (PROJECT / "docs" / "production.md").read_text()
+    ours = {name for name in compose["x-environment"] if name.startswith("AIRLOOM_")}
+    read = set(
+        re.findall(r'"(AIRLOOM_\w+_(?:URL|CONNECTION))"', (PROJECT / "plugins/airloom/connections.py").read_text())
+    )
+    assert {name for name in ours | read | {"AIRLOOM_PRELOAD"} if f"`{name}`" not in page} == set()
+    assert {"AIRLOOM_STATE_URL", "AIRLOOM_STORAGE_CONNECTION"} <= ours | read
+
+
+@pytest.mark.parametrize("page", ["production.md", "kubernetes.md"])
+def test_links_between_pages_lead_somewhere(page):
+    text = (PROJECT / "docs" / page).read_text()
+    for target in re.findall(r"\]\(([\w-]+\.md)(?:#([\w-]+))?\)", text):
+        linked = PROJECT / "docs" / target[0]
+        headings = re.findall(r"^#+ (.+)$", linked.read_text(), re.MULTILINE)
+        anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+        assert not target[1] or target[1] in anchors, target
+
+
 def test_the_databases_script_can_be_run():
     assert os.access(PROJECT / "deploy" / "postgres" / "create-databases.sh", os.X_OK)

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from airloom.scheduling import preload
 
 REPORT = """
@@ -12,12 +14,23 @@ from airloom.scheduling.preload import preload
 preload()
 print("THREADS", [thread.name for thread in threading.enumerate()], "torch" in sys.modules, "feast" in sys.modules)
 print("TASKS", "airloom.operators.train" in sys.modules, "airloom.steps.score" in sys.modules)
+clients = ("psycopg", "redis")
+print("CLIENTS", [name in sys.modules for name in clients])
 print("METRICS", [name for name in os.environ if name.startswith("PROMETHEUS")])
 """
 
 
-def test_preloading_starts_no_thread_and_leaves_no_trace_in_the_environment():
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("PROMETHEUS")}
+SERVERS = {
+    "AIRLOOM_STATE_URL": "postgresql+psycopg://me@127.0.0.1/airloom",
+    "AIRLOOM_ONLINE_URL": "redis://127.0.0.1/1",
+    "AIRLOOM_TRACKING_URL": "http://127.0.0.1:5000",
+    "AIRLOOM_STORAGE_URL": "s3://airloom/production",
+}
+
+
+@pytest.mark.parametrize("servers", [{}, SERVERS], ids=["one machine", "servers"])
+def test_preloading_starts_no_thread_and_leaves_no_trace_in_the_environment(servers):
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PROMETHEUS")} | servers
     run = subprocess.run(
         [sys.executable, "-c", REPORT],
         capture_output=True,
@@ -27,6 +40,7 @@ def test_preloading_starts_no_thread_and_leaves_no_trace_in_the_environment():
     )
     assert "THREADS ['MainThread'] True True" in run.stdout, run.stderr
     assert "TASKS True True" in run.stdout
+    assert f"CLIENTS {[bool(servers)] * 2}" in run.stdout
     assert "METRICS []" in run.stdout
 
 

@@ -43,8 +43,10 @@ class FaultyServer(ThreadingHTTPServer):
     def __init__(self, port):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.behind, self.seen, self.orders, self._lock = port, [], [], threading.Lock()
-        #: A header that is not passed on, and what the clock shows instead.
-        self.without, self.date = "expect", None
+        #: Headers that are not passed on.
+        self.ignored = {"expect"}
+        #: What the clock of the answers shows instead.
+        self.date = None
 
     @property
     def url(self):
@@ -53,6 +55,10 @@ class FaultyServer(ThreadingHTTPServer):
     def spoil(self, how, times=1, method="", path=""):
         """Answer the next requests that fit by a code or a `reset`; what is `lost` was carried out and not answered."""
         self.orders.append([how, times, method, path])
+
+    def ignore_conditions(self):
+        """Write whatever was asked to be written only when nothing is there."""
+        self.ignored.add("if-none-match")
 
     def fate(self, method, path):
         """What is to become of a request."""
@@ -95,8 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _passed_on(self, body):
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.server.behind)) as connection:
-            kept_back = ("expect", self.server.without)
-            headers = {name: value for name, value in self.headers.items() if name.lower() not in kept_back}
+            headers = {name: value for name, value in self.headers.items() if name.lower() not in self.server.ignored}
             connection.request(self.command, self.path, body, headers)
             answer = connection.getresponse()
             said = [each for each in answer.getheaders() if each[0].lower() != "date" or not self.server.date]

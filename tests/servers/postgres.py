@@ -58,17 +58,17 @@ class Postgres(ServerProcess):
         return f"postgresql+psycopg://postgres:{PASSWORD}@127.0.0.1:{self.port}/{database}"
 
     def _answers(self):
-        """Listening is not enough: it lets nobody in while it starts up."""
+        """Say whether it serves: it accepts connections before it has recovered what it had."""
         import psycopg
 
         with contextlib.suppress(psycopg.OperationalError):
-            psycopg.connect(self.url("postgres").replace("+psycopg", ""), connect_timeout=2).close()
+            self.run("SELECT 1")
             return True
         return False
 
     def stop(self):
         """End it even while clients are connected."""
-        if self._process is not None and self._process.poll() is None:
+        if self.process is not None and self.process.poll() is None:
             self.kill(signal.SIGINT)
 
 

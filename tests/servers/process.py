@@ -18,29 +18,29 @@ class ServerProcess:
 
     def __init__(self, command, port, log, **options):
         self.command, self.port, self.log, self.options = command, port, log, options
-        self._process = None
+        self.process = None
 
     def start(self, seconds=30):
         with self.log.open("ab") as output:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, **self.options
             )
         deadline = time.monotonic() + seconds
         while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if self.process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"{self.command[0]} did not start:\n{self.log.read_text()[-3000:]}")
             time.sleep(0.05)
 
     def kill(self, how=signal.SIGKILL):
-        self._process.send_signal(how)
-        self._process.wait()
+        self.process.send_signal(how)
+        self.process.wait()
 
     def stop(self):
-        if self._process is None or self._process.poll() is not None:
+        if self.process is None or self.process.poll() is not None:
             return
-        self._process.terminate()
+        self.process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(10)
+            self.process.wait(10)
             return
         self.kill()
 

@@ -1,3 +1,4 @@
+import dataclasses
 import importlib
 import shutil
 import sqlite3
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 from small_raw import DAY, START, flight_pipeline, flights, lake_of, publish, publish_days, settings_at
 
-from airloom.core.errors import DataError, NotDue
+from airloom.core.errors import DataError, NotDue, SetupError
+from airloom.core.pipeline import Sink
 from airloom.steps.compute import compute
 from airloom.steps.materialize import materialize
 from airloom.steps.score import score
@@ -182,3 +184,50 @@ def test_features_older_than_their_ttl_are_counted_and_those_of_strangers_are_no
     scored = score(PIPELINE, later, settings, "run")
     assert scored.expired == {"carrier_delays": 11, "origin_delays": 12, "aircraft_delays": 11}
     assert "carrier_delays expired for 11 of them" in scored.headline
+
+
+COPIED = PIPELINE.model_copy(update={"score": PIPELINE.score.model_copy(update={"sink": Sink(table="predicted")})})
+
+
+def copied(settings):
+    with sqlite3.connect(settings.predictions_url.removeprefix("sqlite:///")) as database:
+        rows = database.execute("SELECT partition, flight_id, score FROM predicted ORDER BY partition, flight_id")
+        found = rows.fetchall()
+    database.close()
+    return found
+
+
+def expected(settings, *days):
+    found = {day: predictions(settings, day).sort_values("flight_id") for day in days}
+    return [(str(day), row.flight_id, row.score) for day in days for row in found[day].itertuples()]
+
+
+def test_where_predictions_are_copied_to_is_no_part_of_what_they_are():
+    assert COPIED.digest == PIPELINE.digest
+
+
+def test_a_sink_without_a_database_is_told_before_anything_is_scored(settings, champion):
+    with pytest.raises(SetupError, match="no database is named for it"):
+        score(COPIED, DAY, settings, "run")
+    assert lake_of(settings).partitions("predictions") == {}
+
+
+def test_predictions_are_copied_and_those_that_were_missed_or_healed_too(settings, champion, tmp_path):
+    url = f"sqlite:///{tmp_path}/predictions.db"
+    score(PIPELINE, YESTERDAY, settings, "run")
+    settings = dataclasses.replace(settings, predictions_url=url)
+    assert score(COPIED, DAY, settings, "run").headline.endswith("; 2 days copied to predicted")
+    assert copied(settings) == expected(settings, YESTERDAY, DAY)
+    assert "copied" not in score(COPIED, DAY, settings, "run").headline
+    publish(settings, "flights", START, flights(START, delay=99.0))
+    compute(PIPELINE, START, settings)
+    assert score(COPIED, YESTERDAY, settings, "run").healed == (DAY,)
+    assert copied(settings) == expected(settings, YESTERDAY, DAY)
+
+
+def test_a_sink_that_cannot_be_reached_keeps_no_prediction_from_the_lake(settings, champion, tmp_path):
+    away = dataclasses.replace(settings, predictions_url="postgresql+psycopg://ann:planted@127.0.0.1:1/p")
+    with pytest.raises(SetupError, match="database for predictions cannot be reached"):
+        score(COPIED, DAY, away, "run")
+    back = dataclasses.replace(settings, predictions_url=f"sqlite:///{tmp_path}/predictions.db")
+    assert "scored before, unchanged; 1 day copied" in score(COPIED, DAY, back, "run").headline

@@ -62,11 +62,11 @@ def test_a_server_that_accepts_and_does_not_answer_is_given_up(url, monkeypatch)
     monkeypatch.setattr("airloom.stores.database._CONNECT_SECONDS", 2)
     with running_postgres() as server:
         url = server.url("postgres")
-        os.kill(server._process.pid, signal.SIGSTOP)
+        os.kill(server.process.pid, signal.SIGSTOP)
         try:
             assert "timeout" in refused(url).found
         finally:
-            os.kill(server._process.pid, signal.SIGCONT)
+            os.kill(server.process.pid, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("url", ["nothing", "mongodb://ann:secret@db/airloom", "postgresql+nosuch://ann:secret@db/a"])

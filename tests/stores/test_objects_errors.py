@@ -53,10 +53,11 @@ def error_of(use, place, kind=SetupError):
     return error
 
 
-def test_a_bucket_that_there_is_not(s3_client, use):
-    error = error_of(use, S3Path("no-such-bucket", "prefix"))
+@pytest.mark.parametrize("name", ["no-such-bucket", "No_Bucket!"])
+def test_a_bucket_that_there_is_not(s3_client, use, name):
+    error = error_of(use, S3Path(name, "prefix"))
     assert error.what == "There is no such bucket."
-    assert "create the bucket no-such-bucket" in error.do
+    assert f"create the bucket {name}" in error.do
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,6 +60,8 @@ class Topology:
     ports: dict
     own: dict = field(default_factory=dict)
     running: dict = field(default_factory=dict)
+    #: A service is started by one thread at a time.
+    starting: threading.RLock = field(default_factory=threading.RLock)
 
     @property
     def services(self):
@@ -95,10 +98,24 @@ class Topology:
                 self.wait_until_healthy(service)
 
     def spawn(self, service):
+        self._spawn(service, self.command(service), self.environment(service))
+
+    def spawn_worker(self, name, queues, concurrency):
+        """Start one more worker, besides those that Compose names."""
+        words = ["--queues", queues, "--concurrency", str(concurrency), "--celery-hostname", f"{name}@%h"]
+        environment = self.environment("worker") | {name: str(free_port()) for name in _INSIDE}
+        self._spawn(name, ["airloom", "exec", "--", "airflow", "celery", "worker", *words], environment)
+
+    def processes(self):
+        """The first process of everything that runs, by what it is."""
+        servers = {"postgres": self.postgres, "redis": self.redis, "s3": self.s3}
+        return {**self.running, **{name: server.process for name, server in servers.items()}}
+
+    def _spawn(self, service, command, environment):
         with (self.folder / f"{service}.log").open("ab") as log:
             self.running[service] = subprocess.Popen(
-                self.command(service),
-                env=self.environment(service),
+                command,
+                env=environment,
                 cwd=self.project,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -132,24 +149,45 @@ class Topology:
             time.sleep(0.5)
 
     def kill(self, service):
-        """End a container's processes at once, as the kernel would for want of memory."""
-        process = self.running.pop(service)
-        _end(process, signal.SIGKILL)
+        """End a container's processes at once, as the kernel would for want of memory; the engine starts it again."""
+        with self.starting:
+            _end(self.running[service], signal.SIGKILL)
+            self.spawn(service)
+
+    @contextlib.contextmanager
+    def restarting(self):
+        """Start again whatever ends by itself, as the restart policy says, until the block ends."""
+        over = threading.Event()
+        thread = threading.Thread(target=self._restart, args=(over,))
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _restart(self, over):
+        while not over.wait(0.5):
+            with self.starting:
+                for service, process in list(self.running.items()):
+                    if process.poll() is not None:
+                        _end(process, signal.SIGKILL)
+                        self.spawn(service)
 
     def stop(self):
         """Stop every service, workers first, and leave nothing behind."""
-        for service in reversed(ORDER):
-            if process := self.running.pop(service, None):
+        for service in reversed(list(self.running)):
+            if process := self.running.pop(service):
                 process.terminate()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(20)
                 _end(process, signal.SIGKILL)
 
-    def backfill(self, first, last, *options):
+    def backfill(self, first, last, *options, check=True):
         """Run every stage, as the service `demo` does, for other days."""
         demo = self.services["demo"]["command"]
         command = [*demo[: demo.index("--from")], "--from", str(first), "--to", str(last), *options]
-        return self.run("demo", *command)
+        return self.run("demo", *command, check=check)
 
     def settings(self, monkeypatch):
         """Where everything is, for this process, which then has the credentials of a worker."""
@@ -213,7 +251,7 @@ def _ports(postgres, redis, s3):
     return {
         ("postgres", "5432"): postgres.port,
         ("redis", "6379"): redis.port,
-        ("s3", "8333"): s3.port,
+        ("s3", "7070"): s3.port,
         **dict.fromkeys((("mlflow", "5000"), ("127.0.0.1", "5000"), ("localhost", "5000")), mlflow),
         **dict.fromkeys((("airflow-api-server", "8080"), ("127.0.0.1", "8080")), airflow),
     }

@@ -128,11 +128,20 @@ class Train(Declared):
         return self
 
 
+class Sink(Declared):
+    """Where predictions are copied to, besides the lake: a table of the database `AIRLOOM_PREDICTIONS_URL`."""
+
+    table: str = Field(
+        pattern=r"^[a-z_][a-z0-9_]{0,62}$", description="small letters, digits and underscores, at most 63"
+    )
+
+
 class Score(Declared):
     """What is scored every night: by the champion as of the day and, if wanted, by the champion of now besides."""
 
     entities: Name
     model: Literal["as_of", "current"] = "as_of"
+    sink: Sink | None = None
 
 
 class Pipeline(Declared):
@@ -199,8 +208,8 @@ class Pipeline(Declared):
 
     @property
     def digest(self) -> str:
-        """The declaration's fingerprint, the same for the same meaning."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+        """The declaration's fingerprint, the same for the same meaning; where predictions are copied to is none."""
+        return hashlib.sha256(self.model_dump_json(exclude={"score": {"sink"}}).encode()).hexdigest()[:16]
 
     @property
     def look_back(self) -> int:

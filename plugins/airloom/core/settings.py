@@ -23,6 +23,7 @@ class Settings:
         storage: What all machines share: tables, audits, training sets. By default `var`.
         online_url: URL of the online store, `postgresql://` or `redis://`. By default a SQLite file in `var`.
         tracking_url: Address of an MLflow tracking server. By default MLflow's tables are in the state database.
+        predictions_url: SQLAlchemy URL of the database that predictions are copied to, where a pipeline says so.
     """
 
     project: Path
@@ -31,10 +32,11 @@ class Settings:
     storage: Place | None = None
     online_url: str = field(default="", repr=False)
     tracking_url: str = field(default="", repr=False)
+    predictions_url: str = field(default="", repr=False)
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str] = os.environ) -> Settings:
-        """Read `AIRLOOM_PROJECT`, `_VAR`, `_STATE_URL`, `_STORAGE_URL`, `_ONLINE_URL` and `_TRACKING_URL`.
+        """Read `AIRLOOM_PROJECT`, `_VAR` and, with `_URL` after them, `_STATE`, `_STORAGE`, `_ONLINE` and so on.
 
         Args:
             variables: The environment; one that is missing or empty has its default.
@@ -52,6 +54,7 @@ class Settings:
             storage=parse_place(storage) if storage else None,
             online_url=variables.get("AIRLOOM_ONLINE_URL", ""),
             tracking_url=variables.get("AIRLOOM_TRACKING_URL", ""),
+            predictions_url=variables.get("AIRLOOM_PREDICTIONS_URL", ""),
         )
 
     @property

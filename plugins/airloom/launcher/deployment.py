@@ -40,9 +40,9 @@ def deploy(settings: Settings, report: Report, create_bucket: bool) -> Iterator[
     yield _create_pool(settings.project)
     new = secrets_of(settings).create()
     yield Brought("login", changed=new, outcome="created" if new else "as it was")
-    if create_bucket and isinstance(settings.storage, S3Path):
+    if isinstance(settings.storage, S3Path):
         report(f"looking at the bucket {settings.storage.bucket}")
-        yield _create_bucket(settings.storage)
+        yield _look_at_bucket(settings.storage, create_bucket)
 
 
 def migrate_airflow(project: Path, variables: Mapping[str, str]) -> None:
@@ -71,13 +71,14 @@ def _create_pool(project: Path) -> Brought:
     return Brought("pool", changed=True, outcome=f"{CHAMPION_POOL} created")
 
 
-def _create_bucket(storage: S3Path) -> Brought:
+def _look_at_bucket(storage: S3Path, create: bool) -> Brought:
+    """Make sure that there is a bucket, and that its server can be trusted with commits."""
     from airloom.stores.objects import create_bucket
+    from airloom.stores.single_creation import require_single_creation
 
-    new = create_bucket(storage)
-    return Brought(
-        "bucket", changed=new, outcome=f"{storage.bucket} created" if new else f"{storage.bucket}, as it was"
-    )
+    new = create and create_bucket(storage)
+    require_single_creation(storage)
+    return Brought("bucket", changed=new, outcome=f"{storage.bucket} {'created' if new else 'was there'}")
 
 
 def _airflow(project: Path, variables: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

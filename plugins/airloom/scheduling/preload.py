@@ -20,6 +20,7 @@ from typing import Any
 from airflow.listeners import hookimpl
 
 from airloom.core.declaration import read_pipelines
+from airloom.core.places import S3Path
 from airloom.core.settings import Settings
 from airloom.steps.sql_columns import columns_read
 from airloom.stores.feast_loading import load_feast
@@ -64,7 +65,7 @@ def preload() -> float:
         Seconds that it took.
     """
     started = time.monotonic()
-    names = [*LIBRARIES, *_modules()]
+    names = [*LIBRARIES, *_clients(Settings.from_environment()), *_modules()]
     for name in names:
         importlib.import_module(name)
     load_feast()
@@ -73,6 +74,19 @@ def preload() -> float:
     seconds = time.monotonic() - started
     log.info("Preloaded %d modules and their libraries in %.1f s; tasks find them in memory.", len(names) + 2, seconds)
     return seconds
+
+
+def _clients(settings: Settings) -> Iterator[str]:
+    """Name what speaks to the servers that this installation has."""
+    if isinstance(settings.storage, S3Path):
+        yield "boto3.s3.transfer"
+    if settings.state_url.startswith("postgresql"):
+        yield "psycopg"
+    if settings.online_url.startswith("redis"):
+        yield "redis"
+    if settings.tracking_url:
+        yield from ("mlflow.store.tracking.rest_store", "mlflow.store.model_registry.rest_store")
+        yield "mlflow.store.artifact.mlflow_artifacts_repo"
 
 
 def _modules() -> Iterator[str]:

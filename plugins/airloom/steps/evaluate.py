@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from airloom.core.errors import DataError
+from airloom.core.errors import DataError, Unavailable
 from airloom.core.failpoints import failpoint
 from airloom.core.metrics import Kind, gain, metrics_of
 from airloom.core.pipeline import Pipeline
@@ -131,6 +131,8 @@ class _Scored:
 def _score(load: Callable[[], Model], rows: Rows, name: str) -> _Scored:
     try:
         return _Scored(load().predict(rows.inputs))
+    except Unavailable:
+        raise  # A server that does not answer says nothing about the model.
     except Exception as error:  # noqa: BLE001 - a model of another day may fail in any way, and the gate must hear of it
         problem = f"{name} cannot be scored: {type(error).__name__}: {str(error).splitlines()[0]}"
         _log.warning("%s", problem)

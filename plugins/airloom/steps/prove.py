@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airloom.core.errors import AirloomError, GateError, NotDue
+from airloom.core.errors import AirloomError, GateError, NotDue, Unavailable
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Chosen, Dataset, Evaluation, Proven
 from airloom.core.settings import Settings
@@ -69,11 +69,17 @@ def prove_choice(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> Prov
 
 
 def prove_version(pipeline: Pipeline, version: int, settings: Settings) -> Proof:
-    """Load a version after verifying its files, score the rows that were kept with it, and compare."""
+    """Load a version after verifying its files, score the rows that were kept with it, and compare.
+
+    Raises:
+        Unavailable: A server does not answer, which says nothing about the version.
+    """
     try:
         folder, manifest = ModelRegistry(settings, pipeline.name).verified_files(version)
         with fixed_threads():
             return _proof(version, folder, manifest)
+    except Unavailable:
+        raise
     except AirloomError as error:
         return Proof(version=version, problem=" ".join(filter(None, (error.what, error.found))))
     except Exception as error:  # noqa: BLE001 - the code of a model may fail in any way, and that is what is asked here
@@ -149,6 +155,8 @@ def _score_rows_of(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> in
                 .load(chosen.version)
                 .predict(rows[input_columns(pipeline, settings)])
             )
+    except Unavailable:
+        raise
     except Exception as error:
         raise GateError(
             f"Version {chosen.version} cannot score the rows of {chosen.partition}.",

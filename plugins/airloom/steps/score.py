@@ -18,6 +18,7 @@ from airloom.steps.predict import AS_OF, CURRENT, predict
 from airloom.steps.skew import compare_online, count_expired
 from airloom.stores.lake import Lake, PartitionVersion, content_version
 from airloom.stores.ledger import Champion, Ledger, effective
+from airloom.stores.sink import open_sink
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +107,9 @@ def score(pipeline: Pipeline, partition: date, settings: Settings, run_id: str) 
     Raises:
         NotDue: There is no champion as of the partition, or nothing to score, and no other day to score again.
         DataError: The online store has other features than the predictions would be made from.
+        SetupError: The pipeline copies predictions to a table, and that cannot be written to.
     """
+    sink = open_sink(pipeline, settings)
     published = _Published.read(pipeline, settings)
     healed = published.stale(partition)
     others = [_score_day(published, day, rows_to_score(pipeline, day, settings), settings, run_id) for day in healed]
@@ -116,10 +119,13 @@ def score(pipeline: Pipeline, partition: date, settings: Settings, run_id: str) 
         if not healed:
             raise
         done = _Done(headline=str(reason))
+    copied = sink.follow(Lake(settings.lake / pipeline.name), TABLE) if sink else []
+    again = f"; {counted(len(healed), 'other day')} scored again" if healed else ""
+    also = f"; {counted(len(copied), 'day')} copied to {sink.name}" if sink and copied else ""
     return Scored(
         pipeline=pipeline.name,
         partition=partition,
-        headline=done.headline + (f"; {counted(len(healed), 'other day')} scored again" if healed else ""),
+        headline=done.headline + again + also,
         champion_version=done.champion,
         rows=done.rows,
         healed=tuple(healed),

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from airloom.core.errors import AirloomError
 from airloom.core.pipeline import Pipeline
+from airloom.core.places import S3Path
 from airloom.core.settings import Settings
 from airloom.core.vacuumed import Freed, Kept, Lost, Vacuumed
 from airloom.steps.versions import KnownVersion
@@ -39,7 +40,7 @@ def vacuum(pipeline: Pipeline, older_than: timedelta, settings: Settings, dry_ru
         *_lake(Lake(settings.lake / pipeline.name), older_than, kept, dry_run),
         vacuum_files("training sets", _training_sets(pipeline, kept, settings), older_than, dry_run),
         vacuum_files("staging", files_below(settings.staging / pipeline.name), older_than, dry_run),
-        vacuum_uploads(settings.shared, dry_run),
+        *([vacuum_uploads(settings.shared, dry_run)] if isinstance(settings.shared, S3Path) else []),
     ]
     return Vacuumed(
         pipeline=pipeline.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airloom.core.errors import SetupError
+from airloom.core.errors import SetupError, Unavailable
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
@@ -27,7 +27,7 @@ def open_database(url: str, name: str, setting: str) -> Engine:
         setting: The variable that holds the URL.
 
     Returns:
-        The engine; connecting by it raises SetupError where the database cannot be reached.
+        The engine; connecting by it raises Unavailable where the database cannot be reached.
 
     Raises:
         SetupError: The URL is none that can be connected to.
@@ -78,7 +78,7 @@ def without_password(url: str | URL) -> str:
 def _tell_unreachable(context: ExceptionContext, name: str, setting: str) -> None:
     """Turn a connection that could not be made into an error that says so."""
     if context.connection is None and context.engine is not None:
-        raise SetupError(
+        raise Unavailable(
             f"{name} cannot be reached.",
             where=without_password(context.engine.url),
             found=str(context.original_exception).partition("\n")[0],

@@ -91,6 +91,30 @@ def _registered(store: FeatureStore) -> list[bytes]:
     return sorted(each.to_proto().SerializeToString(deterministic=True) for each in registered)
 
 
+def online_config(settings: Settings) -> dict[str, Any]:
+    """Return Feast's configuration of the online store: a server's, or by default that of a file.
+
+    Args:
+        settings: Where everything is.
+
+    Raises:
+        SetupError: The URL is neither PostgreSQL's nor Redis's.
+    """
+    if not settings.online_url:
+        return {"type": "airloom.stores.online_sqlite.GuardedSqliteOnlineStore", "path": str(settings.online)}
+    from pydantic import SecretStr
+
+    store = _ONLINE.get(settings.online_url.partition("://")[0])
+    if store is None:
+        raise SetupError(
+            "This is not a place where features can be kept online.",
+            where="AIRLOOM_ONLINE_URL",
+            found=without_credentials(settings.online_url),
+            expected=" or ".join(f"{scheme}://…" for scheme in _ONLINE) + "; nothing for a SQLite file in var",
+        )
+    return {"type": store, "url": SecretStr(settings.online_url)}
+
+
 def _store(pipeline: Pipeline, settings: Settings, schema_mode: str, commits: Mapping[str, int]) -> FeatureStore:
     load_feast()
     from feast import FeatureStore
@@ -121,29 +145,12 @@ def _config(pipeline: Pipeline, settings: Settings, schema_mode: str, commits: M
             "lake": str(settings.lake / pipeline.name),
             "commits": dict(commits),
         },
-        online_store=_online(settings),
+        online_store=online_config(settings),
         batch_engine={"type": "airloom.stores.engine.LakeEngine"},
         entity_key_serialization_version=3,
         # Naive times are refused by the offline store, not taken for UTC.
         coerce_tz_aware=False,
     )
-
-
-def _online(settings: Settings) -> dict[str, Any]:
-    """Return where the online features are: a server, or by default a file."""
-    if not settings.online_url:
-        return {"type": "airloom.stores.online_sqlite.GuardedSqliteOnlineStore", "path": str(settings.online)}
-    from pydantic import SecretStr
-
-    store = _ONLINE.get(settings.online_url.partition("://")[0])
-    if store is None:
-        raise SetupError(
-            "This is not a place where features can be kept online.",
-            where="AIRLOOM_ONLINE_URL",
-            found=without_credentials(settings.online_url),
-            expected=" or ".join(f"{scheme}://…" for scheme in _ONLINE) + "; nothing for a SQLite file in var",
-        )
-    return {"type": store, "url": SecretStr(settings.online_url)}
 
 
 def _defined_in(module: ModuleType) -> list[Entity | FeatureView]:

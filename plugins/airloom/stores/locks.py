@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TextIO
 
-from airloom.core.errors import SetupError
+from airloom.core.errors import Unavailable
 from airloom.core.settings import Settings
 from airloom.stores.database import is_sqlite, without_password
 from airloom.stores.state import state_engine
@@ -65,7 +65,7 @@ def exclusive(settings: Settings, name: Shared, patience: float | None = None) -
         patience: For how many seconds to wait for others; by default longer than what they do can take.
 
     Raises:
-        SetupError: Another process has not let go in time.
+        Unavailable: Another process has not let go in time.
     """
     holder = (settings.state_url, settings.var, name, os.getpid(), threading.get_ident())
     if holder in _held:
@@ -149,8 +149,8 @@ def _holder(connection: Connection, key: dict[str, int]) -> tuple[str, str, str]
     return holder, f"pg_stat_activity, pid {session}", ends
 
 
-def _never_free(name: Shared, where: str, patience: float, holder: str, look: str, end: str) -> SetupError:
-    return SetupError(
+def _never_free(name: Shared, where: str, patience: float, holder: str, look: str, end: str) -> Unavailable:
+    return Unavailable(
         f"Another process keeps {_WORDS[name]} to itself.",
         where=where,
         found=f"still locked after {patience:g} s, as it seems by {holder}",

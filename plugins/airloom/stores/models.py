@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import tempfile
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -17,7 +20,8 @@ from airloom.stores import model_files
 from airloom.stores.locks import exclusive
 from airloom.stores.model_files import Model, installed, read_model, verify, write_model
 from airloom.stores.project_code import make_importable
-from airloom.stores.tracking import experiment_id, open_client, quietly
+from airloom.stores.served import unanswered
+from airloom.stores.tracking import experiment_id, open_client, quietly, there_already
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +34,12 @@ _MANIFEST_TAG = "airloom.manifest"
 _SOURCE_TAG = "airloom.model_source"
 _MODEL_TAG = "airloom.model_id"
 _EPOCH_TAG = "airloom.champion_epoch"
+
+#: How a server tells that it has no such file; whatever else it tells says nothing about the file.
+_NOT_FOUND = "404 Client Error"
+
+_LOCAL = ("file:", "/")
+_DOWNLOAD_SECONDS = 24 * 3600
 
 _log = logging.getLogger(__name__)
 
@@ -108,10 +118,13 @@ class ModelRegistry:
             The version.
         """
         with exclusive(self.settings, "mlflow"):
-            known = open_client(self.settings).search_model_versions(
-                f"name = '{self.pipeline}' and run_id = '{run_id}'", max_results=1
-            )
-            return int(known[0].version) if known else self._create_version(run_id, tags)
+            if not (known := self._versions_of(run_id)):
+                self._create_version(run_id, tags)
+                known = self._versions_of(run_id)
+            # A request whose answer got lost was repeated by the client.
+            for twin in known[1:]:
+                open_client(self.settings).delete_model_version(self.pipeline, str(twin))
+            return known[0]
 
     def set_alias(self, alias: str, version: int) -> None:
         """Point an alias at a version.
@@ -229,13 +242,19 @@ class ModelRegistry:
             return False
         return True
 
-    def _create_version(self, run_id: str, tags: Mapping[str, str]) -> int:
+    def _versions_of(self, run_id: str) -> list[int]:
+        """Return the versions that a run's model is registered as, oldest first: there should be one at most."""
+        found = open_client(self.settings).search_model_versions(f"name = '{self.pipeline}' and run_id = '{run_id}'")
+        return sorted(int(each.version) for each in found)
+
+    def _create_version(self, run_id: str, tags: Mapping[str, str]) -> None:
         client = open_client(self.settings)
         if self._registered() is None:
-            client.create_registered_model(self.pipeline)
+            with there_already():
+                client.create_registered_model(self.pipeline)
         failpoint("register.before_version")
         run_tags = client.get_run(run_id).data.tags
-        version = client.create_model_version(
+        client.create_model_version(
             self.pipeline,
             source=run_tags[_SOURCE_TAG],
             run_id=run_id,
@@ -243,7 +262,6 @@ class ModelRegistry:
             model_id=run_tags[_MODEL_TAG],
         )
         failpoint("register.after_version")
-        return int(version.version)
 
     def _registered(self) -> RegisteredModel | None:
         """Return the registered model; asking for it by name takes half as long as searching."""
@@ -290,9 +308,22 @@ class ModelRegistry:
 
         uri = f"{source}/{_FILES}"
         try:
-            return Path(download_artifacts(artifact_uri=uri, tracking_uri=self.settings.state_url))
+            folder = None if source.startswith(_LOCAL) else self._download_folder()
+            return Path(download_artifacts(uri, dst_path=folder, tracking_uri=self.settings.tracking_uri))
         except (MlflowException, OSError) as error:
+            if self.settings.tracking_url and _NOT_FOUND not in str(error):
+                raise unanswered(self.settings, error) from error
             raise GateError("A model's files are not there.", where=uri, found=str(error)) from error
+
+    def _download_folder(self) -> str:
+        """Make a folder for a model's files; a task ends without tidying up, so what is a day old is removed."""
+        root = self.settings.var / "downloads"
+        root.mkdir(parents=True, exist_ok=True)
+        for folder in root.iterdir():
+            with suppress(FileNotFoundError):
+                if folder.stat().st_mtime < time.time() - _DOWNLOAD_SECONDS:
+                    shutil.rmtree(folder, ignore_errors=True)
+        return tempfile.mkdtemp(dir=root)
 
 
 def _write_pyfunc(folder: Path, model_id: str, run_id: str, inputs: pd.DataFrame, outputs: np.ndarray) -> None:

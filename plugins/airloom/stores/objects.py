@@ -70,8 +70,11 @@ def upload(file: Path, place: S3Path) -> None:
         _client().upload_fileobj(content, place.bucket, place.key, ExtraArgs=_encryption())
 
 
-def create_object(place: S3Path, content: bytes) -> None:
+def create_object(place: S3Path, content: bytes) -> bool:
     """Write an object unless there is one, which then stays as it is.
+
+    Returns:
+        Whether it was written.
 
     Raises:
         SetupError: S3 refuses, or cannot be reached.
@@ -84,6 +87,8 @@ def create_object(place: S3Path, content: bytes) -> None:
         except ClientError as error:
             if error.response["Error"]["Code"] != "PreconditionFailed":
                 raise
+            return False
+    return True
 
 
 def create_bucket(place: S3Path) -> bool:

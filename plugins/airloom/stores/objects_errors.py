@@ -15,6 +15,13 @@ ELSEWHERE = ("PermanentRedirect", "301", "AuthorizationHeaderMalformed", "Illega
 _NO_CREDENTIALS = "NoCredentials"
 _UNREACHABLE = "Unreachable"
 
+_BAD_NAME = "InvalidBucketName"
+
+_BUCKET = (
+    "There is no such bucket.",
+    "the bucket that AIRLOOM_STORAGE_URL names",
+    "create the bucket {place.bucket}, or correct AIRLOOM_STORAGE_URL",
+)
 _CREDENTIALS = (
     "S3 does not accept the credentials.",
     "credentials of the AWS chain (environment, profile, role) that are good now",
@@ -33,11 +40,7 @@ _KEY = (
 
 #: What is wrong, what is expected and what to do, by the code that S3 answers.
 _REFUSALS = {
-    "NoSuchBucket": (
-        "There is no such bucket.",
-        "the bucket that AIRLOOM_STORAGE_URL names",
-        "create the bucket {place.bucket}, or correct AIRLOOM_STORAGE_URL",
-    ),
+    **dict.fromkeys(("NoSuchBucket", _BAD_NAME), _BUCKET),
     **dict.fromkeys(("AccessDenied", "AllAccessDisabled", "403"), _ACCESS),
     **dict.fromkeys(
         ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"),
@@ -112,6 +115,8 @@ def _unanswered(error: Exception) -> Said:
     )
     if isinstance(error, nobody):
         return Said(_NO_CREDENTIALS, str(error))
+    if isinstance(error, exceptions.ParamValidationError):
+        return Said(_BAD_NAME, " ".join(str(error).split()))
     on_the_way = isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError)
     return Said(_UNREACHABLE if on_the_way else type(error).__name__, str(error))
 

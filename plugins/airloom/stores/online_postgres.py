@@ -14,7 +14,7 @@ from feast.repo_config import FeastConfigBaseModel
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
-from airloom.core.errors import SetupError
+from airloom.core.errors import SetupError, Unavailable
 from airloom.core.failpoints import failpoint
 from airloom.core.urls import without_credentials
 from airloom.stores.online import BUSY_SECONDS, Found, GuardedOnlineStore, Row
@@ -168,7 +168,7 @@ def _reader(url: str) -> _Reader:
     kept: dict[tuple[int, str], _Reader] = vars(_thread).setdefault("readers", {})
     mine = os.getpid(), url
     if mine not in kept or kept[mine].closed:
-        kept[mine] = _Reader.connect(autocommit=True, **_parameters(url))
+        kept[mine] = _Reader.connect(**_parameters(url))
         kept[mine].process = os.getpid()
     return kept[mine]
 
@@ -176,7 +176,7 @@ def _reader(url: str) -> _Reader:
 @contextmanager
 def _open(config: RepoConfig) -> Iterator[psycopg.Connection]:
     """Connect for one change: connections must not be carried over a fork or between threads."""
-    with _told(config) as url, psycopg.connect(autocommit=True, **_parameters(url)) as connection:
+    with _told(config) as url, psycopg.connect(**_parameters(url)) as connection:
         yield connection
 
 
@@ -187,7 +187,7 @@ def _told(config: RepoConfig) -> Iterator[str]:
     try:
         yield url
     except psycopg.Error as error:
-        raise SetupError(
+        raise Unavailable(
             "The online store cannot be used.",
             where=without_credentials(url),
             found=str(error).strip(),
@@ -226,7 +226,10 @@ def _parameters(url: str) -> dict[str, Any]:
             where=without_credentials(url),
             expected="postgresql://user:password@host:port/database, special characters of the password as %XX",
         ) from None
+    # Nothing is prepared: a pooler may run the next transaction in another session.
     return {
+        "autocommit": True,
+        "prepare_threshold": None,
         "connect_timeout": _CONNECT_SECONDS,
         "tcp_user_timeout": _ANSWER_SECONDS * 1000,
         "application_name": "airloom",

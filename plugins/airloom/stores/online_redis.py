@@ -17,7 +17,7 @@ from feast import RepoConfig
 from feast.repo_config import FeastConfigBaseModel
 from pydantic import SecretStr
 
-from airloom.core.errors import SetupError
+from airloom.core.errors import SetupError, Unavailable
 from airloom.core.failpoints import failpoint
 from airloom.core.urls import without_credentials
 from airloom.stores import online_redis_scripts as scripts
@@ -29,7 +29,7 @@ _LEASE_SECONDS = 10
 _POLL_SECONDS = 0.1
 _ROWS_A_BATCH = 1000
 _HEAD = struct.Struct(">qqH")
-_EVENT = struct.Struct(">q")
+_PLACE = struct.Struct(">qI")
 
 
 class GuardedRedisOnlineStoreConfig(FeastConfigBaseModel):  # type: ignore[misc]
@@ -84,7 +84,7 @@ class GuardedRedisOnlineStore(GuardedOnlineStore):
                 _RedisChange(server, view).forget()
 
 
-class _TakenOver(SetupError):
+class _TakenOver(Unavailable):
     """Another writer owns the view by now."""
 
 
@@ -122,12 +122,14 @@ class _RedisChange:
                 self._run(scripts.RELEASE)
 
     def within(self, first: int, last: int) -> Iterable[tuple[bytes, int]]:
-        cursor = b"0"
-        while True:
-            cursor, *page = self._run(scripts.WITHIN, cursor, first, last)
-            yield from zip(page[::2], (_EVENT.unpack(event)[0] for event in page[1::2]), strict=True)
-            if cursor == b"0":
-                return
+        cursor = b""
+        while cursor != b"0":
+            cursor, page = self._run(scripts.WITHIN, cursor or b"0", first, last)
+            offset = 0
+            while offset < len(page):
+                event, length = _PLACE.unpack_from(page, offset)
+                offset += _PLACE.size + length
+                yield page[offset - length : offset], event
 
     def remove(self, entities: Collection[bytes]) -> None:
         self._stage((entity, b"") for entity in entities)
@@ -173,7 +175,7 @@ class _RedisChange:
         deadline = time.monotonic() + BUSY_SECONDS
         while not attempt():
             if time.monotonic() > deadline:
-                raise SetupError(
+                raise Unavailable(
                     "Another writer holds the view.",
                     where=f"online rows of {self._view}",
                     do="wait for it and run again",
@@ -187,7 +189,7 @@ def _server(config: RepoConfig) -> Iterator[Any]:
     try:
         yield _client(url)
     except redis.RedisError as error:
-        raise SetupError(
+        raise Unavailable(
             "The online store cannot be used.",
             where=without_credentials(url),
             found=str(error),

@@ -89,20 +89,22 @@ return 1
 """,
 )
 
-#: ARGV cursor, first, last. Returns the next cursor, and entity and event time of rows between two of them.
+#: ARGV token, cursor, first, last. Returns the next cursor, and of each row between two event times its event time,
+#: the length of its entity, and the entity: as one string, since a client takes long over many small ones.
 WITHIN = Script(
     ("rows",),
     """
 local page = redis.call('HSCAN', KEYS[1], ARGV[2], 'COUNT', 1000)
-local first, last, found = tonumber(ARGV[3]), tonumber(ARGV[4]), { page[1] }
+local first, last, found = tonumber(ARGV[3]), tonumber(ARGV[4]), {}
 for at = 1, #page[2], 2 do
     local event = struct.unpack('>i8', page[2][at + 1])
     if event >= first and event <= last then
-        found[#found + 1] = page[2][at]
         found[#found + 1] = string.sub(page[2][at + 1], 1, 8)
+        found[#found + 1] = struct.pack('>I4', #page[2][at])
+        found[#found + 1] = page[2][at]
     end
 end
-return found
+return { page[1], table.concat(found) }
 """,
 )
 

@@ -11,7 +11,7 @@ from typing import Literal
 from feast import RepoConfig
 from feast.repo_config import FeastConfigBaseModel
 
-from airloom.core.errors import SetupError
+from airloom.core.errors import Unavailable
 from airloom.core.failpoints import failpoint
 from airloom.stores.online import BUSY_SECONDS, Found, GuardedOnlineStore, Row
 
@@ -107,7 +107,7 @@ def _open(config: RepoConfig) -> Iterator[sqlite3.Connection]:
             connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} COMMIT;")
         yield connection
     except sqlite3.DatabaseError as error:
-        raise SetupError(
+        raise Unavailable(
             "The online store cannot be used.",
             where=str(path),
             found=str(error),

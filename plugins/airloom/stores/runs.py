@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -120,15 +121,15 @@ class TrainingRuns:
     def running(self, key: RunKey, tags: Mapping[str, str]) -> Iterator[RunLog]:
         """Run a training: finished at the end, failed when anything is raised.
 
-        Runs that a killed attempt at the same candidate left behind are ended first.
+        Runs that a killed attempt at the same candidate, or a request that was repeated, left behind are ended first.
         """
-        self._end_abandoned(key)
         client = open_client(self.settings)
         all_tags = {"airloom.pipeline": self.pipeline, **key.tags, **tags}
         name = f"{key.partition} {key.candidate}"
         run = client.create_run(experiment_id(self.settings, self.pipeline), tags=all_tags, run_name=name)
         log = RunLog(client, run.info.run_id)
         failpoint("run.after_create")
+        self._end_abandoned(key, log.run_id)
         try:
             yield log
             log.flush()
@@ -174,8 +175,9 @@ class TrainingRuns:
         from mlflow.exceptions import MlflowException
 
         try:
-            file = open_client(self.settings).download_artifacts(run_id, f"{name}.json")
-            return dict(json.loads(Path(file).read_text(encoding="utf-8")))
+            with tempfile.TemporaryDirectory() as folder:
+                file = open_client(self.settings).download_artifacts(run_id, f"{name}.json", folder)
+                return dict(json.loads(Path(file).read_text(encoding="utf-8")))
         except (MlflowException, OSError) as error:
             raise DataError(f"The run keeps no {name}.", where=f"MLflow run {run_id}", found=str(error)) from error
 
@@ -215,9 +217,10 @@ class TrainingRuns:
         except MlflowException as error:
             raise DataError("A run is not there any more.", where=f"MLflow run {run_id}", found=str(error)) from error
 
-    def _end_abandoned(self, key: RunKey) -> None:
+    def _end_abandoned(self, key: RunKey, mine: str) -> None:
         for run in self._search({**key.attempt_tags, "airloom.pipeline": self.pipeline}, "RUNNING"):
-            open_client(self.settings).set_terminated(run.info.run_id, "KILLED")
+            if run.info.run_id != mine:
+                open_client(self.settings).set_terminated(run.info.run_id, "KILLED")
 
     def _search(self, tags: Mapping[str, str], status: str) -> list[Run]:
         conditions = [f"tags.`{name}` = '{value}'" for name, value in tags.items()]

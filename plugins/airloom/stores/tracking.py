@@ -1,4 +1,4 @@
-"""MLflow's one door: a quiet client on the state database, prepared once however many processes come first."""
+"""MLflow's one door: a quiet client of its server, or on the state database, which is prepared once."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from airloom.core.settings import Settings
 from airloom.stores.locks import exclusive
+from airloom.stores.served import served_client
 from airloom.stores.state import state_engine
 
 if TYPE_CHECKING:
@@ -29,13 +30,21 @@ _ENVIRONMENT = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool",
     "GIT_PYTHON_REFRESH": "quiet",
+    # A server that is down is tried again after 0, 4, 8, 16, 32 and 64 seconds, so two minutes are waited for. One that
+    # accepts and never answers is given up after seven times the timeout and those two minutes, less than six in all.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "6",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
 }
 
 
 def open_client(settings: Settings) -> MlflowClient:
-    """Return a client whose tracking store and registry are the state database.
+    """Return a client whose tracking store and registry are MLflow's server or, without one, the state database.
 
     On a fresh database MLflow creates its tables, and two processes that do so at once both fail.
+
+    Raises:
+        SetupError: The server or the database does not answer; so does, later, every call of the client of a server.
     """
     return _open(settings, os.getpid())
 
@@ -54,12 +63,14 @@ def _open(settings: Settings, _process: int) -> MlflowClient:
     with quietly():
         from mlflow import MlflowClient  # Takes many seconds on a busy machine, and needs no lock.
 
+    for name in ("mlflow", "alembic"):  # It may have been imported before, with its own idea of a level.
+        logging.getLogger(name).setLevel(logging.ERROR)
+    if settings.tracking_url:
+        return served_client(settings)
     with quietly(), exclusive(settings, "mlflow"):
-        for name in ("mlflow", "alembic"):  # It may have been imported before, with its own idea of a level.
-            logging.getLogger(name).setLevel(logging.ERROR)
         # The first connection makes SQLite wait for writers instead of failing, for good and for everybody.
         state_engine(settings.state_url).connect().close()
-        client = MlflowClient(tracking_uri=settings.state_url, registry_uri=settings.state_url)
+        client = MlflowClient(tracking_uri=settings.tracking_uri, registry_uri=settings.tracking_uri)
         client.search_experiments(max_results=1)
         client.search_registered_models(max_results=1)
     return client
@@ -74,15 +85,30 @@ def quietly() -> Iterator[None]:
 
 
 def experiment_id(settings: Settings, pipeline: str) -> str:
-    """Find or create a pipeline's experiment, whose artifacts are kept in Airloom's own folder."""
+    """Find or create a pipeline's experiment, whose artifacts a server keeps, or else Airloom's own folder."""
     client = open_client(settings)
     with exclusive(settings, "mlflow"):
         experiment = client.get_experiment_by_name(pipeline)
         if experiment is None:
-            return str(client.create_experiment(pipeline, artifact_location=artifact_root(settings, pipeline).as_uri()))
+            place = None if settings.tracking_url else artifact_root(settings, pipeline).as_uri()
+            with there_already():
+                return str(client.create_experiment(pipeline, artifact_location=place))
+            experiment = client.get_experiment_by_name(pipeline)
         if experiment.lifecycle_stage == "deleted":
             client.restore_experiment(experiment.experiment_id)
         return str(experiment.experiment_id)
+
+
+@contextmanager
+def there_already() -> Iterator[None]:
+    """Let something be created that is there: a request whose answer got lost is repeated."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
 
 
 def artifact_root(settings: Settings, pipeline: str) -> Path:

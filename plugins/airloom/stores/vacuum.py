@@ -68,7 +68,7 @@ def vacuum_files(name: str, files: Iterable[Stored], older_than: timedelta, dry_
     return Freed(name=name, files=len(old), size=sum(file.size for file in old))
 
 
-def vacuum_uploads(place: Place, dry_run: bool) -> Freed:
-    """Remove the parts of uploads to a bucket that were killed; a folder has none."""
-    sizes = abandoned_uploads(place, UNDER_WAY, abort=not dry_run) if isinstance(place, S3Path) else []
+def vacuum_uploads(place: S3Path, dry_run: bool) -> Freed:
+    """Remove the parts of uploads to a bucket that were killed."""
+    sizes = abandoned_uploads(place, UNDER_WAY, abort=not dry_run)
     return Freed(name="unfinished uploads", files=len(sizes), size=sum(sizes))

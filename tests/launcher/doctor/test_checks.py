@@ -20,6 +20,7 @@ from airloom.launcher.doctor.lineage import lineage
 from airloom.launcher.doctor.machine import judge_room, ports
 from airloom.launcher.doctor.models import mlflow
 from airloom.launcher.doctor.online import online_store
+from airloom.launcher.doctor.predictions import predictions
 from airloom.launcher.doctor.secrets import secrets, weakness
 from airloom.launcher.doctor.storage import storage
 from airloom.launcher.doctor.workers import workers
@@ -69,10 +70,10 @@ def test_a_bucket_that_may_not_be_used(installed, bucket, faulty, method, path):
 
 
 def test_a_bucket_in_which_two_writers_replace_each_other(installed, bucket, faulty):
-    faulty.without = "if-none-match"
+    faulty.ignore_conditions()
     found = the(look(storage, installed.subject(storage=bucket)), "wrong")
-    assert "replaced by one that must not be" in found.said
-    assert "two writers" in found.do
+    assert "lets several writers create the same object at once" in found.said
+    assert "conditional writes are atomic" in found.do
     assert list(objects_below(bucket)) == []
 
 
@@ -269,6 +270,18 @@ def test_a_server_that_other_machines_can_reach(installed):
     assert of_state(listening("127.0.0.1"), "ok") == {"ports"}
     found = the(listening("0.0.0.0"), "wrong")
     assert "api-server listens on 0.0.0.0:" in found.said
+
+
+def test_predictions_that_are_to_be_copied_nowhere(installed):
+    assert states(look(predictions, installed.subject())) == {"predictions": "ok"}
+    file = installed.settings.include / "flight_delays" / "pipeline.yaml"
+    file.write_text(file.read_text().replace("{entities: schedule}", "{entities: schedule, sink: {table: predicted}}"))
+    found = the(look(predictions, installed.subject()), "wrong")
+    assert "AIRLOOM_PREDICTIONS_URL" in found.do
+    url = f"postgresql+psycopg://me:planted-password@127.0.0.1:{free_port()}/db"
+    found = the(look(predictions, installed.subject(predictions_url=url)), "wrong")
+    assert "cannot be reached" in found.said
+    assert "planted" not in str(found)
 
 
 def test_events_that_were_not_sent(installed):

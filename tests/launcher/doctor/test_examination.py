@@ -14,7 +14,7 @@ from airloom.stores.tracking import open_client
 
 CHECKS = [
     *("packages", "secrets", "ports", "disk", "settings", "state database", "MLflow", "champions", "features"),
-    *("Airflow's database", "Airflow", "storage", "online store", "workers", "DAGs", "lineage"),
+    *("Airflow's database", "Airflow", "storage", "online store", "predictions", "workers", "DAGs", "lineage"),
 ]
 
 

@@ -18,6 +18,7 @@ from airloom.launcher.doctor.machine import disk, ports
 from airloom.launcher.doctor.models import champions, mlflow
 from airloom.launcher.doctor.online import online_store
 from airloom.launcher.doctor.packages import packages
+from airloom.launcher.doctor.predictions import predictions
 from airloom.launcher.doctor.secrets import secrets
 from airloom.launcher.doctor.settings import settings
 from airloom.launcher.doctor.storage import storage
@@ -41,6 +42,7 @@ CHECKS = (
     (Check("Airflow's database", airflow_database), Check("Airflow", airflow)),
     (Check("storage", storage),),
     (Check("online store", online_store),),
+    (Check("predictions", predictions),),
     (Check("workers", workers),),
     (Check("DAGs", dags),),
     (Check("lineage", lineage),),

@@ -1,4 +1,4 @@
-"""Whether the storage lets a process write, read, list and remove, and keeps what somebody else has created."""
+"""Whether the storage lets a process write, read, list and remove, and can be trusted with commits."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from airloom.launcher.doctor.findings import Finding, ok
 from airloom.launcher.doctor.subject import Subject
 from airloom.stores.files import create_file, files_below, read_bytes, remove_file, remove_folder
 from airloom.stores.objects import server_time
+from airloom.stores.single_creation import require_single_creation
 
 
 def storage(subject: Subject) -> Iterator[Finding]:
@@ -22,6 +23,8 @@ def storage(subject: Subject) -> Iterator[Finding]:
         raise SetupError("The folder of the storage is not there yet.", where=str(place), do=f"run: {subject.repair}")
     try:
         _try(place / f".airloom-doctor-{secrets.token_hex(8)}")
+        if isinstance(place, S3Path):
+            require_single_creation(place)
     except OSError as error:
         raise SetupError(
             "The storage cannot be used.",
@@ -37,9 +40,8 @@ def storage(subject: Subject) -> Iterator[Finding]:
 def _try(folder: Place) -> None:
     probe = folder / "probe"
     try:
-        create_file(probe, "first")
-        create_file(probe, "second")
-        _require(read_bytes(probe) == b"first", folder, "An object that is there was replaced by one that must not be.")
+        create_file(probe, "probe")
+        _require(read_bytes(probe) == b"probe", folder, "What was written is not what is read.")
         _require([each.place for each in files_below(folder)] == [probe], folder, "What was written is not listed.")
         remove_file(probe)
         _require(not list(files_below(folder)), folder, "What was removed is still listed.")
@@ -52,6 +54,6 @@ def _require(holds: bool, place: Place, what: str) -> None:
         raise SetupError(
             what,
             where=str(place),
-            expected="S3 with conditional writes (If-None-Match), which shows at once what was written and removed",
-            do="use another server or a newer version of it: two writers would lose what one of them has committed",
+            expected="a server that shows at once what was written and removed, as Amazon S3 does",
+            do="use another server, or a newer version of it",
         )

@@ -14,6 +14,8 @@ from airloom.launcher.ports import Ports
 from airloom.launcher.services import Services
 
 _ELSEWHERE = "AIRLOOM_AIRFLOW_URL"
+#: Tasks wait for minutes until a server of MLflow is there again; a person who asks what is wrong does not.
+_IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,11 @@ class Subject:
         return self.variables.get(_ELSEWHERE) or self.ports.airflow_url
 
 
-def enter() -> tuple[Settings, Ports, bool]:
+def _enter() -> tuple[Ports, bool]:
     """Give this process the environment of the installation, as its own processes have it.
 
     Returns:
-        Its places and ports, and whether its servers are started by somebody else.
+        Where its servers answer, and whether they are started by somebody else.
 
     Raises:
         AirloomError: A setting makes no sense.
@@ -66,7 +68,8 @@ def enter() -> tuple[Settings, Ports, bool]:
         os.environ.update(completed(settings, ports, os.environ))
     elif not on_servers:
         os.environ.update(environment(settings, ports))
-    return settings, ports, on_servers
+    os.environ.update(_IMPATIENT)
+    return ports, on_servers
 
 
 def meet() -> Subject:
@@ -75,7 +78,7 @@ def meet() -> Subject:
     Raises:
         AirloomError: A setting makes no sense, or names a connection that cannot be looked up.
     """
-    _, ports, on_servers = enter()
+    ports, on_servers = _enter()
     named = named_connections(os.environ)
     use_connections()
     return Subject(Settings.from_environment(), ports, dict(os.environ), on_servers, named)

@@ -1,0 +1,172 @@
+"""Predictions in a SQL table: what the lake has, whatever came in between."""
+
+import os
+import uuid
+from collections import Counter
+from datetime import UTC, date, datetime
+from multiprocessing import get_context
+
+import pyarrow as pa
+import pytest
+from servers.postgres import PASSWORD
+from sqlalchemy import inspect, text
+
+from airloom.core.errors import SetupError
+from airloom.core.failpoints import ARMED, FailpointReached
+from airloom.stores.database import open_database
+from airloom.stores.lake import Lake, PartitionVersion, content_version
+from airloom.stores.sink import Sink
+
+FIRST, SECOND = date(2013, 2, 1), date(2013, 2, 2)
+MOMENT = datetime(2013, 2, 2, 3, 4, tzinfo=UTC)
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return Lake(tmp_path / "lake")
+
+
+@pytest.fixture
+def sink(empty_state_url):
+    return sink_of(empty_state_url)
+
+
+def sink_of(url, name="predictions_of_p", key=("flight_id",)):
+    return Sink(url, name, "p", key)
+
+
+def publish(lake, day, scores, **more):
+    columns = {
+        "flight_id": [f"{day} {number}" for number in range(len(scores))],
+        "score": pa.array(scores, pa.float64()),
+        "late": [True] * len(scores),
+        "model_version": pa.array([3] * len(scores), pa.int64()),
+        "scored_at": pa.array([MOMENT] * len(scores), pa.timestamp("us", "UTC")),
+        **more,
+    }
+    rows = pa.table(columns)
+    lake.replace("predictions", PartitionVersion(day, content_version(rows, ("scored_at",)), "inputs"), rows)
+
+
+def kept(sink, what="score", order="partition, flight_id"):
+    engine = open_database(sink.url, "The sink", "URL")
+    with engine.connect() as connection:
+        return connection.execute(text(f'SELECT {what} FROM "{sink.name}" ORDER BY {order}')).all()
+
+
+def scores(sink):
+    return [row.score for row in kept(sink)]
+
+
+def test_a_partition_is_copied_with_its_key_its_version_and_its_types(lake, sink):
+    publish(lake, FIRST, [0.25, None])
+    assert sink.follow(lake, "predictions") == [FIRST]
+    first, second = kept(sink, "*")
+    assert (first.pipeline, str(first.partition), first.flight_id) == ("p", "2013-02-01", "2013-02-01 0")
+    assert first.version == lake.partitions("predictions")[FIRST].version
+    assert (first.score, second.score, bool(first.late), first.model_version) == (0.25, None, True, 3)
+    assert str(first.scored_at).startswith("2013-02-02 03:04")
+    inspector = inspect(open_database(sink.url, "The sink", "URL"))
+    assert inspector.get_pk_constraint(sink.name)["constrained_columns"] == ["pipeline", "partition", "flight_id"]
+
+
+def test_what_is_there_already_is_not_written_again(lake, sink):
+    publish(lake, FIRST, [0.25])
+    sink.follow(lake, "predictions")
+    publish(lake, SECOND, [0.5])
+    assert sink.follow(lake, "predictions") == [SECOND]
+    assert sink.follow(lake, "predictions") == []
+    assert scores(sink) == [0.25, 0.5]
+
+
+def test_a_partition_that_was_scored_again_is_replaced(lake, sink):
+    publish(lake, FIRST, [0.25, 0.5])
+    publish(lake, SECOND, [0.75])
+    sink.follow(lake, "predictions")
+    publish(lake, FIRST, [0.125])
+    assert sink.follow(lake, "predictions") == [FIRST]
+    assert scores(sink) == [0.125, 0.75]
+
+
+def test_a_copy_that_is_interrupted_leaves_what_was_there_and_is_made_good(lake, sink, monkeypatch):
+    publish(lake, FIRST, [0.25])
+    sink.follow(lake, "predictions")
+    publish(lake, FIRST, [0.5, 0.75])
+    monkeypatch.setattr("airloom.core.failpoints._passed", Counter())
+    monkeypatch.setenv(ARMED, "sink.before_commit:raise")
+    with pytest.raises(FailpointReached):
+        sink.follow(lake, "predictions")
+    assert scores(sink) == [0.25]
+    monkeypatch.delenv(ARMED)
+    assert sink.follow(lake, "predictions") == [FIRST]
+    assert scores(sink) == [0.5, 0.75]
+
+
+def _follow(url, lake, failpoint):
+    os.environ[ARMED] = failpoint
+    sink_of(url).follow(lake, "predictions")
+
+
+@pytest.mark.parametrize(("place", "left"), [("before_commit", [0.25]), ("after_commit", [0.5, 0.75])])
+def test_a_process_that_is_killed_leaves_the_old_or_the_new_and_nothing_between(lake, sink, place, left):
+    publish(lake, FIRST, [0.25])
+    sink.follow(lake, "predictions")
+    publish(lake, FIRST, [0.5, 0.75])
+    process = get_context("spawn").Process(target=_follow, args=(sink.url, lake, f"sink.{place}:kill"))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -9
+    assert scores(sink) == left
+    sink.follow(lake, "predictions")
+    assert scores(sink) == [0.5, 0.75]
+
+
+def test_several_processes_may_copy_at_once(lake, sink):
+    for day in (FIRST, SECOND):
+        publish(lake, day, [0.25, 0.5])
+    processes = [get_context("spawn").Process(target=_follow, args=(sink.url, lake, "none:kill")) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert scores(sink) == [0.25, 0.5, 0.25, 0.5]
+
+
+def test_columns_that_come_later_are_added(lake, sink):
+    publish(lake, FIRST, [0.25])
+    sink.follow(lake, "predictions")
+    publish(lake, SECOND, [0.5], current_score=[0.75])
+    assert sink.follow(lake, "predictions") == [SECOND]
+    assert [row.current_score for row in kept(sink, "current_score")] == [None, 0.75]
+
+
+def test_pipelines_may_share_a_table(lake, sink, tmp_path):
+    publish(lake, FIRST, [0.25])
+    sink.follow(lake, "predictions")
+    other = Sink(sink.url, sink.name, "q", sink.key)
+    publish(Lake(tmp_path / "other"), FIRST, [0.5])
+    assert other.follow(Lake(tmp_path / "other"), "predictions") == [FIRST]
+    assert [tuple(row) for row in kept(sink, "pipeline, score", "pipeline")] == [("p", 0.25), ("q", 0.5)]
+
+
+def test_a_table_of_somebody_else_is_left_alone(lake, sink):
+    with open_database(sink.url, "The sink", "URL").begin() as connection:
+        connection.execute(text(f"CREATE TABLE {sink.name} (pipeline TEXT, partition DATE, version TEXT, score FLOAT)"))
+    publish(lake, FIRST, [0.25])
+    with pytest.raises(SetupError, match="is not one that holds predictions of p") as refused:
+        sink.follow(lake, "predictions")
+    assert refused.value.expected == "a primary key of pipeline, partition, flight_id"
+    assert kept(sink, "*", "score") == []
+
+
+@pytest.mark.parametrize("empty_state_url", ["postgresql"], indirect=True)
+def test_a_user_who_may_not_write_is_told_so(lake, sink, postgres):
+    role = f"r{uuid.uuid4().hex}"
+    postgres.run(f"CREATE ROLE {role} LOGIN PASSWORD 'planted-reads'")
+    publish(lake, FIRST, [0.25])
+    reader = sink_of(sink.url.replace(f"postgres:{PASSWORD}", f"{role}:planted-reads"))
+    with pytest.raises(SetupError, match="are in the lake and could not be copied") as refused:
+        reader.follow(lake, "predictions")
+    assert "permission denied" in refused.value.found
+    assert "planted" not in str(refused.value)
