@@ -7,7 +7,7 @@ one with the keys of the bucket. So a secret is in no file, and in no process th
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -35,6 +35,13 @@ def use_connections() -> None:
             os.environ.update(read(setting, _connection(setting, value.removeprefix(_NAMED))))
     if name := os.environ.get(_STORAGE):
         os.environ.update(_keys(_connection(_STORAGE, name)))
+
+
+def named_connections(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the Airflow connection that each setting names, of those that name one."""
+    named = {name: variables.get(name, "") for name in _SETTINGS}
+    found = {name: value.removeprefix(_NAMED) for name, value in named.items() if value.startswith(_NAMED)}
+    return found | {name: variables[name] for name in (_STORAGE,) if variables.get(name)}
 
 
 def _connection(setting: str, name: str) -> Connection:

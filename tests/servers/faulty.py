@@ -45,6 +45,8 @@ class FaultyServer(ThreadingHTTPServer):
         self.behind, self.seen, self.orders, self._lock = port, [], [], threading.Lock()
         #: Headers that are not passed on.
         self.ignored = {"expect"}
+        #: What the clock of the answers shows instead.
+        self.date = None
 
     @property
     def url(self):
@@ -102,7 +104,9 @@ class _Handler(BaseHTTPRequestHandler):
             headers = {name: value for name, value in self.headers.items() if name.lower() not in self.server.ignored}
             connection.request(self.command, self.path, body, headers)
             answer = connection.getresponse()
-            return answer.status, answer.getheaders(), answer.read()
+            said = [each for each in answer.getheaders() if each[0].lower() != "date" or not self.server.date]
+            date = [("Date", self.server.date)] if self.server.date else []
+            return answer.status, said + date, answer.read()
 
     def _answer(self, status, headers, body):
         self.send_response_only(status)

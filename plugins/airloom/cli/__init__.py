@@ -13,6 +13,7 @@ from airloom.cli.champion import pin, promote, rollback, unpin
 from airloom.cli.console import errors
 from airloom.cli.demo import demo
 from airloom.cli.diff import diff
+from airloom.cli.doctor import doctor
 from airloom.cli.down import down
 from airloom.cli.env import env
 from airloom.cli.exec import exec_
@@ -38,7 +39,7 @@ app = typer.Typer(
 COMMANDS = (
     *(up, down, demo, env, backfill, status),
     *(ledger, verdict, diff, trace, impact, reproduce, vacuum),
-    *(rollback, promote, pin, unpin, apply, upgrade),
+    *(rollback, promote, pin, unpin, apply, upgrade, doctor),
 )
 for command in COMMANDS:
     app.command()(command)
@@ -49,8 +50,8 @@ app.add_typer(lineage, name="lineage")
 @app.callback()
 def begin(command: typer.Context) -> None:
     """Airloom: an Apache Airflow distribution for continuous training."""
-    # What `exec` starts looks its connections up itself, where Airflow lets it.
-    if command.invoked_subcommand != "exec":
+    # What `exec` starts looks its connections up itself, where Airflow lets it; `doctor` says which cannot be.
+    if command.invoked_subcommand not in ("exec", "doctor"):
         use_connections()
 
 

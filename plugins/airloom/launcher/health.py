@@ -19,10 +19,15 @@ def unhealthy_airflow(ports: Ports, started: Mapping[str, float]) -> list[str]:
         ports: Where the API server answers.
         started: When each component was started, in seconds since the epoch: an older heartbeat was its predecessor's.
     """
+    return unhealthy_at(ports.airflow_url, started)
+
+
+def unhealthy_at(url: str, started: Mapping[str, float]) -> list[str]:
+    """Return the names of the components that are not healthy of an Airflow that answers anywhere."""
     import httpx
 
     try:
-        answer = httpx.get(f"{ports.airflow_url}/api/v2/monitor/health", timeout=_TIMEOUT).raise_for_status().json()
+        answer = httpx.get(f"{url}/api/v2/monitor/health", timeout=_TIMEOUT).raise_for_status().json()
     except (httpx.HTTPError, ValueError):
         return ["api-server"]
     return [

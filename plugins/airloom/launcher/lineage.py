@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from airloom.core.errors import UsageError
 from airloom.core.settings import Settings
@@ -35,10 +36,24 @@ def resend_events(settings: Settings, show: Show) -> Resent:
         raise UsageError("There is no lineage backend to send events to.", do=f"set {URL}")
     from airloom.lineage.delivery.sending import Sender
 
+    sender = Sender(backend.url, backend.timeout, _auth(backend, settings))
+    return resend(Unsent(settings.delivery), sender, backend.timeout, show)
+
+
+def backend_key(backend: Address, settings: Settings) -> str | None:
+    """Return what a request to the backend says in its `Authorization`."""
+    from openlineage.client.transport.http import create_token_provider
+
+    key: str | None = create_token_provider(_auth(backend, settings)).get_bearer()
+    return key
+
+
+def _auth(backend: Address, settings: Settings) -> dict[str, Any]:
+    """Return who asks, in the client's configuration; an Airflow connection is looked up."""
     transport = backend.transport(settings)
     if backend.connection:
         from airflow.providers.openlineage.token_provider import resolve_airflow_connection_auth
 
         resolve_airflow_connection_auth(transport)
-    sender = Sender(backend.url, backend.timeout, transport["auth"])
-    return resend(Unsent(settings.delivery), sender, backend.timeout, show)
+    auth: dict[str, Any] = transport["auth"]
+    return auth

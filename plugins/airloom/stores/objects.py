@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
@@ -112,6 +113,17 @@ def create_bucket(place: S3Path) -> bool:
         where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
         _client().create_bucket(Bucket=place.bucket, **where)
         return True
+
+
+def server_time(place: S3Path) -> datetime:
+    """Return what the clock of S3 shows, to the second.
+
+    Raises:
+        SetupError: S3 refuses, or cannot be reached.
+    """
+    with explained(place):
+        said: str = _client().head_bucket(Bucket=place.bucket)["ResponseMetadata"]["HTTPHeaders"]["date"]
+        return parsedate_to_datetime(said)
 
 
 def objects_below(place: S3Path) -> Iterator[Stored]:

@@ -1,0 +1,94 @@
+"""What a check has found: a name, a state, what was found and what to do about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from airloom.core.errors import AirloomError
+from airloom.launcher.doctor.subject import Subject
+
+State = Literal["ok", "warning", "wrong"]
+
+_USER = re.compile(r"//[^/@\s\"']*@")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check has found.
+
+    Args:
+        check: The check.
+        state: Whether all is well.
+        said: What was found; no secret is in it.
+        do: What to do about it; empty where nothing is to be done.
+    """
+
+    check: str
+    state: State
+    said: str
+    do: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing to look at.
+
+    Args:
+        name: What people call it.
+        look: Looks, and yields what it finds; an AirloomError is a finding too.
+        needs: Checks that must be well before this one makes sense.
+    """
+
+    name: str
+    look: Callable[[Subject], Iterator[Finding]]
+    needs: tuple[str, ...] = ()
+
+    def findings(self, subject: Subject) -> list[Finding]:
+        """Look, and turn whatever goes wrong into a finding."""
+        found: list[Finding] = []
+        try:
+            found.extend(self.look(subject))
+        except AirloomError as error:
+            found.append(told(self.name, error))
+        except Exception as error:  # noqa: BLE001 - a check that fails says so, and keeps no other from being made
+            found.append(_failed(self.name, error))
+        return found
+
+
+def ok(check: str, said: str) -> Finding:
+    """Return the finding that all is well, or that there is nothing to look at."""
+    return Finding(check, "ok", said)
+
+
+def warning(check: str, said: str, do: str) -> Finding:
+    """Return the finding that something will not stay well."""
+    return Finding(check, "warning", said, do)
+
+
+def wrong(check: str, said: str, do: str) -> Finding:
+    """Return the finding that something does not work, or must not stay so."""
+    return Finding(check, "wrong", said, do)
+
+
+def told(check: str, error: AirloomError) -> Finding:
+    """Return the finding that an error describes."""
+    details = ": ".join(filter(None, [error.where, error.found]))
+    do = error.do or (f"expected: {error.expected}" if error.expected else "")
+    return wrong(check, " ".join(f"{error.what} {details}".split()), do)
+
+
+def plain(text: object) -> str:
+    """Return the first line of what a library says, without users and passwords of URLs."""
+    return _USER.sub("//", str(text).strip().partition("\n")[0])
+
+
+def _failed(check: str, error: Exception) -> Finding:
+    """Name the error and its place only: what a library says may hold a secret."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f", {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
+    return wrong(check, f"it could not be looked at: {type(error).__name__}{place}", "report this as a bug of Airloom")
