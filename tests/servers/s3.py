@@ -20,7 +20,7 @@ class S3Server(ServerProcess):
 
     def __init__(self, folder: Path):
         port = free_port()
-        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+        command = [sys.executable, str(Path(__file__).with_name("atomic_moto.py")), str(port)]
         variables = {**os.environ, "MOTO_S3_DEFAULT_MAX_KEYS": str(PAGE)}
         super().__init__(command, port, folder / "s3.log", env=variables)
 
