@@ -1,6 +1,5 @@
 """The stack of docker-compose.yaml: the same chain through Celery, on PostgreSQL, Redis and S3."""
 
-import json
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -74,12 +73,6 @@ def test_trainings_run_on_workers_of_their_own(stack):
 def test_initialising_again_changes_nothing(stack):
     again = stack.run("airflow-init")
     assert "created" not in again.stdout
-
-
-def test_the_doctor_finds_nothing_wrong(stack):
-    found = json.loads(stack.run("demo", "airloom", "doctor", "--json").stdout)
-    assert [each for each in found if each["state"] != "ok"] == []
-    assert {"storage", "online store", "workers", "state database", "MLflow"} <= {each["check"] for each in found}
 
 
 @pytest.fixture(scope="module")

@@ -142,8 +142,12 @@ def _scheduling() -> dict[tuple[str, str], object]:
     return {
         # The gap between two tasks; ADR 0005 has what shorter ones cost an idle machine.
         ("scheduler", "scheduler_idle_sleep_time"): 0.2,
-        # A worker that is gone is noticed after a minute instead of five.
+        # A worker that is gone is noticed after a minute instead of five, also when the scheduler was started again
+        # meanwhile: it looks only after tasks that it has taken over from the one before.
         ("scheduler", "task_instance_heartbeat_timeout"): 60,
+        ("scheduler", "orphaned_tasks_check_interval"): 30,
+        # A training may wait for hours until a worker is free; Airflow would give it up after half an hour.
+        ("scheduler", "task_queued_timeout"): 2 * 3600,
         ("dag_processor", "refresh_interval"): 30,
         ("dag_processor", "min_file_process_interval"): 30,
         ("dag_processor", "parsing_processes"): 1,
@@ -165,8 +169,9 @@ def _celery() -> dict[tuple[str, str], object]:
         ("celery", "worker_prefetch_multiplier"): 1,
         # Handing a task over takes long on a busy machine; after one second, the default, it would be taken for lost.
         ("celery", "operation_timeout"): 10,
-        # A task that runs longer than this would be given to a second worker.
-        ("celery_broker_transport_options", "visibility_timeout"): 24 * 3600,
+        # A task whose worker was killed just before it began is given to another one after this time. So is one that
+        # runs longer, and that is no harm: Airflow tells the second worker that it is under way, who leaves it alone.
+        ("celery_broker_transport_options", "visibility_timeout"): 180,
     }
 
 
