@@ -54,6 +54,12 @@ def test_every_service_passes_its_own_health_check(stack):
     assert set(stack.running) == {service for service in ORDER if service != "airflow-init"}
 
 
+def test_the_doctor_finds_nothing_wrong(stack):
+    told = stack.run("demo", "airloom", "doctor").stdout
+    assert "0 wrong" in told
+    assert "queue training: training@" in told
+
+
 def test_the_same_is_published_as_by_one_machine_alone(stack, settings, embedded):
     there = published(settings, PIPELINE, FIRST, LAST)
     here = published(embedded.settings, PIPELINE, FIRST, LAST)
