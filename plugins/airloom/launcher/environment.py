@@ -171,7 +171,8 @@ def _celery() -> dict[tuple[str, str], object]:
         ("celery", "operation_timeout"): 10,
         # A task whose worker was killed just before it began is given to another one after this time. So is one that
         # runs longer, and that is no harm: Airflow tells the second worker that it is under way, who leaves it alone.
-        ("celery_broker_transport_options", "visibility_timeout"): 180,
+        ("celery_broker_transport_options", "visibility_timeout"): 120,
+        ("celery_broker_transport_options", "unacked_restore_throttle"): 1,
     }
 
 
