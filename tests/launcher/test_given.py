@@ -70,3 +70,12 @@ def test_a_complete_environment_is_left_as_it_is(settings, monkeypatch):
 def test_connections_are_not_looked_up_before_airflow_has_started():
     done = run(sys.executable, "-c", "print('started')", AIRLOOM_STATE_URL="connection:airloom_state")
     assert done.stdout.strip() == "started"
+
+
+def test_a_shell_beside_servers_keeps_what_it_is_told_of_them(settings, monkeypatch):
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    os.environ.pop("AIRLOOM_ENVIRONMENT_COMPLETE", None)
+    os.environ.update({"AIRLOOM_AIRFLOW_URL": "http://airflow:8080", "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor"})
+    adopt(settings, Ports())
+    assert os.environ["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
+    assert os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] == "False"

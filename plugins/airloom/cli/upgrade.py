@@ -12,7 +12,7 @@ from rich.table import Table
 from airloom.cli.console import console, services
 from airloom.launcher.brought import Brought
 from airloom.launcher.deployment import deploy
-from airloom.launcher.given import adopt, is_complete
+from airloom.launcher.given import adopt, on_servers
 from airloom.launcher.upgrade import upgrade as upgraded
 
 
@@ -27,7 +27,7 @@ def upgrade(
     try:
         with console.status("upgrading") as status:
             report = (lambda _: None) if as_json else status.update
-            if is_complete():
+            if on_servers():
                 done.extend(deploy(servers.settings, report, create_bucket))
             done.extend(upgraded(servers.settings, report))
     finally:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airloom.core.errors import AirloomError, SetupError, UsageError
 from airloom.core.settings import Settings
 from airloom.launcher.environment import secrets_of
+from airloom.launcher.given import ELSEWHERE
 from airloom.launcher.ports import Ports
 from airloom.launcher.secrets import USER
 
@@ -75,7 +76,7 @@ class AirflowApi:
     @property
     def url(self) -> str:
         """The address of the API server: `AIRLOOM_AIRFLOW_URL` where it runs on another machine."""
-        return os.environ.get("AIRLOOM_AIRFLOW_URL") or self.ports.airflow_url
+        return os.environ.get(ELSEWHERE) or self.ports.airflow_url
 
     def pools(self) -> set[str]:
         """Return the names of all pools."""

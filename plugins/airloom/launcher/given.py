@@ -11,6 +11,8 @@ from airloom.launcher.ports import Ports
 
 #: Set where the environment is complete, so that nothing is put over what was given.
 _COMPLETE = "AIRLOOM_ENVIRONMENT_COMPLETE"
+#: Where Airflow answers, when it does not run on this machine.
+ELSEWHERE = "AIRLOOM_AIRFLOW_URL"
 
 
 def completed(settings: Settings, ports: Ports, given: Mapping[str, str]) -> dict[str, str]:
@@ -31,12 +33,15 @@ def completed(settings: Settings, ports: Ports, given: Mapping[str, str]) -> dic
     return {**defaults, **given, "PYTHONPATH": path, _COMPLETE: "1"}
 
 
-def is_complete() -> bool:
-    """Tell whether this process was started in a complete environment, as everything in a container is."""
-    return _COMPLETE in os.environ
+def on_servers() -> bool:
+    """Tell whether somebody else starts this installation's servers, and says in the environment where they are."""
+    return _COMPLETE in os.environ or bool(os.environ.get(ELSEWHERE))
 
 
 def adopt(settings: Settings, ports: Ports) -> None:
-    """Make this process's environment that of the installation, unless it was completed before."""
-    if not is_complete():
-        os.environ.update(environment(settings, ports))
+    """Make this process's environment that of the installation."""
+    if _COMPLETE in os.environ:
+        return
+    # A shell in a container, which the image's entry point has not started, is told where the servers are, too.
+    own = completed(settings, ports, os.environ) if on_servers() else environment(settings, ports)
+    os.environ.update(own)

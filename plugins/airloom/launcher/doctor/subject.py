@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 
 from airloom.connections import named_connections, use_connections
 from airloom.core.settings import Settings
-from airloom.launcher.environment import environment
-from airloom.launcher.given import completed, is_complete
+from airloom.launcher.given import ELSEWHERE, adopt, on_servers
 from airloom.launcher.ports import Ports
 from airloom.launcher.services import Services
 
-_ELSEWHERE = "AIRLOOM_AIRFLOW_URL"
 #: Tasks wait for minutes until a server of MLflow is there again; a person who asks what is wrong does not.
 _IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 
@@ -49,7 +47,7 @@ class Subject:
     @property
     def airflow_url(self) -> str:
         """Where Airflow answers."""
-        return self.variables.get(_ELSEWHERE) or self.ports.airflow_url
+        return self.variables.get(ELSEWHERE) or self.ports.airflow_url
 
 
 def _enter() -> tuple[Ports, bool]:
@@ -61,15 +59,10 @@ def _enter() -> tuple[Ports, bool]:
     Raises:
         AirloomError: A setting makes no sense.
     """
-    settings, ports = Settings.from_environment(), Ports.from_environment()
-    on_servers = is_complete() or bool(os.environ.get(_ELSEWHERE))
-    if on_servers and not is_complete():
-        # A shell in a container, which the image's entry point has not started.
-        os.environ.update(completed(settings, ports, os.environ))
-    elif not on_servers:
-        os.environ.update(environment(settings, ports))
+    ports, elsewhere = Ports.from_environment(), on_servers()
+    adopt(Settings.from_environment(), ports)
     os.environ.update(_IMPATIENT)
-    return ports, on_servers
+    return ports, elsewhere
 
 
 def meet() -> Subject:
