@@ -13,7 +13,7 @@ from topology import ORDER, running_topology
 from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(1800)]
 
 FIRST, LAST = date(2013, 1, 1), date(2013, 1, 10)
 #: The days that are run while everything is killed.

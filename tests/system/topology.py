@@ -127,7 +127,7 @@ class Topology:
         """Run a service to its end, with another command if one is given."""
         words = ["airloom", "exec", "--", *command] if command else self.command(service)
         run = subprocess.run(
-            words, env=self.environment(service), cwd=self.project, capture_output=True, text=True, timeout=840
+            words, env=self.environment(service), cwd=self.project, capture_output=True, text=True, timeout=1500
         )
         if check and run.returncode:
             raise AssertionError(f"{service}: {' '.join(words)}: {run.returncode}\n{run.stdout}\n{run.stderr}")

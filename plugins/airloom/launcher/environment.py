@@ -146,8 +146,11 @@ def _scheduling() -> dict[tuple[str, str], object]:
         # meanwhile: it looks only after tasks that it has taken over from the one before.
         ("scheduler", "task_instance_heartbeat_timeout"): 60,
         ("scheduler", "orphaned_tasks_check_interval"): 30,
-        # A training may wait for hours until a worker is free; Airflow would give it up after half an hour.
-        ("scheduler", "task_queued_timeout"): 2 * 3600,
+        # A message to a worker may be lost with it, or with the broker, and nothing tells: a task that has not begun is
+        # handed over again, however often. Airflow would give up one that waits for hours until a worker is free.
+        ("scheduler", "task_queued_timeout"): 180,
+        ("scheduler", "task_queued_timeout_check_interval"): 30,
+        ("scheduler", "num_stuck_in_queued_retries"): 1_000_000,
         ("dag_processor", "refresh_interval"): 30,
         ("dag_processor", "min_file_process_interval"): 30,
         ("dag_processor", "parsing_processes"): 1,
