@@ -35,6 +35,7 @@ from airloom.stores.ledger import Ledger, effective
 from airloom.stores.models import ModelRegistry
 from airloom.stores.notes import Notes
 from airloom.stores.pins import Pins
+from airloom.stores.state_schema import upgrade_state
 from airloom.stores.tracking import open_client
 
 #: So many lives of so many steps each, and how many steps they are at least: a few lives are short. PostgreSQL takes
@@ -350,7 +351,10 @@ def _databases(kind, folder, request):
     if kind == "sqlite":
         return here
     postgres = request.getfixturevalue("postgres")
-    return [dataclasses.replace(each, state_url=postgres.create(f"machine_{each.var.parent.name}")) for each in here]
+    urls = [postgres.create(f"machine_{each.var.parent.name}") for each in here]
+    for url in urls:
+        upgrade_state(url)
+    return [dataclasses.replace(each, state_url=url) for each, url in zip(here, urls, strict=True)]
 
 
 @pytest.mark.parametrize(("kind", "lives_of", "steps"), KINDS)
