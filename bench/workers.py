@@ -50,12 +50,17 @@ def _measure(workers: int, days: int) -> dict[str, Any]:
     from installation import Installation
     from topology import ORDER, running_topology
 
-    folder = Path(tempfile.mkdtemp(prefix="airloom-bench-"))
-    project = Installation.create(folder / "installation").settings.project
-    with running_topology(folder, project) as stack:
-        stack.start(*(service for service in ORDER if not service.startswith("worker")))
+    with tempfile.TemporaryDirectory(prefix="airloom-bench-") as temporary:
+        folder = Path(temporary)
+        project = Installation.create(folder / "installation").settings.project
+        return _run(running_topology(folder, project), ORDER, workers, days)
+
+
+def _run(topology: Any, order: tuple[str, ...], workers: int, days: int) -> dict[str, Any]:
+    with topology as stack:
+        stack.start(*(service for service in order if not service.startswith("worker")))
         for number in range(workers):
-            stack.spawn_worker(f"bench{number}", "default,training", TASKS_AT_ONCE)
+            stack.spawn_worker(f"workers{number}", "default,training", TASKS_AT_ONCE)
         with _watching(stack) as watched:
             began = time.monotonic()
             stack.backfill(FIRST, FIRST + timedelta(days=days - 1))
