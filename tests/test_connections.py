@@ -65,6 +65,8 @@ def test_the_keys_of_the_bucket_are_what_a_connection_says(monkeypatch):
     assert os.environ["AWS_SECRET_ACCESS_KEY"] == "secret"
     assert os.environ["AWS_REGION"] == "eu-central-1"
     assert os.environ["AWS_ENDPOINT_URL_S3"] == "http://s3:8333"
+    monkeypatch.delenv("AIRFLOW_CONN_AIRLOOM_LAKE")
+    use_connections()  # asks nobody again
 
 
 def test_a_connection_that_is_not_there_is_named(monkeypatch):

@@ -164,12 +164,11 @@ def _celery() -> dict[tuple[str, str], object]:
         "imports": ["airloom.scheduling.celery_worker"],
         # A process that has run many tasks is replaced: memory that libraries keep does not add up.
         "worker_max_tasks_per_child": 100,
-        # A worker takes a task when it can run it. What it had taken in advance would be lost with it for hours.
+        # A worker takes a task when it can run it. What it had taken in advance would have to be found again.
         "worker_disable_prefetch": True,
     }
     return {
         ("celery", "extra_celery_config"): json.dumps(worker),
-        ("celery", "worker_prefetch_multiplier"): 1,
         # Handing a task over takes long on a busy machine; after one second, the default, it would be taken for lost.
         ("celery", "operation_timeout"): 10,
         # A task whose worker was killed just before it began is given to another one after this time. So is one that
