@@ -24,6 +24,7 @@ TESTS = Path(__file__).resolve().parents[1] / "tests"
 sys.path[:0] = [str(TESTS), *(str(TESTS / name) for name in ("deploy", "system", "lineage"))]
 FIRST = date(2013, 1, 1)
 TASKS_AT_ONCE = 2
+_LOOK_SECONDS = 10
 
 
 def main() -> None:
@@ -69,7 +70,7 @@ def _run(topology: Any, order: tuple[str, ...], workers: int, days: int) -> dict
 
 
 class _watching:
-    """Looks at memory and processors of the stack twice a second."""
+    """Looks at memory and processors of the stack now and then: looking costs, too."""
 
     def __init__(self, stack: Any) -> None:
         self.stack, self.over, self.peak = stack, threading.Event(), 0
@@ -95,7 +96,7 @@ class _watching:
         }
 
     def _watch(self) -> None:
-        while not self.over.wait(0.5):
+        while not self.over.wait(_LOOK_SECONDS):
             self.peak = max(self.peak, sum(_memory(each) for each in self._processes().values()))
 
     def _processes(self) -> dict[int, psutil.Process]:

@@ -11,17 +11,17 @@ from servers.process import ServerProcess, free_port
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "planted-key-id", "AWS_SECRET_ACCESS_KEY": "planted-secret-key"}
 
 
-#: How many keys a page of a listing has: few, so that every test turns pages.
+#: How many keys a page of a listing has: few, so that every test turns pages. S3 has a thousand.
 PAGE = 10
 
 
 class S3Server(ServerProcess):
     """One server that keeps everything in memory."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, page: int):
         port = free_port()
         command = [sys.executable, str(Path(__file__).with_name("atomic_moto.py")), str(port)]
-        variables = {**os.environ, "MOTO_S3_DEFAULT_MAX_KEYS": str(PAGE)}
+        variables = {**os.environ, "MOTO_S3_DEFAULT_MAX_KEYS": str(page)}
         super().__init__(command, port, folder / "s3.log", env=variables)
 
     @property
@@ -42,9 +42,9 @@ class S3Server(ServerProcess):
 
 
 @contextlib.contextmanager
-def running_s3(folder):
+def running_s3(folder, page=PAGE):
     """Run a server until the block ends."""
-    server = S3Server(folder)
+    server = S3Server(folder, page)
     try:
         server.start()
         yield server

@@ -79,8 +79,17 @@ def files_below(place: Place) -> Iterator[Stored]:
     for path in place.rglob("*"):
         with suppress(FileNotFoundError):
             if path.is_file():
-                status = path.stat()
-                yield Stored(path, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+                yield stored_file(path)
+
+
+def stored_file(path: Path) -> Stored:
+    """Describe a file.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    status = path.stat()
+    return Stored(path, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
 
 def absent_files(folder: Place, names: list[str]) -> list[str]:

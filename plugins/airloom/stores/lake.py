@@ -18,6 +18,7 @@ from airloom.core.places import Place
 from airloom.core.wording import counted
 from airloom.stores.files import absent_files, folders
 from airloom.stores.objects import explained, table_options
+from airloom.stores.tables import LOG, forget_table, open_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,8 +34,6 @@ _TABLE_CONFIGURATION: dict[str, str | None] = {
     "delta.enableExpiredLogCleanup": "false",
 }
 _ATTEMPTS = 8
-#: The folder of a table's commits.
-_LOG = "_delta_log"
 #: What our own facts in the table's log start with.
 _FACT = "airloom."
 
@@ -79,9 +78,9 @@ class Lake:
     def tables(self) -> list[str]:
         """Return the names of the tables, in alphabetical order."""
         below = {name: folders(self.root / name) for name in folders(self.root)}
-        outer = [name for name, inner in below.items() if _LOG in inner]
+        outer = [name for name, inner in below.items() if LOG in inner]
         inner = [f"{name}.{each}" for name, found in below.items() if name not in outer for each in found]
-        return sorted([*outer, *(name for name in inner if _LOG in folders(self.path(name)))])
+        return sorted([*outer, *(name for name in inner if LOG in folders(self.path(name)))])
 
     def partitions(self, table: str, commit: int | None = None) -> dict[date, PartitionVersion]:
         """Return what is published, by day, read from the table's log alone.
@@ -206,14 +205,12 @@ class Lake:
         from deltalake.exceptions import CommitFailedError, DeltaError
 
         path = self.path(table)
-        if isinstance(path, Path):
-            path.mkdir(parents=True, exist_ok=True)
         day = version.partition.isoformat()
         facts = {f"{_FACT}partition": day, **{f"{_FACT}{name}": json.dumps(fact) for name, fact in metadata.items()}}
         try:
             with explained(path):
                 write_deltalake(
-                    str(path),
+                    _to_write(path),
                     _with_partition_columns(rows, version),
                     mode="overwrite",
                     predicate=f"partition = '{day}'",
@@ -224,6 +221,7 @@ class Lake:
                     commit_properties=CommitProperties(custom_metadata=facts),
                 )
         except (CommitFailedError, DeltaError, Unavailable) as error:
+            forget_table(path)
             if last:
                 raise
             # The answer to a commit that was made may have got lost.
@@ -267,16 +265,16 @@ class Lake:
             ) from error
 
 
-def open_table(place: Place, commit: int | None = None) -> DeltaTable:
-    """Open a table, in a bucket with credentials that are good now.
+def _to_write(place: Place) -> DeltaTable | str:
+    """Return a table, or where the first commit is to make one."""
+    from deltalake.exceptions import TableNotFoundError
 
-    Raises:
-        SetupError: S3 refuses, or cannot be reached.
-    """
-    from deltalake import DeltaTable
-
-    with explained(place):
-        return DeltaTable(str(place), version=commit, storage_options=table_options(place))
+    try:
+        return open_table(place)
+    except TableNotFoundError:
+        if isinstance(place, Path):
+            place.mkdir(parents=True, exist_ok=True)
+        return str(place)
 
 
 def _vacuumed(delta: DeltaTable) -> str:

@@ -126,13 +126,18 @@ def server_time(place: S3Path) -> datetime:
         return parsedate_to_datetime(said)
 
 
-def objects_below(place: S3Path) -> Iterator[Stored]:
+def objects_below(place: S3Path, after: str = "") -> Iterator[Stored]:
     """Yield what lies below a prefix, in the order of keys.
+
+    Args:
+        place: The prefix.
+        after: Leave out names up to this one.
 
     Raises:
         SetupError: S3 refuses, or cannot be reached.
     """
-    for page in _pages("list_objects_v2", place):
+    start = {"StartAfter": (place / after).key} if after else {}
+    for page in _pages("list_objects_v2", place, **start):
         for each in page.get("Contents", ()):
             yield Stored(S3Path(place.bucket, each["Key"]), each["Size"], each["LastModified"])
 

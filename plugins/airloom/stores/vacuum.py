@@ -10,8 +10,9 @@ from functools import partial
 from airloom.core.places import Place, S3Path
 from airloom.core.vacuumed import Freed
 from airloom.stores.files import files_below, remove_file
-from airloom.stores.lake import Lake, open_table
+from airloom.stores.lake import Lake
 from airloom.stores.objects import Stored, abandoned_uploads, explained
+from airloom.stores.tables import open_table
 
 #: A file that is younger may belong to a write that is under way, which no commit names yet.
 UNDER_WAY = timedelta(days=1)
