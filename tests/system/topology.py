@@ -189,6 +189,12 @@ class Topology:
         command = [*demo[: demo.index("--from")], "--from", str(first), "--to", str(last), *options]
         return self.run("demo", *command, check=check)
 
+    def import_from(self, var):
+        """Bring along what an installation in a folder has made, as the service `import` does with its mount."""
+        [*command, mounted] = self.services["import"]["command"]
+        assert f":{mounted}" in self.services["import"]["volumes"][-1]
+        return self.run("import", *command, str(var))
+
     def settings(self, monkeypatch):
         """Where everything is, for this process, which then has the credentials of a worker."""
         variables = self.environment("worker")
@@ -235,7 +241,7 @@ def running_topology(folder, project):
     with (
         running_postgres() as postgres,
         running_redis(folder, variables["REDIS_PASSWORD"]) as redis,
-        running_s3(folder) as s3,
+        running_s3(folder, page=1000) as s3,
     ):
         _create_databases(postgres, variables)
         topology = Topology(folder, project, variables, postgres, redis, s3, _ports(postgres, redis, s3))

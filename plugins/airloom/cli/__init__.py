@@ -18,6 +18,7 @@ from airloom.cli.down import down
 from airloom.cli.env import env
 from airloom.cli.exec import exec_
 from airloom.cli.impact import impact
+from airloom.cli.import_ import import_
 from airloom.cli.ledger import ledger
 from airloom.cli.lineage import lineage
 from airloom.cli.reproduce import reproduce
@@ -43,6 +44,7 @@ COMMANDS = (
 )
 for command in COMMANDS:
     app.command()(command)
+app.command("import")(import_)
 app.command("exec")(exec_)
 app.add_typer(lineage, name="lineage")
 

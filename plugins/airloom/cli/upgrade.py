@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from airloom.cli.console import console, services
+from airloom.cli.parts import print_parts
 from airloom.launcher.brought import Brought
 from airloom.launcher.deployment import deploy
 from airloom.launcher.given import adopt, on_servers
@@ -31,16 +29,4 @@ def upgrade(
                 done.extend(deploy(servers.settings, report, create_bucket))
             done.extend(upgraded(servers.settings, report))
     finally:
-        _print(done, as_json)
-
-
-def _print(done: list[Brought], as_json: bool) -> None:
-    """Tell also what was done before something could not be done."""
-    if as_json:
-        typer.echo(json.dumps([asdict(each) for each in done], indent=2))
-        return
-    table = Table("part", "now")
-    for each in done:
-        table.add_row(each.part, each.outcome)
-    if done:
-        console.print(table, highlight=False)
+        print_parts(done, as_json)

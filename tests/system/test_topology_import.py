@@ -1,0 +1,50 @@
+"""An installation of one machine moves to the stack of docker-compose.yaml, and a day is run again there."""
+
+import pytest
+from installation import PIPELINE
+from published import published
+from test_topology import FIRST, LAST_KILLED
+from topology import ORDER, running_topology
+
+from airloom.stores.ledger import Ledger
+from airloom.stores.models import ModelRegistry
+from airloom.stores.tracking import experiment_id, open_client
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(1800)]
+
+
+@pytest.fixture(scope="module")
+def moved(embedded, tmp_path_factory):
+    """The stack, into which everything was imported before its first run."""
+    embedded.airloom("down")
+    with running_topology(tmp_path_factory.mktemp("moved"), embedded.settings.project) as topology:
+        topology.start("mlflow", "airflow-init")
+        topology.import_from(embedded.settings.var)
+        topology.start(*ORDER[2:])
+        yield topology
+
+
+def known(settings):
+    """What must not become more when something is done again."""
+    ledger, experiments = Ledger(settings.state_url), [experiment_id(settings, PIPELINE)]
+    runs = {run.info.run_id for run in open_client(settings).search_runs(experiments)}
+    return ledger.history(PIPELINE), ledger.verdicts(PIPELINE), runs, ModelRegistry(settings, PIPELINE).alias()
+
+
+def test_everything_is_there_and_a_day_that_is_run_again_changes_nothing(moved, embedded, monkeypatch):
+    settings = moved.settings(monkeypatch)
+    here, before = published(embedded.settings, PIPELINE, FIRST, LAST_KILLED), known(embedded.settings)
+    assert published(settings, PIPELINE, FIRST, LAST_KILLED) == here
+    assert known(settings) == before
+    moved.backfill(LAST_KILLED, LAST_KILLED)
+    assert published(settings, PIPELINE, FIRST, LAST_KILLED) == here
+    assert known(settings) == before
+
+
+def test_importing_again_changes_nothing(moved, embedded):
+    assert "was imported before" in moved.import_from(embedded.settings.var).stdout
+
+
+def test_the_lineage_of_before_answers_questions_of_now(moved):
+    told = moved.run("demo", "airloom", "trace", PIPELINE, str(LAST_KILLED)).stdout
+    assert "raw.flights" in told
