@@ -1,6 +1,7 @@
 """One installation that has run the demo, and what came of it."""
 
 import pytest
+import topology
 from installation import FIRST, LAST, Installation
 from receiver import receiving
 
@@ -26,3 +27,14 @@ def installation(tmp_path_factory, backend):
 def in_parallel(installation):
     """The state after the range was run once, several days at a time."""
     return installation.state()
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory):
+    """What one machine alone makes of the days that are run on the stack; it does not run any more."""
+    installation = Installation.create(tmp_path_factory.mktemp("embedded"))
+    try:
+        installation.airloom("demo", "--from", str(topology.FIRST), "--to", str(topology.LAST_KILLED))
+    finally:
+        installation.airloom("down")
+    return installation

@@ -3,40 +3,25 @@
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
 
 import pytest
-from installation import PIPELINE, Installation
+from diagnosis import ROUNDS, diagnose
+from installation import PIPELINE
 from published import published
-from topology import ORDER, running_topology
+from topology import FIRST, FIRST_KILLED, LAST, LAST_KILLED, ORDER, running_topology
 
 from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(1800)]
 
-FIRST, LAST = date(2013, 1, 1), date(2013, 1, 10)
-#: The days that are run while everything is killed.
-FIRST_KILLED, LAST_KILLED = date(2013, 1, 11), date(2013, 1, 16)
 #: A task that is under way, one in every stage, and the service that runs it.
 MOMENTS = (("validate", "worker"), ("materialize", "worker"), ("fit", "worker-training"), ("score", "worker"))
 
 
 @pytest.fixture(scope="module")
-def embedded(tmp_path_factory):
-    """What one machine alone makes of the days."""
-    installation = Installation.create(tmp_path_factory.mktemp("embedded"))
-    try:
-        installation.airloom("demo", "--from", str(FIRST), "--to", str(LAST_KILLED))
-        yield installation
-    finally:
-        installation.airloom("down")
-
-
-@pytest.fixture(scope="module")
 def stack(embedded, tmp_path_factory):
     """The same project on servers, which has run the same days."""
-    embedded.airloom("down")
     with running_topology(tmp_path_factory.mktemp("stack"), embedded.settings.project) as topology:
         topology.start()
         topology.backfill(FIRST, LAST)
@@ -79,6 +64,37 @@ def test_trainings_run_on_workers_of_their_own(stack):
 def test_initialising_again_changes_nothing(stack):
     again = stack.run("airflow-init")
     assert "created" not in again.stdout
+
+
+@pytest.fixture(scope="module")
+def diagnoses(stack):
+    """What the doctor has said of each round of faults; all of them are mended."""
+    return {name: diagnose(stack, faults) for name, faults in ROUNDS.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [pytest.param(name, fault, id=fault.name) for name, faults in ROUNDS.items() for fault in faults],
+)
+def test_the_doctor_tells_each_fault_and_what_mends_it(diagnoses, name, fault):
+    for said in fault.said:
+        found = diagnoses[name].wrong[said.check]
+        assert said.found in found["said"]
+        assert said.do in found["do"]
+
+
+@pytest.mark.parametrize("name", ROUNDS)
+def test_the_doctor_is_red_for_what_is_wrong_and_for_nothing_else(stack, diagnoses, name):
+    diagnosis = diagnoses[name]
+    assert diagnosis.wrong.keys() == {said.check for fault in ROUNDS[name] for said in fault.said}
+    assert diagnosis.code == 5
+    told = diagnosis.output + diagnosis.errors
+    assert "planted" not in told
+    assert [name for name, value in stack.variables.items() if value in told and name != "COMPOSE_PROFILES"] == []
+
+
+def test_the_doctor_finds_nothing_wrong_once_everything_is_mended(stack, diagnoses):
+    assert "0 wrong" in stack.run("demo", "airloom", "doctor").stdout
 
 
 @pytest.fixture(scope="module")

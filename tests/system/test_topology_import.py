@@ -3,8 +3,7 @@
 import pytest
 from installation import PIPELINE
 from published import published
-from test_topology import FIRST, LAST_KILLED
-from topology import ORDER, running_topology
+from topology import FIRST, LAST_KILLED, ORDER, running_topology
 
 from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
@@ -16,7 +15,6 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(1800)]
 @pytest.fixture(scope="module")
 def moved(embedded, tmp_path_factory):
     """The stack, into which everything was imported before its first run."""
-    embedded.airloom("down")
     with running_topology(tmp_path_factory.mktemp("moved"), embedded.settings.project) as topology:
         topology.start("mlflow", "airflow-init")
         topology.import_from(embedded.settings.var)

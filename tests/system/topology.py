@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import psutil
@@ -37,6 +38,9 @@ ORDER = (
     *("mlflow", "airflow-init", "airflow-api-server", "airflow-scheduler", "airflow-dag-processor"),
     *("airflow-triggerer", "worker", "worker-training"),
 )
+#: The days that the tests run on it, and those while which everything is killed.
+FIRST, LAST = date(2013, 1, 1), date(2013, 1, 10)
+FIRST_KILLED, LAST_KILLED = date(2013, 1, 11), date(2013, 1, 16)
 _ONE_SHOT = ("airflow-init",)
 #: Ports inside a container, which two processes of one machine cannot share.
 _INSIDE = (
@@ -123,12 +127,11 @@ class Topology:
                 start_new_session=True,
             )
 
-    def run(self, service, *command, check=True):
-        """Run a service to its end, with another command if one is given."""
+    def run(self, service, *command, check=True, **variables):
+        """Run a service to its end, with another command and more variables if they are given."""
         words = ["airloom", "exec", "--", *command] if command else self.command(service)
-        run = subprocess.run(
-            words, env=self.environment(service), cwd=self.project, capture_output=True, text=True, timeout=1500
-        )
+        environment = self.environment(service) | variables
+        run = subprocess.run(words, env=environment, cwd=self.project, capture_output=True, text=True, timeout=1500)
         if check and run.returncode:
             raise AssertionError(f"{service}: {' '.join(words)}: {run.returncode}\n{run.stdout}\n{run.stderr}")
         return run
@@ -148,11 +151,28 @@ class Topology:
                 raise AssertionError(f"{service} is not healthy:\n{self.log(service)[-5000:]}")
             time.sleep(0.5)
 
+    def wait_until_whole(self):
+        """Wait until every service is healthy, also one that has to be started again meanwhile."""
+        deadline = time.monotonic() + _HEALTHY_SECONDS
+        while sick := [service for service in self.running if not self.is_healthy(service)]:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not healthy: {sick}\n{self.log(sick[0])[-5000:]}")
+            time.sleep(0.5)
+
     def kill(self, service):
         """End a container's processes at once, as the kernel would for want of memory; the engine starts it again."""
         with self.starting:
             _end(self.running[service], signal.SIGKILL)
             self.spawn(service)
+
+    @contextlib.contextmanager
+    def without(self, service, how=signal.SIGTERM):
+        """End a service, as `docker compose stop` does or otherwise, and start it again when the block ends."""
+        _stop(self.running.pop(service), how)
+        try:
+            yield
+        finally:
+            self.start(service)
 
     @contextlib.contextmanager
     def restarting(self):
@@ -178,10 +198,7 @@ class Topology:
         """Stop every service, workers first, and leave nothing behind."""
         for service in reversed(list(self.running)):
             if process := self.running.pop(service):
-                process.terminate()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(20)
-                _end(process, signal.SIGKILL)
+                _stop(process, signal.SIGTERM)
 
     def backfill(self, first, last, *options, check=True):
         """Run every stage, as the service `demo` does, for other days."""
@@ -203,15 +220,23 @@ class Topology:
                 monkeypatch.setenv(name, value)
         return Settings.from_environment(variables)
 
-    def ask(self, query):
-        """Ask Airflow's own database."""
-        import psycopg
-
-        with psycopg.connect(self.postgres.url("airflow").replace("+psycopg", "")) as connection:
+    def ask(self, query, database="airflow"):
+        """Ask Airflow's own database, or another one."""
+        with self._connected(database) as connection:
             return connection.execute(query).fetchall()
+
+    def do(self, statement, database):
+        """Change what is in a database behind everybody's back."""
+        with self._connected(database) as connection:
+            connection.execute(statement)
 
     def log(self, service):
         return (self.folder / f"{service}.log").read_text(errors="replace")
+
+    def _connected(self, database):
+        import psycopg
+
+        return psycopg.connect(self.postgres.url(database).replace("+psycopg", ""))
 
     def _local(self, text, inside=None):
         for (host, port), local in self.ports.items():
@@ -273,6 +298,14 @@ def _create_databases(postgres, variables):
 
 def _hostname():
     return os.uname().nodename
+
+
+def _stop(process, how):
+    """Tell a process to end, and end what is left of it after a while."""
+    process.send_signal(how)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(20)
+    _end(process, signal.SIGKILL)
 
 
 def _end(process, how):

@@ -126,6 +126,19 @@ def server_time(place: S3Path) -> datetime:
         return parsedate_to_datetime(said)
 
 
+def require_answer(place: S3Path) -> None:
+    """Make sure that S3 says anything at all, without the patience that tasks have.
+
+    Raises:
+        SetupError: It cannot be asked.
+        Unavailable: It does not answer.
+    """
+    from botocore.exceptions import ClientError
+
+    with explained(place), suppress(ClientError):
+        _open(os.getpid(), attempts=2, seconds=_CONNECT_SECONDS).head_bucket(Bucket=place.bucket)
+
+
 def objects_below(place: S3Path, after: str = "") -> Iterator[Stored]:
     """Yield what lies below a prefix, in the order of keys.
 
@@ -254,12 +267,12 @@ def _client() -> Any:
 
 
 @cache
-def _open(process: int) -> Any:
+def _open(process: int, attempts: int = ATTEMPTS, seconds: int = _READ_SECONDS) -> Any:
     """Open once a process: connections must not be carried over a fork."""
     from botocore.config import Config
 
-    retries = {"mode": "standard", "total_max_attempts": ATTEMPTS}
-    config = Config(retries=retries, connect_timeout=_CONNECT_SECONDS, read_timeout=_READ_SECONDS)
+    retries = {"mode": "standard", "total_max_attempts": attempts}
+    config = Config(retries=retries, connect_timeout=_CONNECT_SECONDS, read_timeout=seconds)
     try:
         return _session(process).client("s3", config=config)
     except ValueError as error:

@@ -1,8 +1,11 @@
 """Single checks, on real servers with one fault each."""
 
+import json
+import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -20,6 +23,7 @@ from airloom.launcher.doctor.lineage import lineage
 from airloom.launcher.doctor.machine import judge_room, ports
 from airloom.launcher.doctor.models import mlflow
 from airloom.launcher.doctor.online import online_store
+from airloom.launcher.doctor.packages import packages
 from airloom.launcher.doctor.predictions import predictions
 from airloom.launcher.doctor.secrets import secrets, weakness
 from airloom.launcher.doctor.storage import storage
@@ -83,6 +87,17 @@ def test_a_bucket_whose_clock_is_behind(installed, bucket, faulty, behind, state
     found = the(look(storage, installed.subject(storage=bucket)), state)
     assert (found.check, "behind this machine" in found.said) == ("clock of the storage", True)
     assert "set-ntp" in found.do
+
+
+def test_a_bucket_whose_server_never_answers_is_told_soon(installed, bucket, s3_client, monkeypatch):
+    monkeypatch.setattr("airloom.stores.objects._CONNECT_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        s3_client(f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        begun = time.monotonic()
+        found = the(look(storage, installed.subject(storage=bucket)), "wrong")
+    assert time.monotonic() - begun < 20
+    assert "S3 cannot be reached" in found.said
+    assert "AWS_ENDPOINT_URL_S3" in found.do
 
 
 def test_a_folder_that_may_not_be_written(installed):
@@ -240,12 +255,25 @@ def test_a_queue_without_a_worker(installed, celery, redis_server, tmp_path):
 
 def test_airflow_that_is_elsewhere_and_does_not_answer(installed, answering):
     def elsewhere(url):
-        subject = installed.subject({"AIRLOOM_AIRFLOW_URL": url})
-        return look(airflow, type(subject)(**{**vars(subject), "on_servers": True}))
+        return look(airflow, replace(installed.subject({"AIRLOOM_AIRFLOW_URL": url}), on_servers=True))
 
     assert "does not answer" in the(elsewhere(f"http://127.0.0.1:{free_port()}"), "wrong").said
     with answering(200, '{"metadatabase": {"status": "healthy"}, "scheduler": {"status": "unhealthy"}}') as server:
         assert "not healthy: scheduler" in the(elsewhere(server.url), "wrong").said
+    nothing = {name: {"status": "unhealthy"} for name in ("metadatabase", "scheduler", "triggerer", "dag_processor")}
+    with answering(200, json.dumps(nothing)) as server:
+        found = the(elsewhere(server.url), "wrong")
+    assert "answers, and cannot use Airflow's database" in found.said
+    assert found.do.startswith("start the database")
+
+
+def test_packages_of_an_image_are_mended_by_another_image(installed):
+    lock = installed.settings.project / "requirements.txt"
+    lock.unlink()
+    lock.write_text("pydantic==0.1\n")
+    subject = installed.subject()
+    assert the(look(packages, subject), "wrong").do == "make setup"
+    assert "build the image again" in the(look(packages, replace(subject, on_servers=True)), "wrong").do
 
 
 def test_a_server_that_other_machines_can_reach(installed):
@@ -358,7 +386,7 @@ def test_secrets_that_are_missing_or_the_same(installed):
         "AIRFLOW__API__SECRET_KEY": "planted-the-same",
     }
     found = look(secrets, installed.subject(same))
-    assert "two of these are the same" in the(found, "wrong").said
+    assert the(found, "wrong").said == f"these are the same: {', '.join(same)}"
     installed.secrets.fernet.unlink()
     found = look(secrets, installed.subject())
     assert "AIRFLOW__CORE__FERNET_KEY is not set" in the(found, "wrong").said

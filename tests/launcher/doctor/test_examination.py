@@ -130,6 +130,27 @@ def test_a_dag_file_with_a_syntax_error_is_named_with_its_line(installed, red):
     assert "SyntaxError" in found.said
 
 
+def test_a_pipeline_that_cannot_be_read_is_named_with_line_and_key(installed, red):
+    folder = installed.settings.include / "broken"
+    folder.mkdir()
+    (folder / "pipeline.yaml").write_text("name: broken\nshedule: {}\n")
+    found = red()
+    assert (found.check, f"{folder / 'pipeline.yaml'}, line 2, key shedule" in found.said) == ("DAGs", True)
+    assert "Did you mean 'schedule'?" in found.said
+    assert found.do.startswith("correct the file")
+
+
+def test_an_error_of_many_lines_is_told_by_its_first_one_and_the_place_that_raised_it(installed, red):
+    dags, module = installed.settings.project / "dags", installed.settings.include / "flight_delays" / "careless.py"
+    content = dags.resolve()
+    dags.unlink()
+    shutil.copytree(content, dags)
+    module.write_text("raise ValueError('nothing was given\\nexpected: something')\n")
+    (dags / "own.py").write_text("from airflow.sdk import DAG\n\nimport include.flight_delays.careless\n")
+    found = red()
+    assert f"own.py: {module}, line 1: ValueError: nothing was given" in found.said
+
+
 def test_a_secret_that_others_may_read(installed, red):
     installed.secrets.jwt.chmod(0o644)
     found = red()

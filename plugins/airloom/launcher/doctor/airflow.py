@@ -21,6 +21,10 @@ def airflow(subject: Subject) -> Iterator[Finding]:
         yield ok("Airflow", f"{subject.airflow_url} {said}")
     elif "api-server" in unhealthy:
         yield wrong("Airflow", f"{subject.airflow_url} does not answer", _restart(subject, "api-server"))
+    elif "metadatabase" in unhealthy:
+        # Without it nothing is known of the others.
+        do = "start the database, or correct AIRFLOW__DATABASE__SQL_ALCHEMY_CONN of the API server"
+        yield wrong("Airflow", f"{subject.airflow_url} answers, and cannot use Airflow's database", do)
     else:
         said = f"{subject.airflow_url} answers; not healthy: {', '.join(unhealthy)}"
         yield wrong("Airflow", said, _restart(subject, unhealthy[0]))

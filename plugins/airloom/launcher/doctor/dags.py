@@ -1,4 +1,4 @@
-"""Whether DAG files can be imported, how long that takes, and whether Airflow has loaded the timetable."""
+"""Whether pipelines can be read, DAG files imported, how long that takes, and whether Airflow knows the timetable."""
 
 from __future__ import annotations
 
@@ -8,23 +8,35 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from airloom.core.declaration import read_pipelines
 from airloom.core.errors import SetupError
 from airloom.core.wording import counted
-from airloom.launcher.doctor.findings import Finding, ok, plain, warning, wrong
+from airloom.launcher.doctor.findings import Finding, ok, plain, told, warning, wrong
 from airloom.launcher.doctor.subject import Subject
 
 _SLOW_SECONDS = 5.0
 _PATIENCE_SECONDS = 120
-_LINE = re.compile(r'File "[^"]+", line (\d+)')
+#: The DAG file that raises what is wrong with declarations.
+_DECLARATIONS = "declarations.py"
+_CORRECT = "correct the file; Airflow shows the whole error under Dag Errors"
+_FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+)')
 
 
 def dags(subject: Subject) -> Iterator[Finding]:
-    """Parse every file in a new process, as Airflow's dag-processor does."""
+    """Read every declaration, and parse every file in a new process, as Airflow's dag-processor does."""
+    _, declared = read_pipelines(subject.settings.include)
+    for error in declared:
+        broken = told("DAGs", error)
+        yield replace(broken, do=broken.do or _CORRECT)
     found = _parsed(subject)
     for name, error in sorted({**found["plugins"], **found["errors"]}.items()):
-        yield wrong("DAGs", _broken(name, error), "correct the file; Airflow shows the whole error under Dag Errors")
+        if declared and Path(name).name == _DECLARATIONS:
+            continue
+        yield wrong("DAGs", _broken(name, error), _CORRECT)
     if not found["timetable"]:
         do = "see that AIRFLOW__CORE__PLUGINS_FOLDER is the folder plugins of the project"
         yield wrong("DAGs", "Airflow has not loaded the timetable Nightly", do)
@@ -62,7 +74,12 @@ def _parsed(subject: Subject) -> dict[str, Any]:
 
 
 def _broken(name: str, error: str) -> str:
-    """Name file, line and what is wrong, from the end of a traceback."""
-    lines, numbers = [line.strip() for line in error.strip().splitlines()], _LINE.findall(error)
-    what = next((line for line in reversed(lines) if re.match(r"[\w.]+(Error|Exception|Warning)?: ", line)), lines[-1])
-    return f"{name}{f', line {numbers[-1]}' if numbers else ''}: {plain(what)}"
+    """Name file, line and what is wrong, from the end of a traceback: an error's own lines may be many."""
+    lines = error.strip().splitlines()
+    frames = [(number, frame) for number, line in enumerate(lines) if (frame := _FRAME.match(line))]
+    if not frames:
+        return f"{name}: {plain(lines[0])}"
+    number, last = frames[-1]
+    what = next((line for line in lines[number + 1 :] if not line.startswith(" ")), lines[-1])
+    place = name if last["file"].endswith(name) else f"{name}: {last['file']}"
+    return f"{place}, line {last['line']}: {plain(what)}"

@@ -21,6 +21,8 @@ _DEFAULTS = {
 _PASSWORDS = ("AIRLOOM_ADMIN_PASSWORD", "AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD")
 #: Servers that nobody should get into without a password; a certificate or a role may stand for one.
 _SERVERS = ("postgres", "redis", "amqp", "mysql")
+#: Also a key of Fernet, which has this form.
+_OWN = "give each its own: openssl rand -base64 32 | tr '+/' '-_'"
 _OTHER = "choose another one, at least 12 characters that nobody can guess: openssl rand -hex 24"
 
 
@@ -88,8 +90,8 @@ def _keys(variables: Mapping[str, str], kept: Secrets) -> Iterator[Finding]:
         if why := weakness(key):
             said = why if name in given else f"is not set, and {files[name]} is missing or {why.removeprefix('is ')}"
             yield wrong("secrets", f"{name} {said}", "set it, or run: airloom up (on servers: airloom upgrade)")
-    if len(set(keys.values())) < len(keys):
-        yield wrong("secrets", f"two of these are the same: {', '.join(keys)}", "make each by: openssl rand -hex 32")
+    if same := [name for name, key in keys.items() if key and list(keys.values()).count(key) > 1]:
+        yield wrong("secrets", f"these are the same: {', '.join(same)}", _OWN)
 
 
 def _text(file: Path) -> str:

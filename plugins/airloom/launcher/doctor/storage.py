@@ -12,7 +12,7 @@ from airloom.launcher.doctor.clocks import judge_clock
 from airloom.launcher.doctor.findings import Finding, ok
 from airloom.launcher.doctor.subject import Subject
 from airloom.stores.files import create_file, files_below, read_bytes, remove_file, remove_folder
-from airloom.stores.objects import server_time
+from airloom.stores.objects import require_answer, server_time
 from airloom.stores.single_creation import require_single_creation
 
 
@@ -21,6 +21,8 @@ def storage(subject: Subject) -> Iterator[Finding]:
     place = subject.settings.shared
     if not isinstance(place, S3Path) and not place.is_dir():
         raise SetupError("The folder of the storage is not there yet.", where=str(place), do=f"run: {subject.repair}")
+    if isinstance(place, S3Path):
+        require_answer(place)
     try:
         _try(place / f".airloom-doctor-{secrets.token_hex(8)}")
         if isinstance(place, S3Path):
