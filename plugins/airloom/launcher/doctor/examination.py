@@ -60,9 +60,11 @@ def examine() -> list[Finding]:
     except AirloomError as error:
         # Without its settings only the machine can be looked at.
         return [*_in_turn(_MACHINE, _without_settings()), told(_SETTINGS.name, error)]
-    # Loaded once, before several threads would.
-    import airflow  # noqa: F401
+    # Loaded once, before several threads would: SQLAlchemy loads Airflow's models while it holds a lock, for which a
+    # thread that loads one of them would wait, and neither would ever go on.
+    from airflow.models import import_all_models
 
+    import_all_models()  # type: ignore[no-untyped-call]
     with ThreadPoolExecutor(len(CHECKS)) as threads:
         return [finding for line in threads.map(lambda line: list(_in_turn(line, subject)), CHECKS) for finding in line]
 
