@@ -14,7 +14,7 @@ from synthetic_nights import COLUMNS, NIGHT, example_rows
 from typer.testing import CliRunner
 
 from airloom.cli import app
-from airloom.core.errors import DataError, SetupError, UsageError
+from airloom.core.errors import DataError, SetupError, Unavailable, UsageError
 from airloom.core.records import TrainingSet
 from airloom.core.settings import Settings
 from airloom.launcher.importing import installation
@@ -221,6 +221,22 @@ def test_the_database_of_another_mlflow_server_is_left_alone(lived, house, postg
     with pytest.raises(UsageError, match="not the database of MLflow's server"):
         moved(lived, house.settings)
     assert open_client(other).get_experiment_by_name(PIPELINE) is None
+
+
+def test_a_database_that_is_none_of_mlflow_is_left_alone(lived, house, postgres, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_BACKEND_STORE_URI", postgres.create(f"empty_{tmp_path.name}"))
+    with pytest.raises(UsageError, match="not the database of MLflow's server"):
+        moved(lived, house.settings)
+
+
+def test_a_server_that_takes_no_files_ends_it_before_any_row(lived, house, monkeypatch):
+    def away(*_):
+        raise ConnectionError("gone")
+
+    monkeypatch.setattr("mlflow.store.artifact.artifact_repository_registry.get_artifact_repository", away)
+    with pytest.raises(Unavailable, match="does not answer"):
+        moved(lived, house.settings)
+    assert versions(house.settings) == []
 
 
 def test_tables_of_another_mlflow_are_left_alone(lived, house):

@@ -16,6 +16,7 @@ from airloom.stores.copied_files import copy_files
 from airloom.stores.copied_rows import Row, copy_rows
 from airloom.stores.database import open_database, without_password
 from airloom.stores.locks import exclusive
+from airloom.stores.served import unanswered
 from airloom.stores.state import state_engine
 from airloom.stores.tracking import open_client, quietly
 
@@ -45,8 +46,8 @@ def import_models(source: Settings, settings: Settings) -> Brought:
         if not _has_experiments(there):
             return Brought(_PART, changed=False, outcome="none were made")
         with database.connect() as here:
-            _require_same_version(there, here)
             _require_database_of(client.get_experiment(str(_DEFAULT)).creation_time, here)
+            _require_same_version(there, here)
         moved = _locations(there, source, settings)
         for experiment, location in moved.items():
             _copy_artifacts(source.artifacts / Path(experiment).name, location, settings)
@@ -97,7 +98,7 @@ def _require_database_of(created: int, here: Connection) -> None:
     from sqlalchemy import text
 
     query = text("SELECT creation_time FROM experiments WHERE experiment_id = :default")
-    if here.scalar(query, {"default": _DEFAULT}) != created:
+    if not _has_experiments(here) or here.scalar(query, {"default": _DEFAULT}) != created:
         raise UsageError(
             "This is not the database of MLflow's server.",
             where=f"{_DATABASE}: {without_password(here.engine.url)}",
@@ -114,13 +115,18 @@ def _locations(there: Connection, source: Settings, settings: Settings) -> dict[
 
 
 def _copy_artifacts(folder: Path, location: str, settings: Settings) -> None:
+    """Copy an experiment's files, to a server by way of itself."""
     if not settings.tracking_url:
         copy_files(folder, settings.artifacts.resolve() / folder.name, lambda _done, _of: None)
         return
     with quietly():
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+        from mlflow.exceptions import MlflowException
+        from mlflow.store.artifact import artifact_repository_registry as repositories
 
-        get_artifact_repository(location, tracking_uri=settings.tracking_url).log_artifacts(str(folder))
+        try:
+            repositories.get_artifact_repository(location, settings.tracking_url).log_artifacts(str(folder))
+        except (MlflowException, OSError) as error:
+            raise unanswered(settings, error) from error
 
 
 def _tables() -> list[Table]:
