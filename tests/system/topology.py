@@ -127,11 +127,11 @@ class Topology:
                 start_new_session=True,
             )
 
-    def run(self, service, *command, check=True, **variables):
+    def run(self, service, *command, check=True, seconds=1500, **variables):
         """Run a service to its end, with another command and more variables if they are given."""
         words = ["airloom", "exec", "--", *command] if command else self.command(service)
         environment = self.environment(service) | variables
-        run = subprocess.run(words, env=environment, cwd=self.project, capture_output=True, text=True, timeout=1500)
+        run = subprocess.run(words, env=environment, cwd=self.project, capture_output=True, text=True, timeout=seconds)
         if check and run.returncode:
             raise AssertionError(f"{service}: {' '.join(words)}: {run.returncode}\n{run.stdout}\n{run.stderr}")
         return run
@@ -200,11 +200,11 @@ class Topology:
             if process := self.running.pop(service):
                 _stop(process, signal.SIGTERM)
 
-    def backfill(self, first, last, *options, check=True):
+    def backfill(self, first, last, *options, check=True, seconds=1500):
         """Run every stage, as the service `demo` does, for other days."""
         demo = self.services["demo"]["command"]
         command = [*demo[: demo.index("--from")], "--from", str(first), "--to", str(last), *options]
-        return self.run("demo", *command, check=check)
+        return self.run("demo", *command, check=check, seconds=seconds)
 
     def import_from(self, var):
         """Bring along what an installation in a folder has made, as the service `import` does with its mount."""

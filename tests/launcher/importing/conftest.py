@@ -13,6 +13,7 @@ from sqlalchemy import create_engine, inspect, text
 from airloom.core.settings import Settings
 from airloom.stores.feast_loading import load_feast
 from airloom.stores.state_schema import upgrade_state
+from airloom.stores.tracking import experiment_id
 
 sys.path[:0] = [str(Path(__file__).parents[2] / folder) for folder in ("faults", "steps", "stores")]
 load_feast()
@@ -22,12 +23,13 @@ _number = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def lived(tmp_path_factory):
-    """Two nights of training, a rollback, a pin, features online, and lineage of two days."""
+    """Two nights of training, a rollback, a pin, features online, lineage of two days; and a pipeline yet to train."""
     from scenario import live, prepare, settings_at
 
     settings = settings_at(tmp_path_factory.mktemp("lived"))
     prepare(settings)
     live(settings)
+    experiment_id(settings, "untrained")
     settings.lineage.parent.mkdir(parents=True, exist_ok=True)
     moments = ("2024-01-09T23:59:59.5Z", "2024-01-10T00:00:00.25Z", "2024-01-10T02:00:00.125Z")
     lines = [json.dumps({"eventTime": moment, "job": {"name": "late"}}) for moment in moments]

@@ -86,6 +86,8 @@ def test_everything_is_on_the_servers_as_it_was_on_one_machine(lived, house):
         np.testing.assert_array_equal(predictions(house.settings, version), predictions(lived, version))
     info = ModelRegistry(house.settings, PIPELINE).version_info(1)
     assert info.tags["airloom.model_source"].startswith(f"mlflow-artifacts:/{PIPELINE}/")
+    untrained = open_client(house.settings).get_experiment_by_name("untrained")
+    assert untrained.artifact_location == "mlflow-artifacts:/untrained"
 
 
 def test_life_goes_on_where_it_stopped(lived, house):
@@ -136,16 +138,31 @@ def test_what_was_interrupted_is_ended_by_doing_it_again(lived, house, monkeypat
     assert told(house.settings) == told(lived)
 
 
-def test_one_database_and_folders_can_be_moved_to_as_well(lived, postgres, tmp_path):
+def test_one_database_and_folders_can_be_moved_to_as_well(lived, postgres, tmp_path, monkeypatch):
     state = postgres.create(f"moved_{tmp_path.name}")
     upgrade_state(state)
     settings = Settings(lived.project, tmp_path / "var", state)
     open_client(settings)
-    moved(lived, settings)
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(installation, "import_ledger", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            moved(lived, settings)
+    assert moved(lived, settings)["lineage"] == (False, "was copied before")
     assert told(settings) == told(lived)
     np.testing.assert_array_equal(predictions(settings, 1), predictions(lived, 1))
     source = ModelRegistry(settings, PIPELINE).version_info(1).tags["airloom.model_source"]
     assert source.startswith(settings.artifacts.as_uri())
+
+
+def test_lineage_of_others_is_not_replaced(lived, postgres, tmp_path):
+    settings = Settings(lived.project, tmp_path / "var", postgres.create(f"kept_{tmp_path.name}"))
+    upgrade_state(settings.state_url)
+    settings.lineage.parent.mkdir(parents=True)
+    settings.lineage.write_text("{}\n")
+    with pytest.raises(DataError, match="kept here already"):
+        moved(lived, settings)
+    assert settings.lineage.read_text() == "{}\n"
+    assert Ledger(settings.state_url).history(PIPELINE) == []
 
 
 def test_only_the_database_changes_where_everything_else_stays(lived, postgres, tmp_path):

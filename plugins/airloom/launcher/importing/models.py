@@ -48,9 +48,9 @@ def import_models(source: Settings, settings: Settings) -> Brought:
         with database.connect() as here:
             _require_database_of(client.get_experiment(str(_DEFAULT)).creation_time, here)
             _require_same_version(there, here)
-        moved = _locations(there, source, settings)
-        for experiment, location in moved.items():
-            _copy_artifacts(source.artifacts / Path(experiment).name, location, settings)
+        moved = _locations(there, settings)
+        for location in moved.values():
+            _copy_artifacts(source.artifacts / Path(location).name, location, settings)
         with database.begin() as here:
             copied = {
                 table.name: copy_rows(there, here, table, partial(_change, table.name, moved)) for table in _tables()
@@ -106,16 +106,23 @@ def _require_database_of(created: int, here: Connection) -> None:
         )
 
 
-def _locations(there: Connection, source: Settings, settings: Settings) -> dict[str, str]:
-    """Return where the files of each experiment are, and where they are to be."""
-    names = there.exec_driver_sql("SELECT artifact_location FROM experiments").scalars()
-    old = [location for location in names if (source.artifacts / Path(location).name).is_dir()]
+def _locations(there: Connection, settings: Settings) -> dict[str, str]:
+    """Return where each experiment's files are on that machine and where they are to be, also if there are none yet.
+
+    The folder may have been moved since: only the last part of a location is the same here.
+    """
+    from sqlalchemy import text
+
+    query = text("SELECT artifact_location FROM experiments WHERE experiment_id <> :default")
+    old = there.scalars(query, {"default": _DEFAULT})
     root = "mlflow-artifacts:" if settings.tracking_url else settings.artifacts.resolve().as_uri()
-    return {location: f"{root}/{Path(location).name}" for location in old}
+    return {location: f"{root}/{Path(location).name}" for location in old if location.startswith("file:")}
 
 
 def _copy_artifacts(folder: Path, location: str, settings: Settings) -> None:
     """Copy an experiment's files, to a server by way of itself."""
+    if not folder.is_dir():
+        return
     if not settings.tracking_url:
         copy_files(folder, settings.artifacts.resolve() / folder.name, lambda _done, _of: None)
         return
