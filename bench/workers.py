@@ -121,7 +121,7 @@ class _watching:
                     times = each.cpu_times()
                 except psutil.NoSuchProcess:
                     continue
-                used[name.rstrip("0123456789")] += sum(times[:4])
+                used["workers" if name.startswith("workers") else name] += sum(times[:4])
         return used
 
 

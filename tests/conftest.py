@@ -46,3 +46,14 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Tell what tests have counted, wherever they ran."""
+    counted = [report for report in terminalreporter.getreports("passed") if report.user_properties]
+    if counted:
+        terminalreporter.section("counted")
+    for report in counted:
+        terminalreporter.line(report.nodeid)
+        for name, value in report.user_properties:
+            terminalreporter.line(f"  {name}: {value}")

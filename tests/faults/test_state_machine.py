@@ -3,7 +3,6 @@
 import dataclasses
 import logging
 import random
-import sys
 from collections import Counter
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -359,7 +358,7 @@ def _databases(kind, folder, request):
 
 @pytest.mark.parametrize(("kind", "lives_of", "steps"), KINDS)
 def test_ledger_and_alias_are_what_they_should_be_whatever_happens(
-    kind, lives_of, steps, request, tmp_path, monkeypatch, caplog, capsys
+    kind, lives_of, steps, request, tmp_path, monkeypatch, caplog, record_property
 ):
     template, here = _databases(kind, tmp_path, request)
     monkeypatch.setattr(Champions, "template", world.make(template), raising=False)
@@ -377,7 +376,6 @@ def test_ledger_and_alias_are_what_they_should_be_whatever_happens(
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(Champions, settings=lives)
-    with capsys.disabled():
-        sys.stdout.write(f"\n{dict(sorted(Champions.seen.items()))}\n")
+    record_property("seen", dict(sorted(Champions.seen.items())))
     assert Champions.seen["steps"] >= steps
     assert kind != "sqlite" or not [what for what in EXPECTED if not Champions.seen[what]]

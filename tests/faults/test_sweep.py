@@ -1,6 +1,5 @@
 """The sweep: die at every place between two durable effects, run again, and find what an undisturbed life leaves."""
 
-import sys
 import time
 import traceback
 from collections import Counter
@@ -87,15 +86,14 @@ def sweep(world, runs):
     return wrong
 
 
-def test_a_death_at_any_place_and_another_try_end_as_if_nothing_had_happened(worlds, capsys):
+def test_a_death_at_any_place_and_another_try_end_as_if_nothing_had_happened(worlds, record_property):
     started = time.monotonic()
     found = passings(worlds[0].passed)
     runs = plan(found)
     shares = [runs[first :: len(worlds)] for first in range(len(worlds))]
     with ThreadPoolExecutor(len(worlds)) as pool:
         wrong = [each for share in pool.map(sweep, worlds, shares) for each in share]
-    with capsys.disabled():
-        points, seconds = len({each.point for each in found}), time.monotonic() - started
-        sys.stdout.write(f"\n{points} failpoints, passed {len(found)} times: {len(runs)} deaths and recoveries ")
-        sys.stdout.write(f"in {seconds:.0f} s, {len(wrong)} of them wrong\n")
+    points, seconds = len({each.point for each in found}), time.monotonic() - started
+    record_property("failpoints", f"{points}, passed {len(found)} times")
+    record_property("deaths and recoveries", f"{len(runs)} in {seconds:.0f} s, {len(wrong)} of them wrong")
     assert wrong == [], "\n\n".join(wrong)

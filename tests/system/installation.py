@@ -127,7 +127,7 @@ class Installation:
 
     def airloom(self, *arguments, check=True):
         command = [str(Path(sys.executable).with_name("airloom")), *arguments]
-        run = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=840)
+        run = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=1700)
         if check and run.returncode:
             raise AssertionError(f"airloom {' '.join(arguments)}: {run.returncode}\n{run.stdout}\n{run.stderr}")
         return run
@@ -154,7 +154,7 @@ class Installation:
         command = self.start("backfill", PIPELINE, *options)
         try:
             yield
-            assert command.wait(timeout=240) == 0
+            assert command.wait(timeout=900) == 0
         finally:
             command.kill()
 

@@ -12,7 +12,7 @@ from installed import require
 
 from airloom.stores.quarantine import Quarantine
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -13,7 +13,7 @@ from airloom.lineage.graph import Graph
 from airloom.lineage.walk import impact, trace
 from airloom.stores.lake import Lake
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")

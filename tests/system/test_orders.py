@@ -11,7 +11,7 @@ import psutil
 import pytest
 from installation import FIRST, LAST, PIPELINE, Installation
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(1800)]
 
 #: Each is killed once, in the middle of whatever it is doing.
 KILLED = {"extract", "publish", "compute", "materialize", "assemble", "fit", "evaluate", "score"}
@@ -79,7 +79,7 @@ def kill_tasks(installation, command):
         "select t.task_id, t.pid from task_instance t join dag_run r using (dag_id, run_id) "
         "where t.state = 'running' and t.try_number = 1 and t.pid is not null and r.logical_date >= '2013-01-04'"
     )
-    deadline = time.monotonic() + 600
+    deadline = time.monotonic() + 1500
     while left and time.monotonic() < deadline and set(installation.runs("score").values()) != {"success"}:
         for task, pid in installation.ask(query):
             if task in left and kill(installation, pid):

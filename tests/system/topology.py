@@ -33,14 +33,14 @@ from servers.s3 import running_s3
 
 from airloom.core.settings import Settings
 
-#: In which the engine would start them, each when those before it are healthy.
+#: In which the engine would start them.
 ORDER = (
     *("mlflow", "airflow-init", "airflow-api-server", "airflow-scheduler", "airflow-dag-processor"),
     *("airflow-triggerer", "worker", "worker-training"),
 )
 #: The days that the tests run on it, and those while which everything is killed.
 FIRST, LAST = date(2013, 1, 1), date(2013, 1, 10)
-FIRST_KILLED, LAST_KILLED = date(2013, 1, 11), date(2013, 1, 16)
+FIRST_KILLED, LAST_KILLED = date(2013, 1, 11), date(2013, 1, 14)
 _ONE_SHOT = ("airflow-init",)
 #: Ports inside a container, which two processes of one machine cannot share.
 _INSIDE = (
@@ -93,12 +93,17 @@ class Topology:
         return ["airloom", "exec", "--", *words]
 
     def start(self, *services):
-        """Start services one after the other, as the engine does, and wait until each does what its check asks for."""
+        """Start services as the engine does, each once those that it depends on are healthy, until all of them are."""
         for service in services or ORDER:
+            for other in self.services[service]["depends_on"]:
+                if other in self.running:
+                    self.wait_until_healthy(other)
             if service in _ONE_SHOT:
                 self.run(service)
             else:
                 self.spawn(service)
+        for service in services or self.running:
+            if service not in _ONE_SHOT:
                 self.wait_until_healthy(service)
 
     def spawn(self, service):
