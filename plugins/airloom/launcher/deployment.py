@@ -34,8 +34,10 @@ def deploy(settings: Settings, report: Report, create_bucket: bool) -> Iterator[
         SetupError: A server cannot be reached, or refuses.
     """
     report("upgrading Airflow's database")
+    was_current = _airflow_is_current(settings.project)
     migrate_airflow(settings.project, os.environ)
-    yield Brought("Airflow", changed=False, outcome=f"tables of version {version('apache-airflow')}")
+    outcome = f"tables of version {version('apache-airflow')}{', as they were' if was_current else ''}"
+    yield Brought("Airflow", changed=not was_current, outcome=outcome)
     report("looking at the pools")
     yield _create_pool(settings.project)
     new = secrets_of(settings).create()
@@ -59,6 +61,11 @@ def migrate_airflow(project: Path, variables: Mapping[str, str]) -> None:
     if done.returncode != 0:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-10:])
         raise SetupError("Airflow's database could not be created or upgraded.", found=f"\n{tail}")
+
+
+def _airflow_is_current(project: Path) -> bool:
+    """Whether Airflow's database has the tables of the installed Airflow, and those of its providers."""
+    return _airflow(project, os.environ, "db", "check-migrations", "--migration-wait-timeout", "0").returncode == 0
 
 
 def _create_pool(project: Path) -> Brought:

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any, Literal
 
 from airloom.core.places import Place
-from airloom.lineage.kept import kept_lines
 from airloom.lineage.naming import NAMESPACE
+from airloom.stores.kept_events import kept_lines
 
 State = Literal["complete", "failed", "aborted", "running"]
 

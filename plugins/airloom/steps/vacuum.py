@@ -17,6 +17,7 @@ from airloom.core.settings import Settings
 from airloom.core.vacuumed import Freed, Kept, Lost, Vacuumed
 from airloom.steps.versions import KnownVersion
 from airloom.stores.files import files_below
+from airloom.stores.kept_events import pack_events
 from airloom.stores.lake import Lake
 from airloom.stores.ledger import Ledger
 from airloom.stores.objects import Stored
@@ -40,7 +41,7 @@ def vacuum(pipeline: Pipeline, older_than: timedelta, settings: Settings, dry_ru
         *_lake(Lake(settings.lake / pipeline.name), older_than, kept, dry_run),
         vacuum_files("training sets", _training_sets(pipeline, kept, settings), older_than, dry_run),
         vacuum_files("staging", files_below(settings.staging / pipeline.name), older_than, dry_run),
-        *([vacuum_uploads(settings.shared, dry_run)] if isinstance(settings.shared, S3Path) else []),
+        *_bucket(settings, dry_run),
     ]
     return Vacuumed(
         pipeline=pipeline.name,
@@ -88,6 +89,14 @@ def _lake(lake: Lake, older_than: timedelta, kept: tuple[Kept, ...], dry_run: bo
     for table in lake.tables():
         commits = {each.commits[table] for each in kept if table in each.commits}
         yield vacuum_table(lake, table, older_than, commits, dry_run)
+
+
+def _bucket(settings: Settings, dry_run: bool) -> Iterator[Freed]:
+    """Tidy up what all pipelines share in a bucket."""
+    if isinstance(settings.shared, S3Path):
+        yield vacuum_uploads(settings.shared, dry_run)
+    if isinstance(settings.lineage, S3Path):
+        yield pack_events(settings.lineage, dry_run)
 
 
 def _training_sets(pipeline: Pipeline, kept: tuple[Kept, ...], settings: Settings) -> Iterator[Stored]:

@@ -21,11 +21,11 @@ from airloom.launcher.importing import installation
 from airloom.launcher.importing.installation import import_installation
 from airloom.launcher.ports import Ports
 from airloom.launcher.services import Services
-from airloom.lineage.kept import kept_lines
 from airloom.steps.apply import apply_choice
 from airloom.steps.choose import choose
 from airloom.steps.fit import fit
 from airloom.stores.files import files_below
+from airloom.stores.kept_events import kept_lines
 from airloom.stores.lake import Lake
 from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry

@@ -7,7 +7,7 @@ from lineage_events import event
 
 from airloom.lineage.delivery.stored import StoredConfig, StoredTransport
 from airloom.lineage.events import read_events
-from airloom.lineage.kept import count_kept
+from airloom.stores.kept_events import count_kept
 
 
 def emit(place, number):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _GIB = 2**30
 _LITTLE, _TOO_LITTLE = 5 * _GIB, 1 * _GIB
-_FREE = "airloom vacuum --dry-run shows what may go; or give AIRLOOM_VAR more room"
+_FREE = "airloom vacuum <pipeline> --dry-run shows what may go; or give AIRLOOM_VAR more room"
 
 
 def disk(subject: Subject) -> Iterator[Finding]:

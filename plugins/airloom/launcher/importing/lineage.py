@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import filecmp
-import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -16,8 +15,8 @@ from airloom.core.places import S3Path
 from airloom.core.settings import Settings
 from airloom.core.wording import counted
 from airloom.launcher.brought import Brought
-from airloom.lineage.kept import kept_lines
-from airloom.stores.files import create_file, replaced_file
+from airloom.stores.files import replaced_file
+from airloom.stores.kept_events import keep_day, kept_lines
 
 _PART = "lineage"
 
@@ -49,25 +48,19 @@ def import_lineage(source: Settings, settings: Settings) -> Brought:
 
 
 def _into_bucket(file: Path, target: S3Path) -> Brought:
-    """Write one object a day, named like the events that come one by one, and after its content."""
+    """Write one object a day."""
     events = 0
-    for day, lines in groupby(_dated(file), lambda dated: dated[0][:10]):
-        moments, texts = zip(*lines, strict=True)
-        content = "".join(texts)
-        clock = moments[0][11:26].replace(":", "").ljust(13, "0")
-        digest = hashlib.sha256(content.encode()).hexdigest()[:8]
-        create_file(target / day / f"{clock}-{digest}.json", content)
-        events += len(texts)
+    for day, dated in groupby(_dated(file), lambda each: each[0][:10]):
+        moments, lines = zip(*dated, strict=True)
+        keep_day(target / day, moments[0][11:26].replace(":", "").ljust(13, "0"), lines)
+        events += len(lines)
     return Brought(_PART, changed=events > 0, outcome=f"{counted(events, 'event')} copied")
 
 
 def _dated(file: Path) -> Iterator[tuple[str, str]]:
-    """Yield each line with its moment; one that is no event, as when a machine lost power, has that of the one before.
-
-    A line without an end is given one.
-    """
+    """Yield each line with its moment; one that is no event, torn when power went, has that of the one before."""
     moment = "1970-01-01T00:00:00.000000"
     for line in kept_lines(file):
         with suppress(ValueError, KeyError, TypeError):
             moment = str(json.loads(line)["eventTime"])
-        yield moment, line if line.endswith("\n") else f"{line}\n"
+        yield moment, line.rstrip("\n")

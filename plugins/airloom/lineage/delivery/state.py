@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from airloom.core.settings import Settings
 from airloom.lineage.delivery.unsent import Unsent
-from airloom.lineage.kept import count_kept
+from airloom.stores.kept_events import count_kept
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,7 @@
-"""The OpenLineage client's transport into a bucket: one object an event, named after the moment, so that none is lost.
-
-An object cannot be appended to, and workers on several machines have no file that they could all append to.
-"""
+"""The OpenLineage client's transport into a bucket: one object an event, so that none is lost."""
 
 from __future__ import annotations
 
-import uuid
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import attr
@@ -15,7 +10,7 @@ from openlineage.client.transport import Config, Transport
 
 from airloom.connections import use_connections
 from airloom.core.places import parse_place
-from airloom.stores.files import create_file
+from airloom.stores.kept_events import keep_event
 
 if TYPE_CHECKING:
     from openlineage.client.client import Event
@@ -57,6 +52,4 @@ class StoredTransport(Transport):
             SetupError: The bucket refuses, or cannot be reached.
         """
         use_connections()
-        now = datetime.now(UTC)
-        name = f"{now:%H%M%S.%f}-{uuid.uuid4().hex[:8]}.json"
-        create_file(self.folder / f"{now:%Y-%m-%d}" / name, Serde.to_json(event) + "\n")
+        keep_event(self.folder, Serde.to_json(event))
