@@ -21,10 +21,11 @@ demo: $(STAMP) ## embedded Airflow and every stage over real days; stays up unti
 down: ## stop Airflow and MLflow; data and history stay
 	@if [ -x $(BIN)/airloom ]; then $(BIN)/airloom down; else echo "Nothing is installed, so nothing runs."; fi
 
-# A file's tests stay together, for what they share; whole installations run one after the other: each takes all cores.
+# A file's tests stay together, for what they share. Whole installations run one after the other, each takes all cores,
+# and their tests build on each other.
 test: $(STAMP) ## the whole test suite
 	$(BIN)/pytest -m "not system" --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
-	$(BIN)/pytest -m system
+	$(BIN)/pytest -m system --exitfirst
 
 check: $(STAMP) ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .
