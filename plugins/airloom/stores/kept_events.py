@@ -24,11 +24,11 @@ _SIDE_BY_SIDE = 16
 _UNDER_WAY = timedelta(days=1)
 
 
-def keep_event(place: S3Path, line: str) -> None:
-    """Keep an event as an object of its own.
+def keep_event(place: Place, line: str) -> None:
+    """Keep an event as an object, or a file, of its own.
 
     Args:
-        place: The prefix.
+        place: The prefix, or the folder.
         line: The event as JSON.
 
     Raises:
