@@ -12,7 +12,7 @@ COMMAND = [sys.executable, "-W", "ignore", "-c", "from airloom.cli import main; 
 
 
 def doctor(installed, *options, **variables):
-    environment = installed.environment(COLUMNS="200", **variables)
+    environment = installed.environment(COLUMNS="300", **variables)
     return subprocess.run([*COMMAND, *options], env=environment, capture_output=True, text=True, timeout=600)
 
 
