@@ -58,6 +58,13 @@ def test_applying_again_changes_nothing(settings):
     assert registry() == first
 
 
+def test_applying_again_is_no_change_also_once_days_are_online(settings):
+    store = open_small(settings)
+    publish(settings, "driver", DAY, drivers(DAY, {"ann": 1.0}))
+    write_window(store, DAY)
+    assert not apply_features(small_pipeline(), settings, definitions())
+
+
 def test_applying_again_keeps_what_is_online_readable(settings):
     store = open_small(settings)
     publish(settings, "driver", DAY, drivers(DAY, {"ann": 1.0}))

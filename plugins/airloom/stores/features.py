@@ -86,9 +86,12 @@ def apply_features(
 
 
 def _registered(store: FeatureStore) -> list[bytes]:
-    """Return all that is registered of a pipeline, in a form that can be compared."""
-    registered = [*store.list_entities(allow_cache=False), *store.list_feature_views(allow_cache=False)]
-    return sorted(each.to_proto().SerializeToString(deterministic=True) for each in registered)
+    """Return the pipeline's definitions that are registered, in a form that can be compared, without Feast's times."""
+    specs = [each.to_proto().spec for each in store.list_feature_views(allow_cache=False)]
+    for spec in specs:
+        spec.batch_source.ClearField("meta")
+    specs += [each.to_proto().spec for each in store.list_entities(allow_cache=False)]
+    return sorted(spec.SerializeToString(deterministic=True) for spec in specs)
 
 
 def online_config(settings: Settings) -> dict[str, Any]:
