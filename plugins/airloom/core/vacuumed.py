@@ -9,7 +9,7 @@ class Freed(Fact):
     """Files of one place that are gone, or would be.
 
     Args:
-        name: A table of the lake, `training sets` or `staging`.
+        name: A table of the lake, or what else was looked at, such as `training sets`.
         files: How many files.
         size: Their bytes.
     """
