@@ -6,10 +6,9 @@ import pytest
 from servers.faulty import faulty_server
 from servers.postgres import running_postgres
 from servers.redis_server import running_redis
-from servers.s3 import running_s3
+from servers.s3 import forget_clients, running_s3
 
 from airloom.core.places import S3Path
-from airloom.stores import objects
 
 _BUCKET = "airloom-tests"
 
@@ -44,18 +43,13 @@ def s3_client(s3, monkeypatch):
         said = {**s3.variables, **nobody, "AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL_S3": url}
         for name, value in (said | variables).items():
             monkeypatch.setenv(name, value)
-        _forget_clients()
+        forget_clients()
 
     # What is tried again is tried at once.
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda _backoff, _context: 0.0)
     reach(s3.url)
     yield reach
-    _forget_clients()
-
-
-def _forget_clients():
-    objects._open.cache_clear()
-    objects._session.cache_clear()
+    forget_clients()
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from servers.process import ServerProcess, free_port
 
+from airloom.stores import objects
+
 #: What a client says; the server takes any.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "planted-key-id", "AWS_SECRET_ACCESS_KEY": "planted-secret-key"}
 
@@ -50,3 +52,9 @@ def running_s3(folder, page=PAGE):
         yield server
     finally:
         server.stop()
+
+
+def forget_clients():
+    """Let this process ask its environment again where S3 is and who asks."""
+    objects._open.cache_clear()
+    objects._session.cache_clear()

@@ -29,7 +29,7 @@ from servers.postgres import running_postgres
 from servers.process import free_port
 from servers.redis_server import running_redis
 from servers.required import program
-from servers.s3 import running_s3
+from servers.s3 import forget_clients, running_s3
 
 from airloom.core.settings import Settings
 
@@ -223,6 +223,7 @@ class Topology:
         for name, value in variables.items():
             if name.startswith("AWS"):
                 monkeypatch.setenv(name, value)
+        forget_clients()
         return Settings.from_environment(variables)
 
     def ask(self, query, database="airflow"):
