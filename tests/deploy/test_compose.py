@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import yaml
 from check_jsonschema.builtin_schemas import get_builtin_schema
 from compose import FILE, PROJECT, MissingVariable, read_compose, read_variables
 
@@ -34,7 +35,7 @@ def services(compose):
 
 
 def ours(compose):
-    return {name: service for name, service in services(compose) if "build" in service}
+    return {name: service for name, service in services(compose) if service["image"].startswith("airloom:")}
 
 
 def problems(compose):
@@ -79,6 +80,19 @@ def test_the_secrets_of_a_running_stack_are_never_replaced(env_file):
     assert env_file.read_text() == before
 
 
+def test_where_no_secret_can_be_made_there_is_no_file_with_empty_ones(tmp_path):
+    (tmp_path / "deploy").mkdir()
+    shutil.copy(PROJECT / "deploy" / "create-env.sh", tmp_path / "deploy")
+    (tmp_path / "tr").write_text("#!/bin/sh\ncat > /dev/null\n")
+    (tmp_path / "tr").chmod(0o755)
+    script = ["bash", str(tmp_path / "deploy" / "create-env.sh")]
+    variables = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    made = subprocess.run(script, env=variables, capture_output=True, text=True)
+    assert made.returncode == 1
+    assert "No secret could be made" in made.stderr
+    assert not (tmp_path / ".env").exists()
+
+
 def test_no_secret_is_written_down_in_the_file():
     text = FILE.read_text()
     for setting in re.findall(r"(?:PASSWORD|SECRET_KEY|JWT_SECRET|FERNET_KEY): (.+)", text):
@@ -103,19 +117,53 @@ def test_images_are_pinned_by_version(compose):
     assert [name for name, image in images.items() if not re.search(r":v?\d+\.\d+", image)] == []
 
 
-def test_our_services_run_as_nobody_in_particular_and_may_not_become_more(compose):
+def test_one_service_builds_the_image_of_all_and_none_is_asked_for_elsewhere(compose):
+    assert [name for name, service in services(compose) if "build" in service] == ["mlflow"]
+    assert {service["pull_policy"] for service in ours(compose).values()} == {"never"}
+
+
+def test_services_run_as_nobody_in_particular_and_may_not_become_more(compose):
     for name, service in ours(compose).items():
         assert service["user"] == "50000:0", name
-        assert service["cap_drop"] == ["ALL"], name
+    # The images of PostgreSQL and Redis begin as root, own their volume, and become somebody else by themselves.
     for name, service in services(compose):
+        assert service.get("cap_drop") == (None if name in ("postgres", "redis") else ["ALL"]), name
         assert service["security_opt"] == ["no-new-privileges:true"], name
 
 
 def test_every_service_is_limited_and_what_stays_is_watched(compose):
     for name, service in services(compose):
         assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory"}, name
-        stays = service["restart"] != "no"
-        assert not stays or "healthcheck" in service or name.startswith("marquez"), name
+        assert service["restart"] == "no" or "healthcheck" in service, name
+
+
+def test_marquez_has_the_password_of_its_database_and_no_other(compose, env_file):
+    service = compose["services"]["marquez"]
+    [mounted] = [volume.split(":") for volume in service["volumes"]]
+    assert service["environment"].pop("MARQUEZ_CONFIG") == mounted[1]
+    text = (PROJECT / mounted[0]).read_text()
+    assert set(re.findall(r"\$\{(\w+)\}", text)) == set(service["environment"]) == {"MARQUEZ_DATABASE_PASSWORD"}
+    assert yaml.safe_load(text)["db"]["password"] == "${MARQUEZ_DATABASE_PASSWORD}"
+    assert yaml.safe_load(text)["db"]["url"].endswith("//postgres:5432/marquez")
+
+
+def test_pages_and_links_follow_a_port_that_is_chosen(env_file):
+    chosen = read_variables(env_file) | {"AIRLOOM_AIRFLOW_PORT": "8081", "AIRLOOM_MLFLOW_PORT": "5001"}
+    compose = read_compose(chosen)
+    environment = compose["services"]["airflow-api-server"]["environment"]
+    assert environment["AIRFLOW__API__BASE_URL"] == "http://localhost:8081"
+    assert environment["AIRLOOM_MLFLOW_URL"] == "http://localhost:5001"
+    [allowed] = [word for word in compose["services"]["mlflow"]["command"] if word.startswith("--allowed-hosts=")]
+    assert set(allowed.partition("=")[2].split(",")) == {"mlflow:5000", "localhost:*", "127.0.0.1:*"}
+
+
+def test_what_redis_answers_is_on_disk_and_it_refuses_before_it_is_ended(compose):
+    service = compose["services"]["redis"]
+    options = dict(zip(service["command"][1::2], service["command"][2::2], strict=True))
+    assert (options["--appendonly"], options["--appendfsync"]) == ("yes", "always")
+    assert options["--maxmemory-policy"] == "noeviction"
+    assert int(options["--maxmemory"].removesuffix("mb")) < 1024
+    assert service["deploy"]["resources"]["limits"]["memory"] == "1g"
 
 
 def test_each_database_has_a_role_of_its_own(compose):

@@ -133,7 +133,7 @@ def test_the_image_is_the_one_of_the_compose_file_and_pinned(values, compose):
     name, tag = compose["services"]["worker"]["image"].split(":")
     assert values["defaultAirflowRepository"].rpartition("/")[2] == name
     assert values["defaultAirflowTag"] == tag
-    assert f"FROM apache/airflow:{values['airflowVersion']}-" in (PROJECT / "Dockerfile").read_text()
+    assert f"FROM apache/airflow:slim-{values['airflowVersion']}-" in (PROJECT / "Dockerfile").read_text()
     assert login_container(values)["image"] == '{{ include "airflow_image" . }}'
 
 

@@ -7,17 +7,19 @@ from servers.process import ServerProcess, free_port
 from servers.required import program
 
 PASSWORD = "planted-redis"
+#: What is answered is on disk.
+KEEPING = ("--appendonly", "yes", "--appendfsync", "always")
 
 
 class RedisServer(ServerProcess):
     """One server that keeps what it has in a folder, as an append-only file."""
 
-    def __init__(self, folder: Path, password):
+    def __init__(self, folder: Path, password, options):
         port = free_port()
         self.password = password
         command = [
             *(program("redis-server", "redis-server"), "--bind", "127.0.0.1", "--port", str(port)),
-            *("--requirepass", password, "--dir", str(folder), "--appendonly", "yes", "--appendfsync", "always"),
+            *("--dir", str(folder), "--requirepass", password, *options),
         ]
         super().__init__(command, port, folder / "redis.log")
 
@@ -26,9 +28,9 @@ class RedisServer(ServerProcess):
 
 
 @contextlib.contextmanager
-def running_redis(folder, password=PASSWORD):
+def running_redis(folder, password=PASSWORD, options=KEEPING):
     """Run a server until the block ends."""
-    server = RedisServer(folder, password)
+    server = RedisServer(folder, password, options)
     try:
         server.start()
         yield server

@@ -2,12 +2,14 @@
 
 import json
 import signal
-import time
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
+import requests
 from diagnosis import ROUNDS, diagnose
 from installation import PIPELINE
+from progress import wait_until_running
 from published import published
 from topology import FIRST, FIRST_KILLED, LAST, LAST_KILLED, ORDER, running_topology
 
@@ -62,6 +64,28 @@ def test_trainings_run_on_workers_of_their_own(stack):
     }
 
 
+def test_workers_hold_what_tasks_need_and_replace_processes_that_have_run_many(stack):
+    for worker in ("worker", "worker-training"):
+        loaded = {part.path for part in psutil.Process(stack.running[worker].pid).memory_maps()}
+        assert any("libtorch" in path for path in loaded), worker
+    command = ("celery", "--app", "airflow.providers.celery.executors.celery_executor.app", "inspect", "stats")
+    told = json.loads(stack.run("worker", *command, "--json").stdout)
+    assert {name.partition("@")[0]: each["pool"]["max-tasks-per-child"] for name, each in told.items()} == {
+        "default": 100,
+        "training": 100,
+    }
+
+
+def test_flower_shows_the_workers_to_whoever_has_the_password(stack):
+    with stack.besides("flower"):
+        address = f"http://127.0.0.1:{stack.own['flower']['AIRFLOW__CELERY__FLOWER_PORT']}/"
+        assert requests.get(address, timeout=60).status_code == 401
+        login = ("admin", stack.variables["AIRLOOM_ADMIN_PASSWORD"])
+        page = requests.get(address, auth=login, timeout=60)
+        assert page.status_code == 200
+        assert "training@" in page.text
+
+
 def test_initialising_again_changes_nothing(stack):
     again = stack.run("airflow-init", *stack.command("airflow-init")[3:], "--json")
     assert [part for part in json.loads(again.stdout) if part["changed"]] == []
@@ -104,7 +128,7 @@ def survivor(stack):
     with stack.restarting(), ThreadPoolExecutor(1) as other:
         days = other.submit(_backfill, stack)
         for task, worker in MOMENTS:
-            _wait_for(stack, task, days)
+            wait_until_running(stack, task, FIRST_KILLED, days)
             for service in (worker, "mlflow", "airflow-scheduler"):
                 stack.kill(service)
             stack.redis.kill()
@@ -124,17 +148,6 @@ def _backfill(stack):
         if done.returncode == 0:
             break
     return done
-
-
-def _wait_for(stack, task, days):
-    """Wait until a task of the days is under way."""
-    query = (
-        "select 1 from task_instance t join dag_run r using (dag_id, run_id) "
-        f"where t.task_id = '{task}' and t.state = 'running' and r.logical_date >= '{FIRST_KILLED}' limit 1"
-    )
-    while not stack.ask(query):
-        assert not days.done(), days.result().stdout
-        time.sleep(0.1)
 
 
 def test_what_is_published_is_the_same_whatever_was_killed_meanwhile(survivor, settings, embedded):

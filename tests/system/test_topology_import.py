@@ -1,7 +1,12 @@
-"""An installation of one machine moves to the stack of docker-compose.yaml, and a day is run again there."""
+"""An installation of one machine moves to the stack of docker-compose.yaml, and goes on there."""
+
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from installation import PIPELINE
+from progress import wait_until_running
 from published import published
 from topology import FIRST, LAST_KILLED, ORDER, running_topology
 
@@ -46,3 +51,17 @@ def test_importing_again_changes_nothing(moved, embedded):
 def test_the_lineage_of_before_answers_questions_of_now(moved):
     told = moved.run("demo", "airloom", "trace", PIPELINE, str(LAST_KILLED)).stdout
     assert "raw.flights" in told
+
+
+def test_a_worker_that_is_told_to_stop_ends_its_training_first(moved):
+    day = LAST_KILLED + timedelta(days=1)
+    with ThreadPoolExecutor(1) as other:
+        days = other.submit(moved.backfill, day, day)
+        under_way = wait_until_running(moved, "fit", day, days)
+        worker = moved.running["worker-training"]
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(300) == 0
+        ended = moved.ask("select run_id, map_index, try_number from task_instance where state = 'success'")
+        assert set(under_way) <= set(ended)
+        moved.spawn("worker-training")
+        days.result()

@@ -2,12 +2,16 @@
 
 What differs from Compose is all here:
 
-- PostgreSQL, Redis and the S3 endpoint are Debian's and moto's, not images; the script that makes the databases and the
-  passwords are the stack's own, and the bucket is made by `airloom upgrade`, as there.
+- PostgreSQL, Redis and the S3 endpoint are Debian's and moto's, not images. Redis has the options that the file gives;
+  PostgreSQL does not wait for the disk, and its superuser's password is the tests'; moto looks at no key unless told to.
+  The script that makes the databases and the passwords are the stack's own, and the bucket is made by `airloom upgrade`,
+  as there.
 - Containers are processes: a service's host name is the loopback address, its port is one that is free, and the ports
   that only other services of the same container see (health checks, logs) are made different.
+- They see this machine's environment too, but for what begins as a variable of Airflow, Airloom or AWS.
 - `/opt/airloom` is a copy of the project with short windows, and `/opt/airloom/var`, the shared volume, its `var`.
-- There is no `dumb-init`; limits of memory and processors, health checks as conditions, and restarts are the engine's.
+- There is no `dumb-init`; limits of memory and processors, health checks as conditions, restarts, and the time that a
+  service has to end are the engine's. Marquez is not started.
 """
 
 import contextlib
@@ -47,6 +51,7 @@ _INSIDE = (
     "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT",
     "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT",
+    "AIRFLOW__CELERY__FLOWER_PORT",
 )
 _HEALTHY_SECONDS = 180
 
@@ -84,8 +89,7 @@ class Topology:
         }
         inside = self.own.setdefault(service, {name: str(free_port()) for name in _INSIDE})
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        ports = {"AIRLOOM_AIRFLOW_PORT": str(self.ports["airflow-api-server", "8080"])}
-        return {**here, **ports, **given, **inside, "PATH": path, "HOME": str(self.folder)}
+        return {**here, **given, **inside, "PATH": path, "HOME": str(self.folder)}
 
     def command(self, service):
         """The command of a service, through the image's entry point."""
@@ -180,6 +184,15 @@ class Topology:
             self.start(service)
 
     @contextlib.contextmanager
+    def besides(self, service):
+        """Run a service that only a profile starts, until the block ends."""
+        self.start(service)
+        try:
+            yield
+        finally:
+            _stop(self.running.pop(service), signal.SIGTERM)
+
+    @contextlib.contextmanager
     def restarting(self):
         """Start again whatever ends by itself, as the restart policy says, until the block ends."""
         over = threading.Event()
@@ -251,6 +264,7 @@ class Topology:
         text = re.sub(r"^8080$", str(self.ports["airflow-api-server", "8080"]), text)
         if inside:
             text = text.replace(":8974", f":{inside['AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT']}")
+            text = text.replace(":5555", f":{inside['AIRFLOW__CELERY__FLOWER_PORT']}")
         text = text.replace("0.0.0.0", "127.0.0.1")
         text = text.replace("/opt/airloom/var", str(self.var)).replace(
             "/opt/airloom/airflow", str(self.folder / "airflow")
@@ -269,9 +283,10 @@ def running_topology(folder, project):
     shutil.copytree(PROJECT / "deploy", folder / "deploy")
     subprocess.run(["bash", str(folder / "deploy" / "create-env.sh")], check=True, capture_output=True)
     variables = read_variables(folder / ".env")
+    _, *redis_options = read_compose(variables)["services"]["redis"]["command"]
     with (
         running_postgres() as postgres,
-        running_redis(folder, variables["REDIS_PASSWORD"]) as redis,
+        running_redis(folder, variables["REDIS_PASSWORD"], redis_options) as redis,
         running_s3(folder, page=1000) as s3,
     ):
         _create_databases(postgres, variables)
@@ -290,7 +305,7 @@ def _ports(postgres, redis, s3):
         ("redis", "6379"): redis.port,
         ("s3", "7070"): s3.port,
         **dict.fromkeys((("mlflow", "5000"), ("127.0.0.1", "5000"), ("localhost", "5000")), mlflow),
-        **dict.fromkeys((("airflow-api-server", "8080"), ("127.0.0.1", "8080")), airflow),
+        **dict.fromkeys((("airflow-api-server", "8080"), ("127.0.0.1", "8080"), ("localhost", "8080")), airflow),
     }
 
 
