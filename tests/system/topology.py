@@ -2,10 +2,10 @@
 
 What differs from Compose is all here:
 
-- PostgreSQL, Redis and the S3 endpoint are Debian's and moto's, not images. Redis has the options that the file gives;
-  PostgreSQL does not wait for the disk, and its superuser's password is the tests'; moto looks at no key unless told to.
-  The script that makes the databases and the passwords are the stack's own, and the bucket is made by `airloom upgrade`,
-  as there.
+- PostgreSQL, Redis and the S3 endpoint are Debian's and moto's, not images. Redis has the options of the file;
+  PostgreSQL does not wait for the disk, and its superuser's password is the tests'; moto looks at no key unless it is
+  told to. The script that makes the databases and the passwords are the stack's own; the bucket is made by `airloom
+  upgrade`, as there.
 - Containers are processes: a service's host name is the loopback address, its port is one that is free, and the ports
   that only other services of the same container see (health checks, logs) are made different.
 - They see this machine's environment too, but for what begins as a variable of Airflow, Airloom or AWS.
