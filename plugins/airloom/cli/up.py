@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from airloom.cli.console import console, services
+from airloom.cli.console import console, print_error, services
 from airloom.launcher.environment import environment, secrets_of
 from airloom.launcher.installation import require_installation
 from airloom.launcher.pools import ensure_pools
@@ -37,6 +37,8 @@ def start(servers: Services) -> list[str]:
         prepared = prepare(settings, ports, status.update)
         started = servers.start(status.update)
         ensure_pools(settings, ports)
+    for error in prepared.broken:
+        print_error(error)
     if prepared.new_password:
         _print_password(servers)
     return started
