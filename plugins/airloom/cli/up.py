@@ -6,6 +6,7 @@ import os
 
 from airloom.cli.console import console, print_error, services
 from airloom.launcher.environment import environment, secrets_of
+from airloom.launcher.given import require_own_servers
 from airloom.launcher.installation import require_installation
 from airloom.launcher.pools import ensure_pools
 from airloom.launcher.prepare import prepare
@@ -28,7 +29,11 @@ def start(servers: Services) -> list[str]:
 
     Returns:
         The names of those that were started.
+
+    Raises:
+        SetupError: Somebody else starts them, a port is busy, or one of them did not become healthy.
     """
+    require_own_servers()
     settings, ports = servers.settings, servers.ports
     require_installation(settings.project)
     servers.require_ports()

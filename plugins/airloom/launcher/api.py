@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airloom.core.errors import AirloomError, SetupError, UsageError
 from airloom.core.settings import Settings
 from airloom.launcher.environment import secrets_of
-from airloom.launcher.given import ELSEWHERE
+from airloom.launcher.given import ELSEWHERE, on_servers
 from airloom.launcher.ports import Ports
 from airloom.launcher.secrets import USER
 
@@ -254,7 +254,9 @@ class AirflowApi:
                 "Airflow does not accept the login of this installation.",
                 where=str(secrets_of(self.settings).passwords),
                 found=f"a server at {self.url} that refuses it",
-                do="airloom down && airloom up",
+                do="give this container the var of the API server, with its login (docs/production.md, The password)"
+                if on_servers()
+                else "airloom down && airloom up",
             ) from None
 
     @contextmanager
@@ -290,4 +292,5 @@ def _detail(error: Any) -> str:
 
 
 def _not_reachable(url: str) -> SetupError:
-    return SetupError("Airflow does not answer.", where=url, do="airloom up")
+    do = f"see that its API server runs, and is at {ELSEWHERE}" if on_servers() else "airloom up"
+    return SetupError("Airflow does not answer.", where=url, do=do)
