@@ -78,6 +78,11 @@ class AirflowApi:
         """The address of the API server: `AIRLOOM_AIRFLOW_URL` where it runs on another machine."""
         return os.environ.get(ELSEWHERE) or self.ports.airflow_url
 
+    @property
+    def pages(self) -> str:
+        """The address of its pages, as a browser reaches them: another one behind a proxy."""
+        return os.environ.get("AIRFLOW__API__BASE_URL") or self.url
+
     def pools(self) -> set[str]:
         """Return the names of all pools."""
         from airflow_client.client.api.pool_api import PoolApi
