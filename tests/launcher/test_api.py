@@ -11,7 +11,7 @@ from airloom.launcher.ports import Ports
     ("given", "asked", "pages"),
     [
         ({}, "http://127.0.0.1:18081", "http://127.0.0.1:18081"),
-        ({"AIRLOOM_AIRFLOW_URL": "http://api:8080"}, "http://api:8080", "http://api:8080"),
+        ({"AIRLOOM_AIRFLOW_URL": "http://me:hush@api:8080"}, "http://me:hush@api:8080", "http://api:8080"),
         (
             {"AIRLOOM_AIRFLOW_URL": "http://api:8080", "AIRFLOW__API__BASE_URL": "https://airflow.example"},
             "http://api:8080",

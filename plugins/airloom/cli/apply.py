@@ -24,7 +24,7 @@ def apply(pipeline: Annotated[str | None, typer.Argument(help="All pipelines wit
             console.print(f"{each.name}: {len(each.features.views)} feature views are registered.", highlight=False)
         except DeclarationError as error:
             broken.append(error)
-    for error in broken:
-        print_error(error)
+    for problem in broken:
+        print_error(problem)
     if broken:
         raise typer.Exit(DeclarationError.exit_code)
