@@ -77,6 +77,27 @@ def test_a_backfill_needs_a_running_airflow_and_says_how_to_start_it(airloom):
     assert "airloom up" in done.stderr
 
 
+ELSEWHERE = {"AIRLOOM_AIRFLOW_URL": "http://127.0.0.1:9"}
+
+
+@pytest.mark.parametrize("command", ["up", "demo"])
+def test_on_servers_no_airflow_is_started_inside_a_container(airloom, tmp_path, command):
+    done = airloom(command, **ELSEWHERE)
+    assert done.returncode == 5
+    assert "started by somebody else" in done.stderr
+    assert not (tmp_path / "var").exists()
+
+
+def test_an_airflow_on_servers_that_does_not_answer_is_not_to_be_started_here(airloom, tmp_path):
+    (tmp_path / "var" / "secrets").mkdir(parents=True)
+    (tmp_path / "var" / "secrets" / "passwords.json").write_text('{"admin": "planted"}')
+    days = ("flight_delays", "--from", "2013-02-01", "--to", "2013-02-01")
+    here, there = airloom("backfill", *days), airloom("backfill", *days, **ELSEWHERE)
+    assert (here.returncode, there.returncode) == (5, 5)
+    assert "do:       airloom up\n" in here.stderr
+    assert "is at AIRLOOM_AIRFLOW_URL" in there.stderr
+
+
 def test_a_busy_port_stops_the_start_before_anything_is_made(airloom, tmp_path):
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from airloom.cli import app
 from airloom.cli.console import console
-from airloom.core.errors import DeclarationError, SetupError
+from airloom.core.errors import SetupError
 from airloom.stores.ledger import Ledger
 from airloom.stores.state import state_engine
 
@@ -61,12 +61,48 @@ def test_everything_is_made_where_there_is_nothing_and_left_alone_afterwards(com
     assert "6 feature views, as they were" in told
 
 
+@pytest.mark.parametrize("empty_state_url", ["sqlite"], indirect=True)
+def test_on_one_machine_too_a_bucket_is_made_when_asked_for_and_its_server_is_tried_out(
+    command, project, faulty, monkeypatch
+):
+    shutil.rmtree(project / "include")
+    monkeypatch.setenv("AIRLOOM_STORAGE_URL", "s3://airloom-of-one-machine/var")
+    with pytest.raises(SetupError, match="no such bucket"):
+        command()
+    assert outcomes(command("--json", "--create-bucket"))["bucket"] == (True, "airloom-of-one-machine created")
+    assert outcomes(command("--json"))["bucket"] == (False, "airloom-of-one-machine was there")
+    assert any(method == "PUT" and ".airloom-probe" in path for method, path, _ in faulty.seen)
+
+
 def test_a_pipeline_that_is_broken_keeps_nothing_else_from_being_upgraded(command, project, empty_state_url):
     (project / "include" / "broken").mkdir()
     (project / "include" / "broken" / "pipeline.yaml").write_text("name: broken\n")
-    with pytest.raises(DeclarationError):
-        command()
-    assert Ledger(empty_state_url).history("flight_delays") == []
+    _copy_of_the_example(project, "wrong")
+    told = outcomes(command("--json"))
+    assert told["features of flight_delays"] == (True, "6 feature views registered")
+    assert "broken/pipeline.yaml, line 1" in told["a pipeline"][1]
+    changed, outcome = told["features of wrong"]
+    assert (changed, "wrong_features.py, line 2\n" in outcome, "nowhere_defined" in outcome) == (False, True, True)
+    assert "do:       correct the module" in outcome
+
+
+@pytest.mark.parametrize("empty_state_url", ["sqlite"], indirect=True)
+def test_what_could_not_be_registered_is_told_by_apply_after_all_others(command, project):
+    command()
+    _copy_of_the_example(project, "a_wrong_one")
+    done = CliRunner().invoke(app, ["apply"])
+    assert done.exit_code == 2
+    assert "flight_delays: 6 feature views are registered." in done.stdout
+    assert "a_wrong_one_features.py, line 2\n" in done.stderr
+
+
+def _copy_of_the_example(project, name):
+    """Declare another pipeline, whose features cannot be imported."""
+    folder = project / "include" / name
+    shutil.copytree(project / "include" / "flight_delays", folder)
+    declared = (folder / "pipeline.yaml").read_text().replace("include.flight_delays.features", f"{name}_features")
+    (folder / "pipeline.yaml").write_text(declared.replace("name: flight_delays", f"name: {name}"))
+    (project / f"{name}_features.py").write_text("import sys\nnowhere_defined\n")
 
 
 def test_a_newer_database_ends_it_with_nothing_done(command, empty_state_url):

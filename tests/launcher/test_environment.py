@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import stat
@@ -6,6 +7,7 @@ import sys
 
 import pytest
 
+from airloom.core.errors import SetupError
 from airloom.core.settings import Settings
 from airloom.launcher.environment import environment, secrets_of
 from airloom.launcher.ports import Ports
@@ -54,6 +56,13 @@ def test_no_variable_holds_a_secret(settings):
     contents = [file.read_text() for file in (secrets.jwt, secrets.fernet, secrets.session)] + [secrets.password()]
     variables = environment(settings, PORTS)
     assert not [name for name, value in variables.items() if any(content in value for content in contents)]
+
+
+def test_an_address_of_mlflow_with_a_login_is_refused_instead_of_printed(settings):
+    with_login = dataclasses.replace(settings, tracking_url="http://ann:hush@mlflow:5000")
+    with pytest.raises(SetupError, match="must not hold who asks") as error:
+        environment(with_login, PORTS)
+    assert error.value.found == "http://mlflow:5000 with a login"
 
 
 def test_the_command_of_a_secret_prints_it_even_from_a_folder_with_a_space(tmp_path):

@@ -55,9 +55,10 @@ def test_a_command_sees_the_environment_and_its_own_arguments(tmp_path):
     assert done.stdout.split("\n")[0] == f"CeleryExecutor {tmp_path} ['--queues', 'default']"
 
 
-def test_a_command_that_does_not_exist_is_told_without_a_traceback():
-    done = run("no-such-command")
-    assert (done.returncode, "no-such-command" in done.stderr, "Traceback" in done.stderr) == (2, True, False)
+@pytest.mark.parametrize("command", ["no-such-command", __file__, "/"], ids=["none", "not executable", "a folder"])
+def test_a_command_that_cannot_be_run_is_told_without_a_traceback(command):
+    done = run(command)
+    assert (done.returncode, f"{command}: " in done.stderr, "Traceback" in done.stderr) == (2, True, False)
 
 
 def test_a_complete_environment_is_left_as_it_is(settings, monkeypatch):

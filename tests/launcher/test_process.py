@@ -98,7 +98,11 @@ def test_a_later_process_with_the_same_number_is_not_taken_for_it(background):
     identity = json.loads(service.record.read_text())
     service.record.write_text(json.dumps(identity | {"created": identity["created"] - 100}))
     assert service.process() is None
+    assert service.session() == []
+    assert stop([service]) == 0
+    assert not service.record.exists()
     service.record.write_text(json.dumps(identity))
+    assert service.process() is not None
 
 
 def test_a_process_that_has_ended_is_not_running(background):

@@ -93,3 +93,10 @@ def test_two_commands_do_not_start_the_same_installation_at_once(tmp_path):
 def test_where_mlflow_has_a_server_none_is_started(tmp_path):
     settings = Settings(project=tmp_path, var=tmp_path / "var", state_url="", tracking_url="http://mlflow:5000")
     assert [server.name for server in Services(settings, Ports()).servers] == ["api-server"]
+
+
+def test_no_command_line_holds_the_password_of_the_state_database(tmp_path):
+    url = "postgresql+psycopg://ann:secret@db/airloom"
+    servers = Services(Settings(project=tmp_path, var=tmp_path / "var", state_url=url), Ports()).all
+    assert "secret" not in str([server.command for server in servers])
+    assert [server.name for server in servers if url in server.variables.values()] == ["mlflow"]

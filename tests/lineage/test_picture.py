@@ -1,7 +1,9 @@
 from xml.etree import ElementTree
 
+import pytest
 from test_walk import chain, graph_of, node
 
+from airloom.core.errors import UsageError
 from airloom.lineage.picture import draw, write_picture
 from airloom.lineage.walk import impact, trace
 
@@ -38,3 +40,11 @@ def test_a_page_holds_the_picture_and_what_people_have_written_is_no_markup(tmp_
     write_picture(graph, trace(graph, node("predictions", E, "p")), file, backwards=True)
     assert "<svg" in file.read_text()
     assert "<script>" not in file.read_text()
+
+
+@pytest.mark.parametrize("name", ["nowhere/x.svg", "."], ids=["no such folder", "a folder"])
+def test_a_file_that_cannot_be_written_is_told(tmp_path, name):
+    graph = graph_of(chain())
+    with pytest.raises(UsageError, match="cannot be written") as error:
+        write_picture(graph, trace(graph, node("predictions", E, "p")), tmp_path / name, backwards=True)
+    assert error.value.where == str(tmp_path / name)

@@ -125,14 +125,27 @@ def test_an_error_of_the_source_keeps_its_kind(settings, monkeypatch):
         ("airloom.nowhere.at_all:source", r"no module 'airloom.nowhere'"),
         ("broken_source:source", "broken_source cannot be imported"),
         ("needy_source:source", "needy_source cannot be imported"),
+        ("wrong_source:source", "wrong_source cannot be imported"),
+        ("leaving_source:source", "leaving_source cannot be imported"),
     ],
 )
 def test_a_reference_that_leads_nowhere_is_an_error_of_the_declaration(tmp_path, monkeypatch, reference, message):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "broken_source.py").write_text("def source(:\n")
     (tmp_path / "needy_source.py").write_text("import a_library_that_nobody_has\n")
+    (tmp_path / "wrong_source.py").write_text("import sys\nsource = nowhere_defined\n")
+    (tmp_path / "leaving_source.py").write_text("import sys\nsys.exit()\n")
     with pytest.raises(DeclarationError, match=message):
         load_reference(reference, tmp_path)
+
+
+@pytest.mark.parametrize(("code", "line"), [("import json\n\njson.loads('{')", 3), ("import json\ndef f(:", 2)])
+def test_a_module_that_cannot_be_imported_is_told_with_file_and_line(tmp_path, monkeypatch, code, line):
+    (tmp_path / f"include_{line}").mkdir()
+    (tmp_path / f"include_{line}" / "wrong.py").write_text(code)
+    with pytest.raises(DeclarationError) as error:
+        load_reference(f"include_{line}.wrong", tmp_path)
+    assert error.value.where == f"{tmp_path / f'include_{line}' / 'wrong.py'}, line {line}"
 
 
 def test_a_reference_without_a_name_is_the_module(tmp_path):

@@ -66,7 +66,7 @@ def test_the_lock_of_one_machine_is_told_with_its_file_and_process(settings, sto
 @pytest.mark.parametrize("empty_state_url", ["postgresql"], indirect=True)
 def test_the_lock_of_several_machines_is_told_with_its_session(settings, stopped):
     error = refused(settings)
-    assert error.where.startswith("postgresql+psycopg://postgres@127.0.0.1:")
+    assert error.where.startswith("postgresql+psycopg://127.0.0.1:")
     assert PASSWORD not in str(error)
     with state_engine(settings.state_url).connect() as connection:
         holding = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE :name"

@@ -180,7 +180,14 @@ def test_a_server_that_lets_nobody_in_is_named_without_the_password(tmp_path, ne
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://:planted@[half", "redis://:planted/1@cache", "mysql://ann:planted@here/1"]
+    "url",
+    [
+        "postgresql://:planted@[half",
+        "postgresql://ann:half@planted@here/1",
+        "postgresql://ann:planted/1@here/1",
+        "redis://:planted/1@cache",
+        "mysql://ann:planted@here/1",
+    ],
 )
 def test_a_url_that_cannot_be_used_is_not_shown(tmp_path, url):
     with pytest.raises(SetupError) as refused:

@@ -10,7 +10,7 @@ import typer
 from airloom.cli.apply import apply
 from airloom.cli.backfill import backfill
 from airloom.cli.champion import pin, promote, rollback, unpin
-from airloom.cli.console import errors
+from airloom.cli.console import print_error
 from airloom.cli.demo import demo
 from airloom.cli.diff import diff
 from airloom.cli.doctor import doctor
@@ -64,5 +64,5 @@ def main() -> None:
     try:
         app()
     except AirloomError as error:
-        errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        print_error(error)
         sys.exit(error.exit_code)

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from airloom.cli.console import chosen, console, services
+from airloom.cli.console import chosen, console, print_error, services
+from airloom.core.errors import DeclarationError
 from airloom.launcher.features import apply_pipeline
 from airloom.launcher.given import adopt
 
@@ -15,7 +16,15 @@ def apply(pipeline: Annotated[str | None, typer.Argument(help="All pipelines wit
     """Register the feature definitions of a pipeline in Feast's registry."""
     servers = services()
     adopt(servers.settings, servers.ports)
+    broken: list[DeclarationError] = []
     for each in chosen(servers.settings, pipeline):
-        with console.status(f"registering the features of {each.name}"):
-            apply_pipeline(servers.settings, each)
-        console.print(f"{each.name}: {len(each.features.views)} feature views are registered.", highlight=False)
+        try:
+            with console.status(f"registering the features of {each.name}"):
+                apply_pipeline(servers.settings, each)
+            console.print(f"{each.name}: {len(each.features.views)} feature views are registered.", highlight=False)
+        except DeclarationError as error:
+            broken.append(error)
+    for problem in broken:
+        print_error(problem)
+    if broken:
+        raise typer.Exit(DeclarationError.exit_code)

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from airloom.core.declaration import find_pipeline, read_pipelines
-from airloom.core.errors import UsageError
+from airloom.core.errors import AirloomError, UsageError
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.launcher.ports import Ports
@@ -19,6 +19,11 @@ from airloom.launcher.services import Services
 #: Where there is no terminal to ask, as in a log, tables get the room that their sentences need.
 console = Console(width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True)
+
+
+def print_error(error: AirloomError) -> None:
+    """Print what a person should read of an error."""
+    errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def services() -> Services:

@@ -18,5 +18,9 @@ def exec_(command: Annotated[list[str], typer.Argument(help="The command and its
     variables = completed(servers.settings, servers.ports, os.environ)
     try:
         os.execvpe(command[0], command, variables)  # noqa: S606 - no shell is wanted
-    except FileNotFoundError:
-        raise UsageError("There is no such command.", found=command[0], do="airloom exec -- airflow version") from None
+    except OSError as error:
+        raise UsageError(
+            "This is no command that can be run.",
+            found=f"{command[0]}: {error.strerror}",
+            expected="a program, as in: airloom exec -- airflow version",
+        ) from None

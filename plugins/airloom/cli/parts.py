@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from airloom.cli.console import console
 from airloom.launcher.brought import Brought
@@ -20,6 +21,6 @@ def print_parts(parts: Sequence[Brought], as_json: bool) -> None:
         return
     table = Table("part", "now")
     for each in parts:
-        table.add_row(each.part, each.outcome)
+        table.add_row(each.part, Text(each.outcome))
     if parts:
         console.print(table, highlight=False)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
-from airloom.cli.console import console, services
+from airloom.cli.console import console, print_error, services
 from airloom.launcher.environment import environment, secrets_of
+from airloom.launcher.given import require_own_servers
 from airloom.launcher.installation import require_installation
 from airloom.launcher.pools import ensure_pools
 from airloom.launcher.prepare import prepare
@@ -28,7 +29,11 @@ def start(servers: Services) -> list[str]:
 
     Returns:
         The names of those that were started.
+
+    Raises:
+        SetupError: Somebody else starts them, a port is busy, or one of them did not become healthy.
     """
+    require_own_servers()
     settings, ports = servers.settings, servers.ports
     require_installation(settings.project)
     servers.require_ports()
@@ -37,6 +42,8 @@ def start(servers: Services) -> list[str]:
         prepared = prepare(settings, ports, status.update)
         started = servers.start(status.update)
         ensure_pools(settings, ports)
+    for error in prepared.broken:
+        print_error(error)
     if prepared.new_password:
         _print_password(servers)
     return started

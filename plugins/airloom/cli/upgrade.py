@@ -26,7 +26,7 @@ def upgrade(
         with console.status("upgrading") as status:
             report = (lambda _: None) if as_json else status.update
             if on_servers():
-                done.extend(deploy(servers.settings, report, create_bucket))
-            done.extend(upgraded(servers.settings, report))
+                done.extend(deploy(servers.settings, report))
+            done.extend(upgraded(servers.settings, report, create_bucket))
     finally:
         print_parts(done, as_json)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-# Whatever stands before the one @ may be a password; a ? or # before it could also begin a query with one.
-_PARTS = re.compile(r"(?P<scheme>[a-z0-9+]+)://(?:[^@?#]*@)?(?P<place>[\w.,:\[\]-]*(?:/[\w.-]*)?)(?:[?#][^@]*)?")
+# Whatever stands before the last @ may be a password; a ? or # before it could also begin a query with one.
+_PARTS = re.compile(r"(?P<scheme>[a-z0-9+]+)://(?:[^?#]*@)?(?P<place>[\w.,:\[\]-]*(?:/[\w.-]*)?)(?:[?#][^@]*)?")
 
 
 def without_credentials(url: str) -> str:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airloom.core.errors import AirloomError, SetupError, UsageError
 from airloom.core.settings import Settings
+from airloom.core.urls import without_credentials
 from airloom.launcher.environment import secrets_of
-from airloom.launcher.given import ELSEWHERE
+from airloom.launcher.given import ELSEWHERE, on_servers
 from airloom.launcher.ports import Ports
 from airloom.launcher.secrets import USER
 
@@ -77,6 +78,11 @@ class AirflowApi:
     def url(self) -> str:
         """The address of the API server: `AIRLOOM_AIRFLOW_URL` where it runs on another machine."""
         return os.environ.get(ELSEWHERE) or self.ports.airflow_url
+
+    @property
+    def pages(self) -> str:
+        """The address of its pages, as a browser reaches them: another one behind a proxy."""
+        return os.environ.get("AIRFLOW__API__BASE_URL") or without_credentials(self.url)
 
     def pools(self) -> set[str]:
         """Return the names of all pools."""
@@ -253,8 +259,10 @@ class AirflowApi:
             raise SetupError(
                 "Airflow does not accept the login of this installation.",
                 where=str(secrets_of(self.settings).passwords),
-                found=f"a server at {self.url} that refuses it",
-                do="airloom down && airloom up",
+                found=f"a server at {without_credentials(self.url)} that refuses it",
+                do="give this container the var of the API server, with its login (docs/production.md, The password)"
+                if on_servers()
+                else "airloom down && airloom up",
             ) from None
 
     @contextmanager
@@ -290,4 +298,5 @@ def _detail(error: Any) -> str:
 
 
 def _not_reachable(url: str) -> SetupError:
-    return SetupError("Airflow does not answer.", where=url, do="airloom up")
+    do = f"see that its API server runs, and is at {ELSEWHERE}" if on_servers() else "airloom up"
+    return SetupError("Airflow does not answer.", where=without_credentials(url), do=do)

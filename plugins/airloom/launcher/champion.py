@@ -69,13 +69,13 @@ def move(settings: Settings, ports: Ports, pipeline: Pipeline, wish: Wish) -> Ch
         "rescore": wish.rescore,
     }
     run_id = api.trigger(dag_id, params)
-    _wait(api, dag_id, run_id, ports)
+    _wait(api, dag_id, run_id)
     return Ledger(settings.state_url).history(pipeline.name)[-1]
 
 
-def _wait(api: AirflowApi, dag_id: str, run_id: str, ports: Ports) -> None:
+def _wait(api: AirflowApi, dag_id: str, run_id: str) -> None:
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    where = f"{ports.airflow_url}/dags/{dag_id}/runs/{run_id}"
+    where = f"{api.pages}/dags/{dag_id}/runs/{run_id}"
     while (state := api.run_state(dag_id, run_id)) != "success":
         if state == "failed":
             raise GateError("The champion was not moved.", where=where, do="the log of the failed task says why")

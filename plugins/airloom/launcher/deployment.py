@@ -1,4 +1,4 @@
-"""What a deployment needs besides, before its servers start: Airflow's own tables, a login, a pool, a bucket."""
+"""What a deployment needs besides, before its servers start: Airflow's own tables, a login, a pool."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from airloom.core.errors import SetupError
-from airloom.core.places import S3Path
 from airloom.core.settings import Settings
 from airloom.launcher.brought import Brought
 from airloom.launcher.environment import secrets_of
@@ -19,13 +18,12 @@ from airloom.launcher.pools import CHAMPION_POOL, CHAMPION_SLOTS, CHAMPION_WHY
 Report = Callable[[str], None]
 
 
-def deploy(settings: Settings, report: Report, create_bucket: bool) -> Iterator[Brought]:
+def deploy(settings: Settings, report: Report) -> Iterator[Brought]:
     """Make what is missing; what is there is left alone.
 
     Args:
         settings: The places of the installation.
         report: Is told what is being done.
-        create_bucket: Whether to make the bucket of the storage.
 
     Yields:
         Each part when it is done.
@@ -42,9 +40,6 @@ def deploy(settings: Settings, report: Report, create_bucket: bool) -> Iterator[
     yield _create_pool(settings.project)
     new = secrets_of(settings).create()
     yield Brought("login", changed=new, outcome="created" if new else "as it was")
-    if isinstance(settings.storage, S3Path):
-        report(f"looking at the bucket {settings.storage.bucket}")
-        yield _look_at_bucket(settings.storage, create_bucket)
 
 
 def migrate_airflow(project: Path, variables: Mapping[str, str]) -> None:
@@ -76,16 +71,6 @@ def _create_pool(project: Path) -> Brought:
     if done.returncode != 0:
         raise SetupError(f"The pool {CHAMPION_POOL} could not be created.", found=done.stderr.strip()[-500:])
     return Brought("pool", changed=True, outcome=f"{CHAMPION_POOL} created")
-
-
-def _look_at_bucket(storage: S3Path, create: bool) -> Brought:
-    """Make sure that there is a bucket, and that its server can be trusted with commits."""
-    from airloom.stores.objects import create_bucket
-    from airloom.stores.single_creation import require_single_creation
-
-    new = create and create_bucket(storage)
-    require_single_creation(storage)
-    return Brought("bucket", changed=new, outcome=f"{storage.bucket} {'created' if new else 'was there'}")
 
 
 def _airflow(project: Path, variables: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

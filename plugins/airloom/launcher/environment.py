@@ -15,6 +15,7 @@ from airloom.core.settings import Settings
 from airloom.launcher.ports import AIRFLOW_PORT, HOST, MLFLOW_PORT, Ports
 from airloom.launcher.secrets import USER, Secrets
 from airloom.lineage.delivery.address import Address
+from airloom.stores.served import require_no_login
 
 #: Several tasks share the cores, so none may take them all.
 _ONE_THREAD_EACH = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -51,6 +52,9 @@ def environment(settings: Settings, ports: Ports) -> dict[str, str]:
 
     Returns:
         The variables for every process of the installation, and for a shell that runs `airflow` by hand.
+
+    Raises:
+        SetupError: The address of MLflow's server holds a password.
     """
     backend = Address.from_environment()
     return {
@@ -84,6 +88,7 @@ def _places(settings: Settings, ports: Ports) -> dict[str, str]:
 
 def _databases(settings: Settings) -> dict[str, str]:
     """Say where the files of databases are; the URL of a server holds a password, and stays where it was given."""
+    require_no_login(settings.tracking_url)
     urls = {"AIRLOOM_STATE_URL": settings.state_url, "MLFLOW_TRACKING_URI": settings.tracking_uri}
     return {name: url for name, url in urls.items() if url.startswith(("sqlite:", "http:", "https:"))}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from airloom.core.errors import SetupError
 from airloom.core.settings import Settings
 from airloom.launcher.environment import environment
 from airloom.launcher.ports import Ports
@@ -36,6 +37,21 @@ def completed(settings: Settings, ports: Ports, given: Mapping[str, str]) -> dic
 def on_servers() -> bool:
     """Tell whether somebody else starts this installation's servers, and says in the environment where they are."""
     return _COMPLETE in os.environ or bool(os.environ.get(ELSEWHERE))
+
+
+def require_own_servers() -> None:
+    """Make sure that starting this installation's servers is up to us.
+
+    Raises:
+        SetupError: Somebody else starts them; ours would be another installation, in files of this machine.
+    """
+    if on_servers():
+        raise SetupError(
+            "The servers of this installation are started by somebody else.",
+            where=ELSEWHERE,
+            found=os.environ.get(ELSEWHERE) or "not set, in a container or a shell of airloom exec",
+            do="docker compose up --detach, or what else starts them; then run days by: airloom backfill",
+        )
 
 
 def adopt(settings: Settings, ports: Ports) -> None:

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from airloom.core.declaration import read_pipelines
+from airloom.core.errors import DeclarationError
 from airloom.core.fingerprint import fingerprint
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
@@ -31,10 +32,12 @@ class Prepared:
     Args:
         new_password: Whether the login is new, so that its owner has not seen it yet.
         applied: The pipelines whose features were registered.
+        broken: One error for each pipeline that could not be prepared.
     """
 
     new_password: bool
     applied: tuple[str, ...]
+    broken: tuple[DeclarationError, ...]
 
 
 def prepare(settings: Settings, ports: Ports, report: Report) -> Prepared:
@@ -55,10 +58,15 @@ def prepare(settings: Settings, ports: Ports, report: Report) -> Prepared:
     _upgrade_state(settings, report)
     if not settings.tracking_url:
         _once(settings, "mlflow", [version("mlflow"), _database(settings)], lambda: _create_mlflow(settings, report))
-    # A broken pipeline breaks only its own DAGs, which show its error; the others are prepared.
-    pipelines, _ = read_pipelines(settings.include)
-    applied = [pipeline.name for pipeline in pipelines if _apply_once(settings, pipeline, report)]
-    return Prepared(new_password, tuple(applied))
+    # A broken pipeline breaks only its own DAGs; the others are prepared.
+    pipelines, broken = read_pipelines(settings.include)
+    applied = []
+    for pipeline in pipelines:
+        try:
+            applied += [pipeline.name] if _apply_once(settings, pipeline, report) else []
+        except DeclarationError as error:
+            broken.append(error)
+    return Prepared(new_password, tuple(applied), tuple(broken))
 
 
 def _migrate_airflow(settings: Settings, ports: Ports, report: Report) -> None:

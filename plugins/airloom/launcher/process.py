@@ -84,9 +84,9 @@ class Background:
         import psutil
 
         try:
-            identity = json.loads(self.record.read_text(encoding="utf-8"))
-            process = psutil.Process(identity["pid"])
-            same = abs(process.create_time() - identity["created"]) < _CLOCK_TOLERANCE
+            leader, created = self._identity()
+            process = psutil.Process(leader)
+            same = abs(process.create_time() - created) < _CLOCK_TOLERANCE
             return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except (OSError, ValueError, KeyError, psutil.Error):
             return None
@@ -94,10 +94,19 @@ class Background:
     def session(self) -> list[psutil.Process]:
         """Return every living process of its session, also those whose parents have ended."""
         try:
-            leader = json.loads(self.record.read_text(encoding="utf-8"))["pid"]
+            leader, created = self._identity()
         except (OSError, ValueError, KeyError):
             return []
-        return [process for process in _living() if _session(process) == leader]
+        members = [process for process in _living() if _session(process) == leader]
+        # Its number is free for another session only once all of its own have ended, at the latest by a crash.
+        if any(each.pid == leader and abs(each.create_time() - created) >= _CLOCK_TOLERANCE for each in members):
+            return []
+        return members
+
+    def _identity(self) -> tuple[int, float]:
+        """Return its number, which is that of its session, and when it was started."""
+        identity = json.loads(self.record.read_text(encoding="utf-8"))
+        return identity["pid"], identity["created"]
 
     def last_lines(self) -> str:
         """Return the end of its log."""

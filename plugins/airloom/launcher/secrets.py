@@ -69,7 +69,8 @@ class Secrets:
         try:
             return str(json.loads(self.passwords.read_text(encoding="utf-8"))[USER])
         except (OSError, ValueError, KeyError):
-            raise SetupError("There is no login yet.", where=str(self.passwords), do="airloom up") from None
+            do = "airloom up; on servers: airloom upgrade"
+            raise SetupError("There is no login yet.", where=str(self.passwords), do=do) from None
 
 
 def _create(file: Path, content: str) -> bool:

@@ -125,10 +125,12 @@ class Services:
         return Background(component, command, self.settings.var, grace, variables or {})
 
     def _mlflow(self) -> Background:
-        store, artifacts = self.settings.state_url, str(self.settings.artifacts)
-        options = ("--backend-store-uri", store, "--default-artifact-root", artifacts, "--workers", "1")
+        options = ("--default-artifact-root", str(self.settings.artifacts), "--workers", "1")
         address = ("--host", HOST, "--port", str(self.ports.mlflow))
-        return Background("mlflow", ("-m", "mlflow", "server", *options, *address), self.settings.var, _SERVER_GRACE)
+        command = ("-m", "mlflow", "server", *options, *address)
+        # Not among the options: everybody on this machine can read those, and it may hold a password.
+        store = {"MLFLOW_BACKEND_STORE_URI": self.settings.state_url}
+        return Background("mlflow", command, self.settings.var, _SERVER_GRACE, store)
 
     def _wait_until_healthy(self, report: Report) -> None:
         deadline = time.monotonic() + _START_SECONDS

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from airloom.core.declaration import read_pipelines
+from airloom.core.errors import DeclarationError
+from airloom.core.pipeline import Pipeline
+from airloom.core.places import S3Path
 from airloom.core.settings import Settings
 from airloom.core.wording import counted
 from airloom.launcher.brought import Brought
@@ -13,22 +16,25 @@ from airloom.launcher.features import apply_pipeline
 Report = Callable[[str], None]
 
 
-def upgrade(settings: Settings, report: Report) -> Iterator[Brought]:
-    """Upgrade Airloom's tables, make MLflow's where it has no server, and register what pipelines define.
+def upgrade(settings: Settings, report: Report, create_bucket: bool) -> Iterator[Brought]:
+    """Look at the bucket, upgrade Airloom's tables, make MLflow's, and register what pipelines define.
 
-    Doing so again, or in several places at once, changes nothing.
+    Doing so again, or in several places at once, changes nothing. A pipeline that is broken is told and harms no other.
 
     Args:
         settings: The places of the installation.
         report: Is told what is being done.
+        create_bucket: Whether to make the bucket where there is none.
 
     Yields:
         Each part when it is done.
 
     Raises:
-        SetupError: A database cannot be reached or changed, or a newer code has upgraded it.
-        DeclarationError: A pipeline is broken; everything else was done before.
+        SetupError: S3 or a database cannot be reached or changed, or a newer code has upgraded it.
     """
+    if isinstance(settings.storage, S3Path):
+        report(f"looking at the bucket {settings.storage.bucket}")
+        yield _look_at_bucket(settings.storage, create_bucket)
     report("upgrading the state database")
     yield _upgrade_state(settings)
     report("looking at MLflow's tables")
@@ -36,13 +42,28 @@ def upgrade(settings: Settings, report: Report) -> Iterator[Brought]:
     pipelines, broken = read_pipelines(settings.include)
     for pipeline in pipelines:
         report(f"registering the features of {pipeline.name}")
+        yield _register(settings, pipeline)
+    # Told and not raised: the servers of all other pipelines wait for this to end well.
+    yield from (Brought("a pipeline", changed=False, outcome=f"is broken. {error}") for error in broken)
+
+
+def _register(settings: Settings, pipeline: Pipeline) -> Brought:
+    part, views = f"features of {pipeline.name}", counted(len(pipeline.features.views), "feature view")
+    try:
         changed = apply_pipeline(settings, pipeline)
-        views = counted(len(pipeline.features.views), "feature view")
-        yield Brought(
-            f"features of {pipeline.name}", changed, f"{views} registered" if changed else f"{views}, as they were"
-        )
-    if broken:
-        raise broken[0]
+    except DeclarationError as error:
+        return Brought(part, changed=False, outcome=f"not registered. {error}")
+    return Brought(part, changed, f"{views} registered" if changed else f"{views}, as they were")
+
+
+def _look_at_bucket(storage: S3Path, create: bool) -> Brought:
+    """Make sure that there is a bucket, and that its server can be trusted with commits."""
+    from airloom.stores.objects import create_bucket
+    from airloom.stores.single_creation import require_single_creation
+
+    new = create and create_bucket(storage)
+    require_single_creation(storage)
+    return Brought("bucket", changed=new, outcome=f"{storage.bucket} {'created' if new else 'was there'}")
 
 
 def _upgrade_state(settings: Settings) -> Brought:

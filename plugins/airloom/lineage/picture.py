@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
+from airloom.core.errors import UsageError
 from airloom.lineage.events import Version
 from airloom.lineage.graph import Graph, Made
 from airloom.lineage.walk import Branch
@@ -28,10 +29,21 @@ def write_picture(graph: Graph, root: Branch, file: Path, backwards: bool) -> No
         root: The walk.
         file: Where to write.
         backwards: Whether the walk led back to what it was made of.
+
+    Raises:
+        UsageError: The file cannot be written.
     """
     svg = draw(graph, root, backwards)
     page = f"<!doctype html><meta charset='utf-8'><title>{escape(_title(root))}</title>{svg}"
-    file.write_text(page if file.suffix == ".html" else svg, encoding="utf-8")
+    try:
+        file.write_text(page if file.suffix == ".html" else svg, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            "The picture cannot be written.",
+            where=str(file),
+            found=error.strerror,
+            expected="a file in a folder that is there, and that may be written to",
+        ) from None
 
 
 def draw(graph: Graph, root: Branch, backwards: bool) -> str:

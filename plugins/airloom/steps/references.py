@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 from airloom.core.documents import did_you_mean
@@ -42,23 +43,26 @@ def _import(module: str, reference: str, project: Path) -> Any:
     make_importable(project)
     try:
         return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise _broken(module, reference, error) from error
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
+            raise DeclarationError(
+                f"There is no module {error.name!r}.",
+                where=str(project),
+                found=reference,
+                do=f"create {module.replace('.', '/')}.py there or correct the name",
+            ) from None
         raise DeclarationError(
-            f"There is no module {error.name!r}.",
-            where=str(project),
-            found=reference,
-            do=f"create {module.replace('.', '/')}.py there or correct the name",
-        ) from None
-    except (ImportError, SyntaxError) as error:
-        raise _broken(module, reference, error) from error
+            f"The module {module} cannot be imported.",
+            where=_place(error, project / module.partition(".")[0]) or reference,
+            found=f"{type(error).__name__}: {error}",
+            do="correct the module, or install what it needs",
+        ) from error
 
 
-def _broken(module: str, reference: str, error: Exception) -> DeclarationError:
-    return DeclarationError(
-        f"The module {module} cannot be imported.",
-        where=reference,
-        found=f"{type(error).__name__}: {error}",
-        do="correct the module, or install what it needs",
-    )
+def _place(error: BaseException, code: Path) -> str | None:
+    """Return file and line of the user's code at which an error came up, None when it was not there."""
+    calls = [(frame.filename, frame.lineno) for frame in extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        calls.append((error.filename, error.lineno))
+    theirs = [(file, line) for file, line in calls if Path(file).is_relative_to(code) or file == f"{code}.py"]
+    return f"{theirs[-1][0]}, line {theirs[-1][1]}" if theirs else None

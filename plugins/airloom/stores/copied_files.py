@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from airloom.core.errors import DataError
 from airloom.core.places import Place
-from airloom.stores.files import files_below, read_bytes, replaced_file
+from airloom.stores.files import copy_new, files_below, read_bytes
 from airloom.stores.tables import LOG
 
 #: An object takes as long to send as many to read: several are sent side by side.
@@ -34,12 +33,14 @@ def copy_files(source: Path, target: Place, report: Callable[[int, int], None]) 
         How many files were copied.
 
     Raises:
-        DataError: The target has a file of the same name that is another one; nothing was copied.
+        DataError: The target has a file of the same name that is another one, or somebody writes one meanwhile.
         SetupError: S3 refuses, or cannot be reached.
     """
     files, there = _sizes(source), _sizes(target)
     for name in files.keys() & there.keys():
-        _require_same(source / name, target / name, files[name] == there[name])
+        # Others than commits are named after their content.
+        if not _is_same(source / name, target / name, files[name] == there[name], read=f"{LOG}/" in name):
+            raise _taken("There is already something else of the same name; nothing was copied.", source, target, name)
     missing = sorted(files.keys() - there.keys())
     contents = [name for name in missing if LOG not in name]
     commits = sorted((name for name in missing if LOG in name), key=_commits_first)
@@ -55,8 +56,8 @@ def _side_by_side(names: list[str], source: Path, target: Place) -> Iterator[Non
 
 
 def _copy(source: Path, target: Place, name: str) -> None:
-    with replaced_file(target / name) as file:
-        shutil.copyfile(source / name, file)
+    if not copy_new(source / name, target / name) and not _is_same(source / name, target / name):
+        raise _taken("Something else of the same name was written while files were copied.", source, target, name)
 
 
 def _sizes(place: Place) -> dict[str, int]:
@@ -71,16 +72,17 @@ def _commits_first(name: str) -> tuple[str, bool, str]:
     return folder, not file.endswith(".json"), file
 
 
-def _require_same(source: Path, target: Place, same_size: bool) -> None:
-    """Make sure that the target's file is the source's: a commit by its content, others are named after theirs."""
-    if source.name == _LAST_CHECKPOINT:
-        return
-    if same_size and (source.parent.name != LOG or source.read_bytes() == read_bytes(target)):
-        return
-    raise DataError(
-        "There is already something else of the same name; nothing was copied.",
-        where=str(target),
-        found=f"another file than {source}",
+def _is_same(source: Path, target: Place, same_size: bool = True, read: bool = True) -> bool:
+    """Tell whether the target's file is the source's, or one that is written again and again."""
+    same = same_size and (not read or source.read_bytes() == read_bytes(target))
+    return same or source.name == _LAST_CHECKPOINT
+
+
+def _taken(what: str, source: Path, target: Place, name: str) -> DataError:
+    return DataError(
+        what,
+        where=str(target / name),
+        found=f"another file than {source / name}",
         expected="a place in which these pipelines have not run yet",
         do="import before the first run there, into an empty folder or prefix",
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airloom.core.errors import SetupError, Unavailable
+from airloom.core.urls import without_credentials
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
@@ -35,15 +36,21 @@ def open_database(url: str, name: str, setting: str) -> Engine:
     from sqlalchemy import create_engine, event
     from sqlalchemy.exc import ArgumentError
 
+    unreadable = SetupError(
+        f"{name} cannot be opened.",
+        where=setting,
+        found=f"{without_credentials(url)}, which cannot be read",
+        expected="sqlite:///file or postgresql+psycopg://user:password@host:port/database, special characters of the "
+        "password as %XX",
+    )
     try:
         engine = create_engine(url, **connect_options(url))
-    except (ArgumentError, ImportError) as error:
-        raise SetupError(
-            f"{name} cannot be opened.",
-            where=setting,
-            found=f"a URL that starts with {url.partition(':')[0]}",
-            expected="sqlite:///file or postgresql+psycopg://user@host/database",
-        ) from error
+    except (ArgumentError, ImportError, ValueError):
+        # What is said may quote the password.
+        raise unreadable from None
+    if "@" in (engine.url.host or ""):
+        # It begins with the end of a password, which what the driver says of it would quote.
+        raise unreadable
     event.listen(engine, "handle_error", lambda context: _tell_unreachable(context, name, setting))
     if is_sqlite(url):
         if engine.url.database:
@@ -67,12 +74,9 @@ def is_sqlite(url: str) -> bool:
 
 
 def without_password(url: str | URL) -> str:
-    """Return what may be told of a URL: no password, and no options, which may hold one too."""
-    from sqlalchemy import URL, make_url
-
-    full = make_url(url)
-    told = URL.create(full.drivername, full.username, host=full.host, port=full.port, database=full.database)
-    return told.render_as_string(hide_password=True)
+    """Return what may be told of a URL: no user, no password, and no options, which may hold one too."""
+    full = url if isinstance(url, str) else url.render_as_string(hide_password=False)
+    return full.partition("?")[0] if is_sqlite(full) else without_credentials(full)
 
 
 def _tell_unreachable(context: ExceptionContext, name: str, setting: str) -> None:

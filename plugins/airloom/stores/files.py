@@ -31,7 +31,7 @@ def replaced_file(place: Place) -> AbstractContextManager[Path]:
 @contextmanager
 def _replaced_path(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    temporary = _temporary(path)
     try:
         yield temporary
         failpoint("file.before_replace")
@@ -39,6 +39,10 @@ def _replaced_path(path: Path) -> Iterator[Path]:
         failpoint("file.after_replace")
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
 
 
 @contextmanager
@@ -60,6 +64,27 @@ def create_file(place: Place, text: str) -> None:
     elif not place.is_file():
         with replaced_file(place) as file:
             file.write_text(text, encoding="utf-8")
+
+
+def copy_new(source: Path, place: Place) -> bool:
+    """Copy a file as a whole unless there is one of that name, which then stays as it is.
+
+    Returns:
+        Whether it was copied.
+    """
+    if isinstance(place, S3Path):
+        with source.open("rb") as content:
+            return objects.create_object(place, content)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(place)
+    try:
+        shutil.copyfile(source, temporary)
+        os.link(temporary, place)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
 
 
 def read_bytes(place: Place) -> bytes:

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from airloom.core.errors import SetupError
 from airloom.core.places import Place, S3Path
@@ -70,8 +70,8 @@ def upload(file: Path, place: S3Path) -> None:
         _client().upload_fileobj(content, place.bucket, place.key, ExtraArgs=_encryption())
 
 
-def create_object(place: S3Path, content: bytes) -> bool:
-    """Write an object unless there is one, which then stays as it is.
+def create_object(place: S3Path, content: bytes | BinaryIO) -> bool:
+    """Write an object, at most 5 GiB, unless there is one, which then stays as it is.
 
     Returns:
         Whether it was written.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -217,15 +218,19 @@ def _prepare(connection: psycopg.Connection) -> None:
 
 
 def _parameters(url: str) -> dict[str, Any]:
+    unreadable = SetupError(
+        "The URL of the online store cannot be read.",
+        where=without_credentials(url),
+        expected="postgresql://user:password@host:port/database, special characters of the password as %XX",
+    )
     try:
         given = conninfo_to_dict(url.replace("postgresql+psycopg://", "postgresql://", 1))
     except psycopg.ProgrammingError:
         # What the driver says may quote the password.
-        raise SetupError(
-            "The URL of the online store cannot be read.",
-            where=without_credentials(url),
-            expected="postgresql://user:password@host:port/database, special characters of the password as %XX",
-        ) from None
+        raise unreadable from None
+    if "@" in str(given.get("host", "")) or not re.fullmatch(r"[\d,]*", str(given.get("port", ""))):
+        # It begins with the end of a password, which what the driver says of it would quote.
+        raise unreadable
     # Nothing is prepared: a pooler may run the next transaction in another session.
     return {
         "autocommit": True,

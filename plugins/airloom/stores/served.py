@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
 
 from airloom.core.errors import SetupError, Unavailable
 from airloom.core.settings import Settings
@@ -28,17 +27,26 @@ def served_client(settings: Settings) -> MlflowClient:
     """
     from mlflow import MlflowClient
 
-    if "@" in urlsplit(settings.tracking_url).netloc:
-        raise SetupError(
-            "The address of the MLflow server must not hold who asks.",
-            where="AIRLOOM_TRACKING_URL",
-            found=without_credentials(settings.tracking_url) + " with a login",
-            do="set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, and leave them out of the address",
-        )
+    require_no_login(settings.tracking_url)
     client = MlflowClient(tracking_uri=settings.tracking_url, registry_uri=settings.tracking_url)
     served = cast("MlflowClient", _Served(client, settings))
     served.search_experiments(max_results=1)
     return served
+
+
+def require_no_login(url: str) -> None:
+    """Make sure that the address of MLflow's server can be shown to anybody.
+
+    Raises:
+        SetupError: It holds a password.
+    """
+    if "@" in url:
+        raise SetupError(
+            "The address of the MLflow server must not hold who asks.",
+            where="AIRLOOM_TRACKING_URL",
+            found=without_credentials(url) + " with a login",
+            do="set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, and leave them out of the address",
+        )
 
 
 @dataclass(frozen=True)

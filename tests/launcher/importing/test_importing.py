@@ -14,7 +14,7 @@ from synthetic_nights import COLUMNS, NIGHT, example_rows
 from typer.testing import CliRunner
 
 from airloom.cli import app
-from airloom.core.errors import DataError, SetupError, Unavailable, UsageError
+from airloom.core.errors import DataError, DeclarationError, SetupError, Unavailable, UsageError
 from airloom.core.records import TrainingSet
 from airloom.core.settings import Settings
 from airloom.launcher.importing import installation
@@ -215,12 +215,26 @@ def test_an_installation_does_not_import_itself(lived):
         next(import_installation(lived.var, lived, lambda _: None))
 
 
-def test_an_installation_that_runs_is_not_imported(lived, house, monkeypatch):
-    running = Services(lived, Ports()).all[:1]
-    monkeypatch.setattr(Services, "running", lambda _: running)
-    with pytest.raises(SetupError, match="still runs") as error:
+def test_an_installation_is_not_imported_until_it_is_stopped_even_if_its_processes_cannot_be_seen(lived, house):
+    record = Services(lived, Ports()).all[0].record
+    record.parent.mkdir(exist_ok=True)
+    record.write_text(json.dumps({"pid": 2**22 + 1, "created": 0.0}))
+    with pytest.raises(SetupError, match="still runs, or has crashed") as error:
         moved(lived, house.settings)
-    assert error.value.do == "make down"
+    assert (error.value.where, error.value.found) == (str(lived.var / "run"), "api-server.json")
+    assert error.value.do.startswith("make down")
+    assert list(files_below(house.settings.shared)) == []
+    Services(lived, Ports()).stop()
+    assert "ledger" in moved(lived, house.settings)
+
+
+def test_a_broken_pipeline_is_told_before_anything_is_copied(lived, house, tmp_path):
+    (tmp_path / "include" / "broken").mkdir(parents=True)
+    (tmp_path / "include" / "broken" / "pipeline.yaml").write_text("name: broken\n")
+    with pytest.raises(DeclarationError) as error:
+        moved(lived, dataclasses.replace(house.settings, project=tmp_path))
+    assert str(tmp_path / "include" / "broken" / "pipeline.yaml") in error.value.where
+    assert list(files_below(house.settings.shared)) == []
 
 
 def test_the_database_of_an_mlflow_server_has_to_be_named(lived, house, monkeypatch):

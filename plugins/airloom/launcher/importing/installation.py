@@ -37,7 +37,8 @@ def import_installation(var: Path, settings: Settings, report: Report) -> Iterat
 
     Raises:
         UsageError: There is no installation in the folder, or it is this one.
-        SetupError: It still runs, or a server here cannot be reached or refuses.
+        DeclarationError: A pipeline here is broken; nothing was copied.
+        SetupError: It was not stopped, or a server here cannot be reached or refuses.
         DataError: Something else of the same name is here already.
     """
     source = _installation_in(var, settings)
@@ -45,12 +46,15 @@ def import_installation(var: Path, settings: Settings, report: Report) -> Iterat
     if is_imported(source, settings):
         yield Brought("everything", changed=False, outcome="was imported before")
         return
+    pipelines, broken = read_pipelines(settings.include)
+    if broken:
+        # The ledger, which says that everything is there, must not come without somebody's online features.
+        raise broken[0]
     yield from _import_files(source, settings, report)
     report("copying runs and models")
     yield import_models(source, settings)
     report("copying lineage")
     yield import_lineage(source, settings)
-    pipelines, _ = read_pipelines(settings.include)
     for pipeline in pipelines:
         report(f"writing the online features of {pipeline.name}")
         yield fill_online(pipeline, settings)
@@ -59,11 +63,11 @@ def import_installation(var: Path, settings: Settings, report: Report) -> Iterat
 
 
 def _installation_in(var: Path, settings: Settings) -> Settings:
-    """Return the places of an installation that has no servers, and does not run.
+    """Return the places of an installation that has no servers, and was stopped.
 
     Raises:
         UsageError: There is none, or it is this one.
-        SetupError: It runs.
+        SetupError: It was not stopped.
     """
     database = var.resolve() / "state" / "airloom.db"
     if not database.is_file():
@@ -81,12 +85,14 @@ def _installation_in(var: Path, settings: Settings) -> Settings:
             found=settings.state_url,
             expected="another database than that of the installation to import",
         )
-    if running := Services(source, Ports.from_environment()).running():
+    # Their processes cannot be seen from a container, nor from another machine: what they have left behind can.
+    if left := [each.record for each in Services(source, Ports()).all if each.record.is_file()]:
         raise SetupError(
-            "The installation to import still runs.",
-            where=str(var),
-            found=", ".join(each.name for each in running),
-            do="make down",
+            "The installation to import still runs, or has crashed.",
+            where=str(left[0].parent),
+            found=", ".join(record.name for record in left),
+            expected="none of these: an installation that is stopped",
+            do="make down where it runs, after a crash too: it removes them",
         )
     return source
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import filecmp
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import groupby
@@ -15,7 +14,7 @@ from airloom.core.places import S3Path
 from airloom.core.settings import Settings
 from airloom.core.wording import counted
 from airloom.launcher.brought import Brought
-from airloom.stores.files import replaced_file
+from airloom.stores.files import copy_new
 from airloom.stores.kept_events import keep_day, kept_lines
 
 _PART = "lineage"
@@ -33,18 +32,16 @@ def import_lineage(source: Settings, settings: Settings) -> Brought:
         return Brought(_PART, changed=False, outcome="as it was")
     if isinstance(target, S3Path):
         return _into_bucket(file, target)
-    if target.is_file():
-        if filecmp.cmp(file, target, shallow=False):
-            return Brought(_PART, changed=False, outcome="was copied before")
-        raise DataError(
-            "Events of lineage are kept here already.",
-            where=str(target),
-            expected="an installation that has not run yet",
-            do=f"if they are of no use, move the file away; the others are in {file}",
-        )
-    with replaced_file(target) as new:
-        shutil.copyfile(file, new)
-    return Brought(_PART, changed=True, outcome="events copied")
+    if copy_new(file, target):
+        return Brought(_PART, changed=True, outcome="events copied")
+    if filecmp.cmp(file, target, shallow=False):
+        return Brought(_PART, changed=False, outcome="was copied before")
+    raise DataError(
+        "Events of lineage are kept here already.",
+        where=str(target),
+        expected="an installation that has not run yet",
+        do=f"if they are of no use, move the file away; the others are in {file}",
+    )
 
 
 def _into_bucket(file: Path, target: S3Path) -> Brought:

@@ -89,7 +89,7 @@ def _require_same_version(there: Connection, here: Connection) -> None:
             where=without_password(here.engine.url),
             found=f"revision {ours}, and {theirs} in the installation to import",
             expected="the same revision",
-            do="run mlflow db upgrade for the older one",
+            do="run mlflow db upgrade, with its URL, for the older one",
         )
 
 
