@@ -16,6 +16,7 @@ from airloom.core.errors import DataError, Unavailable
 from airloom.core.failpoints import failpoint
 from airloom.core.places import Place
 from airloom.core.wording import counted
+from airloom.stores.exact import exact_frame
 from airloom.stores.files import absent_files, folders
 from airloom.stores.objects import explained, table_options
 from airloom.stores.tables import LOG, forget_table, open_table
@@ -289,10 +290,13 @@ def content_version(rows: pa.Table, ignore: Iterable[str] = ()) -> str:
     Args:
         rows: The rows.
         ignore: Columns that say when or by whom the rows were made.
+
+    Raises:
+        DataError: A column holds lists or the like.
     """
     import pandas as pd
 
-    frame = rows.drop_columns([name for name in ignore if name in rows.column_names]).to_pandas()
+    frame = exact_frame(rows.drop_columns([name for name in ignore if name in rows.column_names]))
     digest = hashlib.sha256(repr([(name, str(dtype)) for name, dtype in frame.dtypes.items()]).encode())
     row_hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy(copy=True)
     row_hashes.sort()
