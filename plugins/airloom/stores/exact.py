@@ -26,7 +26,7 @@ def exact_frame(rows: pa.Table) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    _require_flat(rows.schema)
+    require_flat(rows.schema)
     whole = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}
     frame: pd.DataFrame = rows.to_pandas()
     for name in rows.column_names:
@@ -38,14 +38,23 @@ def exact_frame(rows: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def _require_flat(schema: pa.Schema) -> None:
+def require_flat(schema: pa.Schema, table: str = "") -> None:
+    """Make sure that rows can be compared.
+
+    Args:
+        schema: Their columns.
+        table: The table that they are of, to name it.
+
+    Raises:
+        DataError: A column holds lists or the like.
+    """
     import pyarrow as pa
 
     for field in schema:
         if pa.types.is_nested(field.type):
             raise DataError(
                 "A column holds lists, maps or structures.",
-                where=f"column {field.name}",
+                where=f"table {table}, column {field.name}" if table else f"column {field.name}",
                 found=str(field.type),
                 expected="one value in each row",
                 do="make columns of its parts, a table of its elements, or text of it, such as JSON",
