@@ -35,7 +35,7 @@ def sink_of(url, name="predictions_of_p", key=("flight_id",)):
     return Sink(url, name, "p", key)
 
 
-def publish(lake, day, scores, **more):
+def publish(lake, day, scores, degraded=False, **more):
     columns = {
         "flight_id": [f"{day} {number}" for number in range(len(scores))],
         "score": pa.array(scores, pa.float64()),
@@ -45,7 +45,8 @@ def publish(lake, day, scores, **more):
         **more,
     }
     rows = pa.table(columns)
-    lake.replace("predictions", PartitionVersion(day, content_version(rows, ("scored_at",)), "inputs"), rows)
+    version = PartitionVersion(day, content_version(rows, ("scored_at",)), "inputs", degraded)
+    lake.replace("predictions", version, rows)
 
 
 def kept(sink, what="score", order="partition, flight_id"):
@@ -86,6 +87,16 @@ def test_a_partition_that_was_scored_again_is_replaced(lake, sink):
     publish(lake, FIRST, [0.125])
     assert sink.follow(lake, "predictions") == [FIRST]
     assert scores(sink) == [0.125, 0.75]
+
+
+@pytest.mark.parametrize("degraded", [True, False])
+def test_a_warning_that_came_or_went_is_copied_although_the_predictions_are_the_same(lake, sink, degraded):
+    publish(lake, FIRST, [0.25], degraded=not degraded)
+    sink.follow(lake, "predictions")
+    publish(lake, FIRST, [0.25], degraded=degraded)
+    assert sink.follow(lake, "predictions") == [FIRST]
+    assert [row.quality for row in kept(sink, "quality")] == ["degraded" if degraded else "ok"]
+    assert sink.follow(lake, "predictions") == []
 
 
 def test_a_copy_that_is_interrupted_leaves_what_was_there_and_is_made_good(lake, sink, monkeypatch):

@@ -55,6 +55,11 @@ class PartitionVersion:
     inputs: str = ""
     degraded: bool = False
 
+    @property
+    def quality(self) -> str:
+        """What the lake says of it."""
+        return "degraded" if self.degraded else "ok"
+
 
 @dataclass(frozen=True)
 class Lake:
@@ -311,7 +316,7 @@ def _with_partition_columns(rows: pa.Table, version: PartitionVersion) -> pa.Tab
         "partition": version.partition.isoformat(),
         "version": version.version,
         "inputs": version.inputs,
-        "quality": "degraded" if version.degraded else "ok",
+        "quality": version.quality,
     }
     for name, value in values.items():
         rows = rows.append_column(name, pa.array([value] * rows.num_rows, pa.string()))
