@@ -35,7 +35,7 @@ def use_connections() -> None:
             os.environ.update(read(setting, _connection(setting, value.removeprefix(_NAMED))))
     if name := os.environ.get(_STORAGE):
         os.environ.update(_keys(_connection(_STORAGE, name)))
-        # Every event of lineage asks again; Airflow is asked once a process, or once by each thread that asks meanwhile.
+        # Every event of lineage asks again; Airflow is asked once a process, by several threads at most at once.
         os.environ.pop(_STORAGE, None)
 
 

@@ -1,7 +1,8 @@
 import hashlib
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import date, timedelta
 from multiprocessing import get_context
+from threading import Barrier
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from overtaken import before_the_next_commit
 
-from airloom.core.errors import DataError
+from airloom.core.errors import DataError, Unavailable
 from airloom.stores.files import files_below, remove_file
 from airloom.stores.lake import Lake, PartitionVersion, content_version, open_table
 
@@ -18,8 +20,8 @@ DAY = date(2013, 1, 1)
 ROWS = pa.table({"id": [1, 2, 3], "name": ["a", None, "c"]})
 
 
-def publish(lake, day=DAY, rows=ROWS, **facts):
-    return lake.replace("raw.things", PartitionVersion(day, content_version(rows), **facts), rows)
+def publish(lake, day=DAY, rows=ROWS, seen=None, **facts):
+    return lake.replace("raw.things", PartitionVersion(day, content_version(rows), **facts), rows, seen=seen)
 
 
 def test_what_is_published_can_be_told_from_the_log_alone(place):
@@ -104,6 +106,68 @@ def test_a_commit_whose_files_are_gone_is_told_before_anything_is_read(place, na
     with pytest.raises(DataError, match="cannot be read any more as it was at commit 0") as error:
         lake.read("raw.things", [DAY])
     assert error.value.found == "1 of 1 file gone"
+
+
+OLD, NEW = (pa.table({"id": [number] * 3, "name": ["a", "b", "c"]}) for number in (1, 2))
+
+
+@pytest.mark.parametrize("before", [None, ROWS])
+def test_a_writer_that_stood_still_does_not_replace_what_another_has_published_of_the_day(place, monkeypatch, before):
+    lake = Lake(place)
+    if before:
+        publish(lake, rows=before)
+    seen = lake.partitions("raw.things")
+    before_the_next_commit(monkeypatch, lambda: publish(lake, rows=NEW))
+    with pytest.raises(Unavailable, match=r"has published raw\.things of 2013") as refused:
+        publish(lake, rows=OLD, seen=seen)
+    assert refused.value.found == f"version {content_version(NEW)}, ok"
+    assert refused.value.expected == (f"version {content_version(ROWS)}, ok" if before else "nothing") + ", as before"
+    assert lake.read("raw.things", [DAY])["id"].tolist() == [2, 2, 2]
+    assert lake.commit("raw.things") == (1 if before else 0)
+
+
+@pytest.mark.parametrize("before", [None, ROWS])
+def test_a_writer_that_stood_still_is_done_where_the_same_is_published_by_now(place, monkeypatch, before):
+    lake = Lake(place)
+    if before:
+        publish(lake, rows=before)
+    seen = lake.partitions("raw.things")
+    before_the_next_commit(monkeypatch, lambda: publish(lake, rows=NEW))
+    assert not publish(lake, rows=NEW, seen=seen)
+    assert lake.read("raw.things", [DAY])["id"].tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize("before", [None, ROWS])
+def test_a_writer_does_not_mind_what_others_publish_of_other_days_meanwhile(place, monkeypatch, before):
+    lake, other = Lake(place), DAY + timedelta(days=1)
+    if before:
+        publish(lake, rows=before)
+    seen = lake.partitions("raw.things")
+    before_the_next_commit(monkeypatch, lambda: publish(lake, other, NEW))
+    assert publish(lake, rows=OLD, seen=seen)
+    assert lake.read("raw.things", [DAY])["id"].tolist() == [1, 1, 1]
+    assert lake.read("raw.things", [other])["id"].tolist() == [2, 2, 2]
+
+
+def test_of_writers_that_begin_a_table_with_the_same_day_one_counts_and_no_row_is_there_twice(place, monkeypatch):
+    lake = Lake(place)
+    before_the_next_commit(monkeypatch, lambda: publish(lake, rows=OLD))
+    assert publish(lake, rows=NEW)
+    assert lake.read("raw.things", [DAY])["id"].tolist() == [2, 2, 2]
+
+
+def _begin(root, number, together):
+    together.wait()
+    return publish(Lake(root), rows=pa.table({"id": [number] * 3}))
+
+
+def test_writers_that_begin_a_table_at_the_same_moment_leave_the_rows_of_one(place):
+    for turn in range(20):
+        root, together = place / f"{turn}", Barrier(3, timeout=60)
+        with ThreadPoolExecutor(3) as threads:
+            begun = [threads.submit(_begin, root, number, together) for number in range(3)]
+        assert [each.result() for each in begun] == [True, True, True]
+        assert len(Lake(root).read("raw.things", [DAY])) == 3
 
 
 def _publish_days(root, offset):
