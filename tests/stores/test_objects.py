@@ -5,9 +5,11 @@ from datetime import date, timedelta
 
 import pyarrow as pa
 import pytest
+from servers.process import free_port
 from servers.s3 import PAGE
 
 from airloom.core.errors import SetupError, Unavailable
+from airloom.core.places import S3Path
 from airloom.stores import objects
 from airloom.stores.files import create_file, files_below, folders, read_bytes, remove_folder, replaced_file
 from airloom.stores.lake import Lake, PartitionVersion, content_version
@@ -183,6 +185,23 @@ def test_credentials_are_asked_for_anew_whenever_a_table_is_opened(bucket, monke
         ("first", "token of first"),
         ("second", "token of second"),
     ]
+
+
+@pytest.mark.parametrize("default", ["us-west-2", ""])
+def test_the_region_is_that_of_aws_region(s3, s3_client, default):
+    s3_client(s3.url, AWS_REGION="eu-central-1", AWS_DEFAULT_REGION=default)
+    bucket = S3Path(f"frankfurt-{free_port()}", "prefix")
+    assert objects._client().meta.region_name == "eu-central-1"
+    assert objects.create_bucket(bucket)
+    where = objects._client().get_bucket_location(Bucket=bucket.bucket)["LocationConstraint"]
+    assert where == objects.table_options(bucket)["aws_region"] == "eu-central-1"
+    publish(Lake(bucket), DAY)
+    assert Lake(bucket).partitions("raw.things").keys() == {DAY}
+
+
+def test_without_aws_region_the_region_is_that_of_the_chain(s3, s3_client):
+    s3_client(s3.url, AWS_REGION="", AWS_DEFAULT_REGION="us-west-2")
+    assert objects._client().meta.region_name == "us-west-2"
 
 
 def _frozen(name):

@@ -288,7 +288,8 @@ def _open(process: int, attempts: int = ATTEMPTS, seconds: int = _READ_SECONDS) 
 def _session(_process: int) -> Any:
     import boto3
 
-    return boto3.Session()
+    # boto3 reads AWS_DEFAULT_REGION only; the other clients of AWS read this one, and first.
+    return boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
 
 
 @contextmanager
