@@ -90,6 +90,15 @@ def test_parts_of_uploads_that_were_killed_are_removed(bucket, monkeypatch):
     assert vacuum_uploads(bucket, dry_run=False).files == 0
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_an_upload_that_has_just_ended_or_was_removed_by_another_vacuum_is_left_out(bucket, faulty, dry_run):
+    begun = {"Bucket": bucket.bucket, "Key": f"{bucket.key}/killed"}
+    for _ in range(2):
+        objects._client().create_multipart_upload(**begun)
+    faulty.spoil("NoSuchUpload", 1, "GET" if dry_run else "DELETE", "uploadId")
+    assert vacuum_uploads(bucket, dry_run).files == 1
+
+
 @pytest.mark.parametrize("how", ["SlowDown", "reset", "lost"])
 @pytest.mark.parametrize("times", [1, 2])
 def test_what_fails_a_few_times_is_tried_again(bucket, faulty, how, times):

@@ -191,20 +191,29 @@ def abandoned_uploads(place: S3Path, older_than: timedelta, abort: bool) -> list
     """
     oldest = datetime.now(UTC) - older_than
     begun = [each for page in _pages("list_multipart_uploads", place) for each in page.get("Uploads", ())]
-    return [
+    sizes = (
         _abandoned(S3Path(place.bucket, each["Key"]), each["UploadId"], abort)
         for each in begun
         if each["Initiated"] < oldest
-    ]
+    )
+    return [size for size in sizes if size is not None]
 
 
-def _abandoned(place: S3Path, upload_id: str, abort: bool) -> int:
+def _abandoned(place: S3Path, upload_id: str, abort: bool) -> int | None:
+    """Return the size of an upload's parts; None for one that has ended, or that another vacuum has removed."""
+    from botocore.exceptions import ClientError
+
     upload = {"Bucket": place.bucket, "Key": place.key, "UploadId": upload_id}
     with explained(place):
-        pages = _client().get_paginator("list_parts").paginate(**upload)
-        size: int = sum(part["Size"] for page in pages for part in page.get("Parts", ()))
-        if abort:
-            _client().abort_multipart_upload(**upload)
+        try:
+            pages = _client().get_paginator("list_parts").paginate(**upload)
+            size: int = sum(part["Size"] for page in pages for part in page.get("Parts", ()))
+            if abort:
+                _client().abort_multipart_upload(**upload)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchUpload":
+                raise
+            return None
     return size
 
 
