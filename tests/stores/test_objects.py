@@ -122,6 +122,40 @@ def test_a_server_that_goes_on_failing_is_told_after_a_bounded_number_of_request
     assert len(faulty.seen) == objects.ATTEMPTS
 
 
+def test_what_another_creates_at_the_same_moment_is_tried_again(bucket, faulty):
+    faulty.spoil("ConditionalRequestConflict", objects.ATTEMPTS - 1, "PUT")
+    create_file(bucket / "created", "once")
+    faulty.spoil("ConditionalRequestConflict", 1, "PUT")
+    create_file(bucket / "created", "twice")
+    assert read_bytes(bucket / "created") == b"once"
+    faulty.spoil("ConditionalRequestConflict", 1000, "PUT")
+    faulty.seen.clear()
+    with pytest.raises(Unavailable, match="does not do"):
+        create_file(bucket / "other", "never")
+    assert len(faulty.seen) == objects.ATTEMPTS
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_commit_at_the_same_moment_as_another_is_tried_again(bucket, faulty, first):
+    lake = Lake(bucket)
+    if not first:
+        publish(lake, DAY)
+    faulty.spoil("ConditionalRequestConflict", 3, "PUT", "_delta_log")
+    publish(lake, DAY + timedelta(days=1))
+    assert lake.commit("raw.things") == (0 if first else 1)
+    assert lake.read("raw.things", [DAY + timedelta(days=1)])["day"].tolist() == [DAY.toordinal() + 1]
+
+
+@pytest.mark.parametrize("how", ["SlowDown", "reset", "lost"])
+@pytest.mark.parametrize("part", ["_delta_log", ".parquet"])
+def test_the_first_commit_of_a_table_is_made_once_whatever_happens_to_a_few_requests(bucket, faulty, how, part):
+    faulty.spoil(how, 3, "PUT", part)
+    publish(Lake(bucket), DAY)
+    faulty.orders.clear()
+    assert Lake(bucket).commit("raw.things") == 0
+    assert Lake(bucket).read("raw.things", [DAY])["day"].tolist() == [DAY.toordinal()]
+
+
 @pytest.mark.parametrize("how", ["SlowDown", "reset", "lost"])
 @pytest.mark.parametrize("part", ["_delta_log", ".parquet", ""])
 def test_a_partition_is_committed_once_whatever_happens_to_a_few_requests(bucket, faulty, how, part):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -21,6 +23,8 @@ from airloom.stores.objects_errors import ELSEWHERE, problem, said_by
 ATTEMPTS = 5
 _CONNECT_SECONDS, _READ_SECONDS, _RETRY_SECONDS = 5, 60, 60
 
+#: What S3 says where another has asked for the same at this moment, and neither is first yet: to be tried again.
+_CONFLICT = "ConditionalRequestConflict"
 _ENCRYPTION, _KEY = "AIRLOOM_S3_ENCRYPTION", "AIRLOOM_S3_KMS_KEY"
 
 
@@ -81,14 +85,20 @@ def create_object(place: S3Path, content: bytes) -> bool:
     """
     from botocore.exceptions import ClientError
 
+    attempt = 1
     with explained(place):
-        try:
-            _client().put_object(Bucket=place.bucket, Key=place.key, Body=content, IfNoneMatch="*", **_encryption())
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "PreconditionFailed":
-                raise
-            return False
-    return True
+        while True:
+            try:
+                _client().put_object(Bucket=place.bucket, Key=place.key, Body=content, IfNoneMatch="*", **_encryption())
+                return True
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                if code == "PreconditionFailed":
+                    return False
+                if code != _CONFLICT or attempt == ATTEMPTS:
+                    raise
+            time.sleep(random.uniform(0.05, 0.2) * attempt)
+            attempt += 1
 
 
 def create_bucket(place: S3Path) -> bool:
