@@ -2,8 +2,11 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
+from airflow.sdk import Connection
 
 from airloom.connections import use_connections
 from airloom.core.errors import SetupError
@@ -67,6 +70,17 @@ def test_the_keys_of_the_bucket_are_what_a_connection_says(monkeypatch):
     assert os.environ["AWS_ENDPOINT_URL_S3"] == "http://s3:8333"
     monkeypatch.delenv("AIRFLOW_CONN_AIRLOOM_LAKE")
     use_connections()  # asks nobody again
+
+
+def test_threads_that_ask_for_the_keys_at_once_all_have_them(monkeypatch):
+    monkeypatch.setenv("AIRLOOM_STORAGE_CONNECTION", "airloom_lake")
+    connection, together = Connection(conn_id="airloom_lake", conn_type="aws", login="key"), Barrier(2, timeout=30)
+    monkeypatch.setattr(Connection, "get", lambda _name: (together.wait(), connection)[1])
+    with ThreadPoolExecutor(2) as threads:
+        for each in [threads.submit(use_connections) for _ in range(2)]:
+            each.result()
+    assert os.environ["AWS_ACCESS_KEY_ID"] == "key"
+    assert "AIRLOOM_STORAGE_CONNECTION" not in os.environ
 
 
 def test_a_connection_that_is_not_there_is_named(monkeypatch):

@@ -35,8 +35,8 @@ def use_connections() -> None:
             os.environ.update(read(setting, _connection(setting, value.removeprefix(_NAMED))))
     if name := os.environ.get(_STORAGE):
         os.environ.update(_keys(_connection(_STORAGE, name)))
-        # Every event of lineage asks again; Airflow is asked once a process.
-        del os.environ[_STORAGE]
+        # Every event of lineage asks again; Airflow is asked once a process, by several threads at most at once.
+        os.environ.pop(_STORAGE, None)
 
 
 def named_connections(variables: Mapping[str, str]) -> dict[str, str]:

@@ -31,6 +31,11 @@ ANSWERS = {
         "<AWSAccessKeyId>planted-key-id</AWSAccessKeyId>",
     ),
     "NotImplemented": (501, "<Message>A header you provided implies functionality that is not implemented.</Message>"),
+    "NoSuchUpload": (404, "<Message>The specified multipart upload does not exist.</Message>"),
+    "ConditionalRequestConflict": (
+        409,
+        "<Message>A conflicting conditional operation is in progress against this resource.</Message>",
+    ),
     "KMS.DisabledException": (400, "<Message>The key is disabled.</Message>"),
 }
 

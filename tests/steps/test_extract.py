@@ -77,6 +77,7 @@ def test_a_column_without_a_single_value_is_text(settings, monkeypatch):
         (trips(extra=datetime(2013, 2, 10)), "no time zone", "column extra"),
         (trips(ended_at="2013-02-10"), "is no timestamp", "column ended_at"),
         (trips(minutes=[1, "secret"] * 20), "mixes values of different types", "column minutes"),
+        (trips(tags=[["a"], []] * 20), "holds lists, maps or structures", "table trips, column tags"),
     ],
 )
 def test_what_cannot_be_staged_is_named(settings, monkeypatch, rows, what, where):

@@ -3,8 +3,9 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 import toy_ingest as toy
+from overtaken import before_the_next_commit
 
-from airloom.core.errors import DataError
+from airloom.core.errors import DataError, Unavailable
 from airloom.steps.publish import publish
 from airloom.stores.lake import Lake
 from airloom.stores.quarantine import Quarantine
@@ -56,6 +57,17 @@ def test_publishing_twice_changes_nothing(settings, lake, monkeypatch):
     assert [each.unchanged for each in (*first.outputs, *second.outputs)] == [False, False, True, True]
     assert second.changed == 0
     assert lake.commit("raw.trips") == commit
+
+
+def test_a_run_that_stood_still_leaves_the_correction_that_came_meanwhile(settings, lake, monkeypatch):
+    ingest(settings, monkeypatch)
+    toy.returning(monkeypatch, trips=trips(minutes=21.0))
+    toy.staged(settings)
+    validations = toy.audits(settings)
+    before_the_next_commit(monkeypatch, lambda: ingest(settings, monkeypatch, trips=trips(minutes=22.0)))
+    with pytest.raises(Unavailable, match="Another run has published raw"):
+        publish(toy.declaration(), toy.DAY, settings, validations)
+    assert set(lake.read("raw.trips", [toy.DAY])["minutes"]) == {22.0}
 
 
 def test_quarantined_rows_are_kept_and_not_published(settings, lake, monkeypatch):

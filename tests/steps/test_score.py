@@ -148,6 +148,24 @@ def test_later_days_whose_inputs_have_changed_are_scored_again(settings, champio
     assert score(PIPELINE, YESTERDAY, settings, "run").healed == (DAY,)
 
 
+def test_a_warning_that_comes_or_goes_reaches_predictions_of_the_same_rows(settings, champion):
+    first = score(PIPELINE, DAY, settings, "run").outputs[0].version
+    for warned in (True, False):
+        publish(settings, "flights", DAY, flights(DAY), degraded=warned)
+        compute(PIPELINE, DAY, settings)
+        score(PIPELINE, DAY, settings, "run")
+        published = lake_of(settings).partitions("predictions")[DAY]
+        assert (published.version, published.degraded) == (first, warned)
+
+
+def test_a_warning_against_a_day_before_reaches_the_predictions_that_used_it(settings, champion):
+    score(PIPELINE, DAY, settings, "run")
+    publish(settings, "flights", START, flights(START), degraded=True)
+    compute(PIPELINE, START, settings)
+    assert score(PIPELINE, YESTERDAY, settings, "run").healed == (DAY,)
+    assert lake_of(settings).partitions("predictions")[DAY].degraded
+
+
 def test_a_day_before_the_first_champion_still_repairs_what_used_it(settings, champion):
     score(PIPELINE, DAY, settings, "run")
     publish(settings, "flights", START, flights(START, delay=99.0))

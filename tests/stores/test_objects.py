@@ -5,9 +5,11 @@ from datetime import date, timedelta
 
 import pyarrow as pa
 import pytest
+from servers.process import free_port
 from servers.s3 import PAGE
 
 from airloom.core.errors import SetupError, Unavailable
+from airloom.core.places import S3Path
 from airloom.stores import objects
 from airloom.stores.files import create_file, files_below, folders, read_bytes, remove_folder, replaced_file
 from airloom.stores.lake import Lake, PartitionVersion, content_version
@@ -88,6 +90,15 @@ def test_parts_of_uploads_that_were_killed_are_removed(bucket, monkeypatch):
     assert vacuum_uploads(bucket, dry_run=False).files == 0
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_an_upload_that_has_just_ended_or_was_removed_by_another_vacuum_is_left_out(bucket, faulty, dry_run):
+    begun = {"Bucket": bucket.bucket, "Key": f"{bucket.key}/killed"}
+    for _ in range(2):
+        objects._client().create_multipart_upload(**begun)
+    faulty.spoil("NoSuchUpload", 1, "GET" if dry_run else "DELETE", "uploadId")
+    assert vacuum_uploads(bucket, dry_run).files == 1
+
+
 @pytest.mark.parametrize("how", ["SlowDown", "reset", "lost"])
 @pytest.mark.parametrize("times", [1, 2])
 def test_what_fails_a_few_times_is_tried_again(bucket, faulty, how, times):
@@ -109,6 +120,40 @@ def test_a_server_that_goes_on_failing_is_told_after_a_bounded_number_of_request
     with pytest.raises(Unavailable):
         read_bytes(bucket / "file")
     assert len(faulty.seen) == objects.ATTEMPTS
+
+
+def test_what_another_creates_at_the_same_moment_is_tried_again(bucket, faulty):
+    faulty.spoil("ConditionalRequestConflict", objects.ATTEMPTS - 1, "PUT")
+    create_file(bucket / "created", "once")
+    faulty.spoil("ConditionalRequestConflict", 1, "PUT")
+    create_file(bucket / "created", "twice")
+    assert read_bytes(bucket / "created") == b"once"
+    faulty.spoil("ConditionalRequestConflict", 1000, "PUT")
+    faulty.seen.clear()
+    with pytest.raises(Unavailable, match="does not do"):
+        create_file(bucket / "other", "never")
+    assert len(faulty.seen) == objects.ATTEMPTS
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_commit_at_the_same_moment_as_another_is_tried_again(bucket, faulty, first):
+    lake = Lake(bucket)
+    if not first:
+        publish(lake, DAY)
+    faulty.spoil("ConditionalRequestConflict", 3, "PUT", "_delta_log")
+    publish(lake, DAY + timedelta(days=1))
+    assert lake.commit("raw.things") == (0 if first else 1)
+    assert lake.read("raw.things", [DAY + timedelta(days=1)])["day"].tolist() == [DAY.toordinal() + 1]
+
+
+@pytest.mark.parametrize("how", ["SlowDown", "reset", "lost"])
+@pytest.mark.parametrize("part", ["_delta_log", ".parquet"])
+def test_the_first_commit_of_a_table_is_made_once_whatever_happens_to_a_few_requests(bucket, faulty, how, part):
+    faulty.spoil(how, 3, "PUT", part)
+    publish(Lake(bucket), DAY)
+    faulty.orders.clear()
+    assert Lake(bucket).commit("raw.things") == 0
+    assert Lake(bucket).read("raw.things", [DAY])["day"].tolist() == [DAY.toordinal()]
 
 
 @pytest.mark.parametrize("how", ["SlowDown", "reset", "lost"])
@@ -183,6 +228,23 @@ def test_credentials_are_asked_for_anew_whenever_a_table_is_opened(bucket, monke
         ("first", "token of first"),
         ("second", "token of second"),
     ]
+
+
+@pytest.mark.parametrize("default", ["us-west-2", ""])
+def test_the_region_is_that_of_aws_region(s3, s3_client, default):
+    s3_client(s3.url, AWS_REGION="eu-central-1", AWS_DEFAULT_REGION=default)
+    bucket = S3Path(f"frankfurt-{free_port()}", "prefix")
+    assert objects._client().meta.region_name == "eu-central-1"
+    assert objects.create_bucket(bucket)
+    where = objects._client().get_bucket_location(Bucket=bucket.bucket)["LocationConstraint"]
+    assert where == objects.table_options(bucket)["aws_region"] == "eu-central-1"
+    publish(Lake(bucket), DAY)
+    assert Lake(bucket).partitions("raw.things").keys() == {DAY}
+
+
+def test_without_aws_region_the_region_is_that_of_the_chain(s3, s3_client):
+    s3_client(s3.url, AWS_REGION="", AWS_DEFAULT_REGION="us-west-2")
+    assert objects._client().meta.region_name == "us-west-2"
 
 
 def _frozen(name):

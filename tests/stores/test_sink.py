@@ -11,7 +11,7 @@ import pytest
 from servers.postgres import PASSWORD
 from sqlalchemy import inspect, text
 
-from airloom.core.errors import SetupError
+from airloom.core.errors import DataError, SetupError
 from airloom.core.failpoints import ARMED, FailpointReached
 from airloom.stores.database import open_database
 from airloom.stores.lake import Lake, PartitionVersion, content_version
@@ -35,7 +35,7 @@ def sink_of(url, name="predictions_of_p", key=("flight_id",)):
     return Sink(url, name, "p", key)
 
 
-def publish(lake, day, scores, **more):
+def publish(lake, day, scores, degraded=False, **more):
     columns = {
         "flight_id": [f"{day} {number}" for number in range(len(scores))],
         "score": pa.array(scores, pa.float64()),
@@ -45,7 +45,8 @@ def publish(lake, day, scores, **more):
         **more,
     }
     rows = pa.table(columns)
-    lake.replace("predictions", PartitionVersion(day, content_version(rows, ("scored_at",)), "inputs"), rows)
+    version = PartitionVersion(day, content_version(rows, ("scored_at",)), "inputs", degraded)
+    lake.replace("predictions", version, rows)
 
 
 def kept(sink, what="score", order="partition, flight_id"):
@@ -86,6 +87,16 @@ def test_a_partition_that_was_scored_again_is_replaced(lake, sink):
     publish(lake, FIRST, [0.125])
     assert sink.follow(lake, "predictions") == [FIRST]
     assert scores(sink) == [0.125, 0.75]
+
+
+@pytest.mark.parametrize("degraded", [True, False])
+def test_a_warning_that_came_or_went_is_copied_although_the_predictions_are_the_same(lake, sink, degraded):
+    publish(lake, FIRST, [0.25], degraded=not degraded)
+    sink.follow(lake, "predictions")
+    publish(lake, FIRST, [0.25], degraded=degraded)
+    assert sink.follow(lake, "predictions") == [FIRST]
+    assert [row.quality for row in kept(sink, "quality")] == ["degraded" if degraded else "ok"]
+    assert sink.follow(lake, "predictions") == []
 
 
 def test_a_copy_that_is_interrupted_leaves_what_was_there_and_is_made_good(lake, sink, monkeypatch):
@@ -139,6 +150,19 @@ def test_columns_that_come_later_are_added(lake, sink):
     publish(lake, SECOND, [0.5], current_score=[0.75])
     assert sink.follow(lake, "predictions") == [SECOND]
     assert [row.current_score for row in kept(sink, "current_score")] == [None, 0.75]
+
+
+@pytest.mark.parametrize("empty_state_url", ["postgresql"], indirect=True)
+def test_a_column_whose_name_postgresql_would_cut_is_refused_before_anything_is_made(lake, sink):
+    just_right, too_long = f"score_{'é' * 28}x", f"score_{'é' * 29}"
+    publish(lake, FIRST, [0.25], **{just_right: [0.5]})
+    assert sink.follow(lake, "predictions") == [FIRST]
+    assert [row[0] for row in kept(sink, f'"{just_right}"')] == [0.5]
+    publish(lake, SECOND, [0.25], **{too_long: [0.5]})
+    with pytest.raises(DataError, match="too long for a SQL table") as refused:
+        sink.follow(lake, "predictions")
+    assert (refused.value.where, refused.value.found) == (too_long, "64 bytes")
+    assert scores(sink) == [0.25]
 
 
 def test_pipelines_may_share_a_table(lake, sink, tmp_path):

@@ -13,6 +13,7 @@ from airloom.core.pipeline import Pipeline, Schedule, Table
 from airloom.core.records import Dataset, Staged
 from airloom.core.settings import Settings
 from airloom.steps.references import load_reference
+from airloom.stores.exact import require_flat
 from airloom.stores.lake import content_version
 from airloom.stores.quarantine import Quarantine
 from airloom.stores.staging import Staging
@@ -135,6 +136,7 @@ def _staged(name: str, table: Table, frame: pd.DataFrame, partition: date) -> pa
     _require_columns(name, table, frame)
     columns = {str(column): _column(name, str(column), frame[column]) for column in frame.columns}
     rows = pa.table(columns)
+    require_flat(rows.schema, name)
     for column in dict.fromkeys((table.time, table.known_at)):
         _require_timestamp(name, rows.schema.field(column))
     return _ordered(rows, table)
@@ -204,7 +206,5 @@ def _require_timestamp(table: str, field: pa.Field) -> None:
 
 def _ordered(rows: pa.Table, table: Table) -> pa.Table:
     """Order rows by their whole content, so that a position names the same row whenever the same is staged."""
-    import pyarrow as pa
-
-    others = [field.name for field in rows.schema if field.name not in table.key and not pa.types.is_nested(field.type)]
+    others = [name for name in rows.column_names if name not in table.key]
     return rows.sort_by([(name, "ascending") for name in (*table.key, *others)])

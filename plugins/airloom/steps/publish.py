@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Audited:
-    """A staged table together with the audit of exactly this content."""
+    """A staged table together with the audit of exactly this content, and what was published before it was read."""
 
     table: str
+    seen: Mapping[date, PartitionVersion]
     staged: Dataset
     rows: pa.Table
     result: str
@@ -71,11 +72,12 @@ def publish(pipeline: Pipeline, partition: date, settings: Settings, validations
 
     Raises:
         DataError: A table is blocked, was not audited or does not fit the lake; nothing is published then.
+        Unavailable: Another run has published the day since this one began; its content is kept.
     """
     _require_every_table(pipeline, partition, validations)
-    audited = [_audited(pipeline, partition, each, settings) for each in validations]
-    _require_none_blocked(partition, audited)
     lake = Lake(settings.lake / pipeline.name)
+    audited = [_audited(pipeline, partition, each, settings, lake) for each in validations]
+    _require_none_blocked(partition, audited)
     for each in audited:
         _require_fit(pipeline, lake, each)
     outputs, changed = [], 0
@@ -116,9 +118,11 @@ def _require_every_table(pipeline: Pipeline, partition: date, validations: Seque
         )
 
 
-def _audited(pipeline: Pipeline, partition: date, validation: Validation, settings: Settings) -> _Audited:
+def _audited(pipeline: Pipeline, partition: date, validation: Validation, settings: Settings, lake: Lake) -> _Audited:
     """Read what is staged now, and make sure that the audit was of exactly this."""
     table = validation.table
+    # First: whoever corrects the day from here on is not overwritten.
+    seen = lake.partitions(f"raw.{table}")
     audit = ValidationResults(settings.validations).read(validation.result)
     rows = Staging(settings.staging / pipeline.name).read(partition, table)
     staged = staged_dataset(table, partition, rows)
@@ -139,7 +143,7 @@ def _audited(pipeline: Pipeline, partition: date, validation: Validation, settin
                 expected=f"{name} {value}",
                 do="validate the table again",
             )
-    return _Audited(table, staged, rows, validation.result, audit)
+    return _Audited(table, seen, staged, rows, validation.result, audit)
 
 
 def _require_none_blocked(partition: date, audited: Sequence[_Audited]) -> None:
@@ -200,7 +204,7 @@ def _replace(
     rows = audited.published.sort_by([(name, "ascending") for name in pipeline.tables[table].key])
     version = PartitionVersion(partition, content_version(rows), degraded=audited.audit["degraded"])
     facts = {"validation": audited.result, "quarantined_rows": held_back.num_rows}
-    changed = lake.replace(f"raw.{table}", version, rows, facts)
+    changed = lake.replace(f"raw.{table}", version, rows, facts, audited.seen)
     if not held_back.num_rows:
         quarantine.lift(table, partition)
     published = {

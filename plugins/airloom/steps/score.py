@@ -82,8 +82,10 @@ class _Published:
         return any(version is None or version.degraded for version in versions)
 
     def is_current(self, day: date) -> bool:
+        """Whether predictions are of these inputs, and as good: the same rows may have got a warning, or lost one."""
         present = self.versions[TABLE].get(day)
-        return present is not None and present.inputs == self.fingerprint(day)
+        expected = self.fingerprint(day), self.degraded(day)
+        return present is not None and (present.inputs, present.degraded) == expected
 
     def stale(self, partition: date) -> list[date]:
         """Other predictions whose inputs have changed: all later ones, and earlier ones within the look-back."""

@@ -9,15 +9,15 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airloom.core.errors import DataError, Unavailable
 from airloom.core.failpoints import failpoint
 from airloom.core.places import Place
 from airloom.core.wording import counted
+from airloom.stores.commits import commit_partition
+from airloom.stores.exact import exact_frame
 from airloom.stores.files import absent_files, folders
-from airloom.stores.objects import explained, table_options
 from airloom.stores.tables import LOG, forget_table, open_table
 
 if TYPE_CHECKING:
@@ -28,11 +28,6 @@ if TYPE_CHECKING:
 
 #: Columns that describe a partition; they are folder names, so that the log alone answers what is published.
 PARTITION_COLUMNS = ["partition", "version", "inputs", "quality"]
-#: Opening a table reads the log since its last checkpoint; old commits stay, so that old versions can be read again.
-_TABLE_CONFIGURATION: dict[str, str | None] = {
-    "delta.checkpointInterval": "10",
-    "delta.enableExpiredLogCleanup": "false",
-}
 _ATTEMPTS = 8
 #: What our own facts in the table's log start with.
 _FACT = "airloom."
@@ -53,6 +48,16 @@ class PartitionVersion:
     version: str
     inputs: str = ""
     degraded: bool = False
+
+    @property
+    def quality(self) -> str:
+        """What the lake says of it."""
+        return "degraded" if self.degraded else "ok"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The values of the columns that describe partitions."""
+        return self.partition.isoformat(), self.version, self.inputs, self.quality
 
 
 @dataclass(frozen=True)
@@ -92,16 +97,7 @@ class Lake:
         Raises:
             DataError: The table has no such commit.
         """
-        delta = self._open(table, commit)
-        if delta is None:
-            return {}
-        actions = delta.get_add_actions(flatten=True)
-        columns = [actions.column(f"partition.{name}").to_pylist() for name in PARTITION_COLUMNS]
-        versions = [
-            PartitionVersion(date.fromisoformat(day), version, inputs or "", quality == "degraded")
-            for day, version, inputs, quality in zip(*columns, strict=True)
-        ]
-        return {each.partition: each for each in sorted(versions, key=lambda each: each.partition)}
+        return _published(self._open(table, commit))
 
     def commit(self, table: str) -> int | None:
         """Return the number of the commit at which a table is read, None when there is no table."""
@@ -164,62 +160,72 @@ class Lake:
         version: PartitionVersion,
         rows: pa.Table,
         metadata: Mapping[str, object] | None = None,
+        seen: Mapping[date, PartitionVersion] | None = None,
     ) -> bool:
         """Replace one partition in one atomic commit; content that is already there is left alone.
+
+        Whoever says what it has `seen` replaces nothing else: a writer that stood still does not put old content over a
+        correction. Other days may change meanwhile.
 
         Args:
             table: The table.
             version: What is to be published; its `version` is `content_version(rows)`.
             rows: The rows, without the columns that describe partitions.
             metadata: Facts kept with the commit, such as the versions it was computed from.
+            seen: What was published of the table, by day, before the writer read anything; else the last one counts.
 
         Returns:
             Whether anything was written.
 
         Raises:
             DataError: There is not a single row.
+            Unavailable: The day is not any more what was seen; nothing is written.
             SetupError: S3 refuses, or cannot be reached.
         """
         if rows.num_rows == 0:
             raise DataError(f"An empty partition of {table} cannot be published.", found=f"{version.partition}: 0 rows")
         for attempt in range(_ATTEMPTS):
-            if self.partitions(table).get(version.partition) == version:
+            delta = self._open(table)
+            present = _published(delta).get(version.partition)
+            if present == version:
                 return False
+            if seen is not None:
+                self._require_unmoved(table, version.partition, seen.get(version.partition), present)
             failpoint("lake.before_commit")
-            if self._try_commit(table, version, rows, metadata or {}, last=attempt == _ATTEMPTS - 1):
+            if self._try_commit(table, delta, version, rows, metadata or {}, last=attempt == _ATTEMPTS - 1):
                 failpoint("lake.after_commit")
                 return True
             time.sleep(random.uniform(0.05, 0.2) * (attempt + 1))
         return True
 
+    def _require_unmoved(
+        self, table: str, day: date, seen: PartitionVersion | None, present: PartitionVersion | None
+    ) -> None:
+        if present != seen:
+            raise Unavailable(
+                f"Another run has published {table} of {day} meanwhile; what it has published is kept.",
+                where=str(self.path(table)),
+                found=_said(present),
+                expected=f"{_said(seen)}, as before",
+                do="nothing if that is right; to publish something else, run the stage for this day again",
+            )
+
     def _try_commit(
         self,
         table: str,
+        delta: DeltaTable | None,
         version: PartitionVersion,
         rows: pa.Table,
         metadata: Mapping[str, object],
         last: bool,
     ) -> bool:
-        """Commit once; a failure, or another writer's commit that came first, is a reason to look and try again."""
-        from deltalake import CommitProperties, write_deltalake
+        """Commit once to the table as it was looked at; a failure, or another's commit, is a reason to look again."""
         from deltalake.exceptions import CommitFailedError, DeltaError
 
-        path = self.path(table)
-        day = version.partition.isoformat()
-        facts = {f"{_FACT}partition": day, **{f"{_FACT}{name}": json.dumps(fact) for name, fact in metadata.items()}}
+        path, columns = self.path(table), dict(zip(PARTITION_COLUMNS, version.columns, strict=True))
+        facts = {f"{_FACT}{name}": json.dumps(fact) for name, fact in metadata.items()}
         try:
-            with explained(path):
-                write_deltalake(
-                    _to_write(path),
-                    _with_partition_columns(rows, version),
-                    mode="overwrite",
-                    predicate=f"partition = '{day}'",
-                    partition_by=PARTITION_COLUMNS,
-                    schema_mode="merge",
-                    configuration=_TABLE_CONFIGURATION,
-                    storage_options=table_options(path),
-                    commit_properties=CommitProperties(custom_metadata=facts),
-                )
+            commit_partition(path, delta, rows, columns, {f"{_FACT}partition": columns["partition"], **facts})
         except (CommitFailedError, DeltaError, Unavailable) as error:
             forget_table(path)
             if last:
@@ -265,16 +271,21 @@ class Lake:
             ) from error
 
 
-def _to_write(place: Place) -> DeltaTable | str:
-    """Return a table, or where the first commit is to make one."""
-    from deltalake.exceptions import TableNotFoundError
+def _said(version: PartitionVersion | None) -> str:
+    return f"version {version.version}, {version.quality}" if version else "nothing"
 
-    try:
-        return open_table(place)
-    except TableNotFoundError:
-        if isinstance(place, Path):
-            place.mkdir(parents=True, exist_ok=True)
-        return str(place)
+
+def _published(delta: DeltaTable | None) -> dict[date, PartitionVersion]:
+    """Return what a table has published, by day."""
+    if delta is None:
+        return {}
+    actions = delta.get_add_actions(flatten=True)
+    columns = [actions.column(f"partition.{name}").to_pylist() for name in PARTITION_COLUMNS]
+    versions = [
+        PartitionVersion(date.fromisoformat(day), version, inputs or "", quality == "degraded")
+        for day, version, inputs, quality in zip(*columns, strict=True)
+    ]
+    return {each.partition: each for each in sorted(versions, key=lambda each: each.partition)}
 
 
 def _vacuumed(delta: DeltaTable) -> str:
@@ -289,26 +300,15 @@ def content_version(rows: pa.Table, ignore: Iterable[str] = ()) -> str:
     Args:
         rows: The rows.
         ignore: Columns that say when or by whom the rows were made.
+
+    Raises:
+        DataError: A column holds lists or the like.
     """
     import pandas as pd
 
-    frame = rows.drop_columns([name for name in ignore if name in rows.column_names]).to_pandas()
+    frame = exact_frame(rows.drop_columns([name for name in ignore if name in rows.column_names]))
     digest = hashlib.sha256(repr([(name, str(dtype)) for name, dtype in frame.dtypes.items()]).encode())
     row_hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy(copy=True)
     row_hashes.sort()
     digest.update(row_hashes.tobytes())
     return digest.hexdigest()[:16]
-
-
-def _with_partition_columns(rows: pa.Table, version: PartitionVersion) -> pa.Table:
-    import pyarrow as pa
-
-    values = {
-        "partition": version.partition.isoformat(),
-        "version": version.version,
-        "inputs": version.inputs,
-        "quality": "degraded" if version.degraded else "ok",
-    }
-    for name, value in values.items():
-        rows = rows.append_column(name, pa.array([value] * rows.num_rows, pa.string()))
-    return rows

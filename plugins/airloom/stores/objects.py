@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -21,6 +23,8 @@ from airloom.stores.objects_errors import ELSEWHERE, problem, said_by
 ATTEMPTS = 5
 _CONNECT_SECONDS, _READ_SECONDS, _RETRY_SECONDS = 5, 60, 60
 
+#: What S3 says where another has asked for the same at this moment, and neither is first yet: to be tried again.
+_CONFLICT = "ConditionalRequestConflict"
 _ENCRYPTION, _KEY = "AIRLOOM_S3_ENCRYPTION", "AIRLOOM_S3_KMS_KEY"
 
 
@@ -81,14 +85,20 @@ def create_object(place: S3Path, content: bytes | BinaryIO) -> bool:
     """
     from botocore.exceptions import ClientError
 
+    attempt = 1
     with explained(place):
-        try:
-            _client().put_object(Bucket=place.bucket, Key=place.key, Body=content, IfNoneMatch="*", **_encryption())
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "PreconditionFailed":
-                raise
-            return False
-    return True
+        while True:
+            try:
+                _client().put_object(Bucket=place.bucket, Key=place.key, Body=content, IfNoneMatch="*", **_encryption())
+                return True
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                if code == "PreconditionFailed":
+                    return False
+                if code != _CONFLICT or attempt == ATTEMPTS:
+                    raise
+            time.sleep(random.uniform(0.05, 0.2) * attempt)
+            attempt += 1
 
 
 def create_bucket(place: S3Path) -> bool:
@@ -191,20 +201,29 @@ def abandoned_uploads(place: S3Path, older_than: timedelta, abort: bool) -> list
     """
     oldest = datetime.now(UTC) - older_than
     begun = [each for page in _pages("list_multipart_uploads", place) for each in page.get("Uploads", ())]
-    return [
+    sizes = (
         _abandoned(S3Path(place.bucket, each["Key"]), each["UploadId"], abort)
         for each in begun
         if each["Initiated"] < oldest
-    ]
+    )
+    return [size for size in sizes if size is not None]
 
 
-def _abandoned(place: S3Path, upload_id: str, abort: bool) -> int:
+def _abandoned(place: S3Path, upload_id: str, abort: bool) -> int | None:
+    """Return the size of an upload's parts; None for one that has ended, or that another vacuum has removed."""
+    from botocore.exceptions import ClientError
+
     upload = {"Bucket": place.bucket, "Key": place.key, "UploadId": upload_id}
     with explained(place):
-        pages = _client().get_paginator("list_parts").paginate(**upload)
-        size: int = sum(part["Size"] for page in pages for part in page.get("Parts", ()))
-        if abort:
-            _client().abort_multipart_upload(**upload)
+        try:
+            pages = _client().get_paginator("list_parts").paginate(**upload)
+            size: int = sum(part["Size"] for page in pages for part in page.get("Parts", ()))
+            if abort:
+                _client().abort_multipart_upload(**upload)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchUpload":
+                raise
+            return None
     return size
 
 
@@ -288,7 +307,8 @@ def _open(process: int, attempts: int = ATTEMPTS, seconds: int = _READ_SECONDS) 
 def _session(_process: int) -> Any:
     import boto3
 
-    return boto3.Session()
+    # boto3 reads AWS_DEFAULT_REGION only; the other clients of AWS read this one, and first.
+    return boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -16,7 +17,7 @@ from airloom.stores.locks import ADVISORY
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from sqlalchemy import Connection, Engine, Table
+    from sqlalchemy import Column, Connection, Engine, Table
     from sqlalchemy.types import TypeEngine
 
     from airloom.stores.lake import Lake
@@ -64,7 +65,7 @@ class Sink:
     key: tuple[str, ...]
 
     def follow(self, lake: Lake, table: str) -> list[date]:
-        """Copy the partitions that the sink has not, or in another version, each in one transaction.
+        """Copy the partitions that the sink has not, or in another version or quality, each in one transaction.
 
         Args:
             lake: The pipeline's lake.
@@ -83,7 +84,8 @@ class Sink:
         try:
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 kept = self._versions(connection)
-            differing = [day for day, each in lake.partitions(table).items() if kept.get(day) != each.version]
+            there = lake.partitions(table).items()
+            differing = [day for day, each in there if kept.get(day) != (each.version, each.quality)]
             return [day for day in differing if self._copy(lake, table, day)]
         except DBAPIError as error:
             kind = Unavailable if isinstance(error, OperationalError) else SetupError
@@ -99,17 +101,20 @@ class Sink:
     def _engine(self) -> Engine:
         return open_database(self.url, "The database for predictions", "AIRLOOM_PREDICTIONS_URL")
 
-    def _versions(self, connection: Connection, day: date | None = None) -> dict[date, str]:
-        """Return the versions that are there, by day."""
+    def _versions(self, connection: Connection, day: date | None = None) -> dict[date, tuple[str, str]]:
+        """Return the versions that are there and their quality, by day; a table of somebody else has none."""
         from sqlalchemy import Date, column, inspect, select, table
 
-        if not inspect(connection).has_table(self.name):
+        inspector = inspect(connection)
+        names = {each["name"] for each in inspector.get_columns(self.name)} if inspector.has_table(self.name) else set()
+        if not names.issuperset(("pipeline", "partition", "version", "quality")):
             return {}
-        there = table(self.name, column("pipeline"), column("partition", Date), column("version"))
-        query = select(there.c.partition, there.c.version).distinct().where(there.c.pipeline == self.pipeline)
+        there = table(self.name, column("pipeline"), column("partition", Date), column("version"), column("quality"))
+        found = select(there.c.partition, there.c.version, there.c.quality).distinct()
+        query = found.where(there.c.pipeline == self.pipeline)
         if day is not None:
             query = query.where(there.c.partition == day)
-        return {row.partition: row.version for row in connection.execute(query)}
+        return {row.partition: (row.version, row.quality) for row in connection.execute(query)}
 
     def _copy(self, lake: Lake, table: str, day: date) -> bool:
         """Replace a day by what the lake has of it now, whoever has put it there; return whether it was another."""
@@ -117,7 +122,7 @@ class Sink:
             if not is_sqlite(self.url):
                 connection.exec_driver_sql(_LOCK, {"table": self.name})
             rows = _rows(lake, table, day)
-            if self._versions(connection, day).get(day) == rows["version"][0].as_py():
+            if self._versions(connection, day).get(day) == (rows["version"][0].as_py(), rows["quality"][0].as_py()):
                 return False
             target = self._table(connection, rows.schema)
             mine = (target.c.pipeline == self.pipeline) & (target.c.partition == day)
@@ -139,6 +144,7 @@ class Sink:
             Column("partition", Date, primary_key=True),
             *(Column(field.name, _sql_type(field), primary_key=field.name in self.key) for field in ordered),
         ]
+        _require_short(columns, connection.dialect.max_identifier_length)
         target = Table(self.name, MetaData(), *columns)
         if not inspect(connection).has_table(self.name):
             target.create(connection)
@@ -171,6 +177,19 @@ class Sink:
         operations = Operations(MigrationContext.configure(connection))
         for column in missing:
             operations.add_column(self.name, Column(column.name, column.type))
+
+
+def _require_short(columns: Sequence[Column[Any]], most: int) -> None:
+    """PostgreSQL would cut a longer name, perhaps to that of another column, and not find it again."""
+    for column in columns:
+        if len(column.name.encode()) > most:
+            raise DataError(
+                "A column of the predictions has a name that is too long for a SQL table.",
+                where=column.name,
+                found=f"{len(column.name.encode())} bytes",
+                expected=f"at most {most}",
+                do="give the class or the column a shorter name, or declare no score.sink",
+            )
 
 
 def _rows(lake: Lake, table: str, day: date) -> pa.Table:

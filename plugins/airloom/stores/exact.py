@@ -1,0 +1,61 @@
+"""Arrow tables as pandas frames, without the loss that pandas brings with it by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airloom.core.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+#: Whole numbers from here on are no longer told apart as floats.
+_LARGEST = 2**53
+
+
+def exact_frame(rows: pa.Table) -> pd.DataFrame:
+    """Return rows as a frame in which different rows differ.
+
+    pandas makes floats of whole numbers among which one is missing; where these are too large for it, they stay whole.
+
+    Raises:
+        DataError: A column holds lists or the like, which cannot be compared.
+    """
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    require_flat(rows.schema)
+    whole = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}
+    frame: pd.DataFrame = rows.to_pandas()
+    for name in rows.column_names:
+        values = rows[name]
+        if values.type in whole and 0 < values.null_count < len(values):
+            least, most = pc.min_max(values).as_py().values()
+            if max(-least, most) > _LARGEST:
+                frame[name] = values.to_pandas(types_mapper=whole.get)
+    return frame
+
+
+def require_flat(schema: pa.Schema, table: str = "") -> None:
+    """Make sure that rows can be compared.
+
+    Args:
+        schema: Their columns.
+        table: The table that they are of, to name it.
+
+    Raises:
+        DataError: A column holds lists or the like.
+    """
+    import pyarrow as pa
+
+    for field in schema:
+        if pa.types.is_nested(field.type):
+            raise DataError(
+                "A column holds lists, maps or structures.",
+                where=f"table {table}, column {field.name}" if table else f"column {field.name}",
+                found=str(field.type),
+                expected="one value in each row",
+                do="make columns of its parts, a table of its elements, or text of it, such as JSON",
+            )
