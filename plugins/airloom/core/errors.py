@@ -65,6 +65,10 @@ class ChampionMoved(GateError):
     """A decision against a champion that is not champion any more."""
 
 
+class VersionGone(GateError):
+    """A version that the registry does not have, or not any more."""
+
+
 class SetupError(AirloomError):
     """A part of the environment that is missing, busy or of the wrong version."""
 

@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airloom.core.errors import GateError
+from airloom.core.errors import GateError, VersionGone
 from airloom.core.failpoints import failpoint
 from airloom.core.settings import Settings
 from airloom.stores import model_files
@@ -275,17 +275,20 @@ class ModelRegistry:
             raise
 
     def _version(self, version: int) -> ModelVersion:
-        found = open_client(self.settings).search_model_versions(
-            f"name = '{self.pipeline}' and version_number = {int(version)}", max_results=1
-        )
-        if not found:
-            raise GateError(
+        """Return a version; a search would leave out, too, what the server does not let this user see."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return open_client(self.settings).get_model_version(self.pipeline, str(version))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            raise VersionGone(
                 f"{self.pipeline} has no version {version}.",
                 where="the MLflow model registry",
                 found="it was never registered, or it was deleted",
                 do=f"name a version that is still there; see: airloom ledger {self.pipeline}",
-            )
-        return found[0]
+            ) from error
 
     def _load(self, what: str, tags: Mapping[str, str]) -> Model:
         source, manifest_sum = self._genuine(what, tags)
