@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from datetime import date
 from multiprocessing import get_context
 
@@ -14,6 +15,7 @@ from airloom.core.errors import SetupError
 from airloom.stores.database import open_database, without_password
 from airloom.stores.notes import Notes
 from airloom.stores.state import state_engine
+from airloom.stores.state_schema import REVISION, found_revision
 
 NIGHT = date(2013, 2, 1)
 
@@ -74,6 +76,18 @@ def test_a_url_that_is_none_is_an_error_that_does_not_repeat_it(url):
     error = refused(url)
     assert error.where == "AIRLOOM_STATE_URL"
     assert "secret" not in str(error)
+
+
+def test_a_read_is_answered_while_another_process_writes(state_url):
+    notes = Notes(state_url)
+    _add(state_url, "before")
+    with state_engine(state_url).begin() as writer:
+        writer.execute(text("DELETE FROM airloom_night_notes"))
+        began = time.monotonic()
+        assert [note.subject for note in notes.of("p")] == ["subject before"]
+        assert found_revision(state_url) == REVISION
+        assert time.monotonic() - began < 10
+    assert notes.of("p") == []
 
 
 def _add(url, number):

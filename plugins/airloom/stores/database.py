@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airloom.core.errors import SetupError, Unavailable
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Engine
+    from sqlalchemy import URL, Connection, Engine
     from sqlalchemy.engine import ExceptionContext
 
 _BUSY_SECONDS = 30
@@ -93,6 +93,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
-def _begin_immediate(connection: Any) -> None:
+def _begin_immediate(connection: Connection) -> None:
     """Take the write lock at once: a transaction that reads first and writes later would fail instead of waiting."""
+    if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+        return  # Nothing is begun, although SQLAlchemy says so, and nothing is locked.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
