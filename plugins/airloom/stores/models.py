@@ -229,14 +229,15 @@ class ModelRegistry:
         Raises:
             GateError: There is no such version, or its files were changed.
         """
-        tags = self._version(version).tags
-        return dict(verify(self._files(tags[_SOURCE_TAG]), tags[_MANIFEST_TAG])["libraries"])
+        _, manifest = self.verified_files(version)
+        return dict(manifest["libraries"])
 
     def is_intact(self, run_id: str) -> bool:
         """Tell whether the files of a run's model are there and are what was saved."""
         tags = open_client(self.settings).get_run(run_id).data.tags
         try:
-            verify(self._files(tags[_SOURCE_TAG]), tags[_MANIFEST_TAG])
+            source, manifest_sum = self._genuine(f"run {run_id}", tags)
+            verify(self._files(source), manifest_sum)
         except GateError as error:
             _log.warning("The model of run %s cannot be used any more: %s", run_id, error)
             return False
