@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from datetime import date
 from multiprocessing import get_context
@@ -12,8 +13,9 @@ from servers.process import free_port
 from sqlalchemy import make_url, text
 
 from airloom.core.errors import SetupError
-from airloom.stores.database import open_database, without_password
+from airloom.stores.database import connect_options, open_database, without_password
 from airloom.stores.notes import Notes
+from airloom.stores.online_postgres import _reader
 from airloom.stores.state import state_engine
 from airloom.stores.state_schema import REVISION, found_revision
 
@@ -69,6 +71,23 @@ def test_a_server_that_accepts_and_does_not_answer_is_given_up(url, monkeypatch)
             assert "timeout" in refused(url).found
         finally:
             os.kill(server.process.pid, signal.SIGCONT)
+
+
+def socket_options(connection):
+    """What the system was told about a connection: seconds until a probe, between probes, how many, milliseconds."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as opened:
+        names = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
+        return tuple(opened.getsockopt(socket.IPPROTO_TCP, name) for name in names)
+
+
+def test_a_host_that_vanishes_is_noticed_within_a_minute_unless_the_url_says_otherwise(url):
+    own = url.update_query_dict({"keepalives_idle": "60", "tcp_user_timeout": "90000", "connect_timeout": "3"})
+    for given, options in ((url, (30, 10, 3, 30_000)), (own, (60, 10, 3, 90_000))):
+        with open_database(shown(given), "The state database", "AIRLOOM_STATE_URL").connect() as connection:
+            assert socket_options(connection.connection.driver_connection) == options
+        assert socket_options(_reader(shown(given))) == options
+    assert "connect_timeout" not in connect_options(shown(own))["connect_args"]
+    assert connect_options("mysql://ann@db/airflow")["connect_args"].keys() == {"connect_timeout"}
 
 
 @pytest.mark.parametrize("url", ["nothing", "mongodb://ann:secret@db/airloom", "postgresql+nosuch://ann:secret@db/a"])

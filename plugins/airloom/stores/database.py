@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _BUSY_SECONDS = 30
 _CONNECT_SECONDS = 10
+#: A server that does not acknowledge what was sent for so long is gone; by itself TCP tries for a quarter of an hour.
+_ACKNOWLEDGE_SECONDS = 30
 
 
 def open_database(url: str, name: str, setting: str) -> Engine:
@@ -55,10 +57,27 @@ def open_database(url: str, name: str, setting: str) -> Engine:
 
 def connect_options(url: str) -> dict[str, Any]:
     """Return SQLAlchemy's options by which everything connects to a database, Feast's registry too."""
+    from sqlalchemy import make_url
     from sqlalchemy.pool import NullPool
 
+    full = make_url(url)
     patience = {"timeout": _BUSY_SECONDS} if is_sqlite(url) else {"connect_timeout": _CONNECT_SECONDS}
-    return {"poolclass": NullPool, "connect_args": patience}
+    if full.get_backend_name() == "postgresql":
+        patience = libpq_options()
+    # What is given here counts more than what the URL says.
+    said = {name: value for name, value in patience.items() if name not in full.query}
+    return {"poolclass": NullPool, "connect_args": said}
+
+
+def libpq_options() -> dict[str, int]:
+    """Return libpq's options by which a host that has vanished is noticed within a minute, not after hours."""
+    return {
+        "connect_timeout": _CONNECT_SECONDS,
+        "keepalives_idle": _ACKNOWLEDGE_SECONDS,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": _ACKNOWLEDGE_SECONDS * 1000,
+    }
 
 
 def is_sqlite(url: str) -> bool:

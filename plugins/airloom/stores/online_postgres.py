@@ -17,9 +17,9 @@ from pydantic import SecretStr
 from airloom.core.errors import SetupError, Unavailable
 from airloom.core.failpoints import failpoint
 from airloom.core.urls import without_credentials
+from airloom.stores.database import libpq_options
 from airloom.stores.online import BUSY_SECONDS, Found, GuardedOnlineStore, Row
 
-_CONNECT_SECONDS, _ANSWER_SECONDS = 10, 30
 #: A writer that stands still for so long, inside a transaction or a statement, loses them, and the lock with them.
 _STALLED_SECONDS = 600
 _thread = threading.local()
@@ -230,8 +230,7 @@ def _parameters(url: str) -> dict[str, Any]:
     return {
         "autocommit": True,
         "prepare_threshold": None,
-        "connect_timeout": _CONNECT_SECONDS,
-        "tcp_user_timeout": _ANSWER_SECONDS * 1000,
+        **libpq_options(),
         "application_name": "airloom",
         **given,
     }
