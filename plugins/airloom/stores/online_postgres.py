@@ -138,9 +138,13 @@ class _PostgresChange:
 def _number(connection: psycopg.Connection, insert: str, column: str, value: str) -> int:
     """Return the id of a row that names something; it is made when it is missing."""
     table = insert.partition(" ")[0]
-    connection.execute(f"INSERT INTO {insert} ON CONFLICT DO NOTHING", (value,))
     query = f"SELECT id FROM {table} WHERE {column} = %s"  # noqa: S608
-    return int(connection.execute(query, (value,)).fetchone()[0])  # type: ignore[index]
+    found = connection.execute(query, (value,)).fetchone()
+    if found is None:
+        # Every attempt takes a number of the table's sequence, which has an end, also where there is a row.
+        connection.execute(f"INSERT INTO {insert} ON CONFLICT DO NOTHING", (value,))
+        found = connection.execute(query, (value,)).fetchone()
+    return int(found[0])  # type: ignore[index]
 
 
 class _Reader(psycopg.Connection[Any]):
