@@ -16,6 +16,7 @@ from airloom.steps.prove import prove
 from airloom.steps.reconcile import reconcile
 from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
+from airloom.stores.pins import Pins
 from airloom.stores.tracking import open_client
 
 FIRST, SECOND = CANDIDATES
@@ -50,6 +51,10 @@ def train_night(settings, night):
 
 def roll_back(settings):
     act(Tasks(settings.var / "records"), "rollback", settings)
+
+
+def pin(settings):
+    act(Tasks(settings.var / "records"), "pin", settings)
 
 
 def set_alias(settings, version):
@@ -87,6 +92,19 @@ def test_f6_two_promotions_race_and_exactly_one_wins(world):
     now = check_invariants(world.settings, world.seen(APPLY_SECOND))
     assert [row.version for row in now.history] in ([1, 2], [1, 3])
     assert now.history[-1].verdict in verdicts
+
+
+def test_f6_a_pin_that_is_set_while_a_promotion_is_under_way_holds_the_champion(world):
+    world.bring_back(APPLY_SECOND)
+    verdict = verdict_of(world.settings, SECOND)
+    asleep = start(apply_verdict, world.settings, verdict, failpoint="promote.before_row:stop")
+    wait_until_stopped(asleep)
+    assert run(pin, world.settings) == 0
+    go_on(asleep)
+    assert ended(asleep) == 0
+    now = check_invariants(world.settings, world.seen(APPLY_SECOND))
+    assert ([row.version for row in now.history], now.alias) == ([1], 1)
+    assert Pins(world.settings.state_url).current(PIPELINE)
 
 
 def test_f8_a_version_that_was_registered_before_a_crash_is_found_again(world):

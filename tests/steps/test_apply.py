@@ -1,6 +1,7 @@
 """Who moves the champion, and that the alias follows the ledger."""
 
 from datetime import date, timedelta
+from functools import partial
 
 import pytest
 import registered
@@ -162,6 +163,15 @@ def test_a_pinned_champion_is_not_moved_by_a_verdict_until_it_is_let_go(settings
     apply_choice(PIPELINE, choice(action="unpin", reason="they are over"), settings)
     assert apply(PIPELINE, NIGHT, verdict, settings, "train").moved
     assert [row.pinned for row in pins.history("late")] == [True, False]
+
+
+def test_a_champion_that_is_pinned_in_the_last_moment_is_not_moved_by_a_verdict(settings, ledger, monkeypatch):
+    verdict, pins = accepted(ledger), Pins(settings.state_url)
+    pin = partial(pins.set, "late", pinned=True, actor="ann", reason="holidays")
+    monkeypatch.setattr("airloom.stores.ledger.failpoint", lambda _name: pin())
+    applied = apply(PIPELINE, NIGHT, verdict, settings, "train")
+    assert (applied.moved, ledger.history("late")) == (False, [])
+    assert applied.headline == "there is still no champion (first, pinned by ann: holidays)"
 
 
 def test_people_may_move_a_pinned_champion(settings, ledger):

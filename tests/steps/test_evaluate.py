@@ -4,7 +4,7 @@ import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 from synthetic_nights import COLUMNS, NIGHT, example_rows, pipeline_with, settings_at, training_set
 
-from airloom.core.errors import DataError
+from airloom.core.errors import DataError, Unavailable
 from airloom.core.metrics import metrics_of
 from airloom.steps.evaluate import evaluate, score_metrics
 from airloom.steps.fit import fit
@@ -101,6 +101,15 @@ def test_f26_a_champion_that_is_gone_has_no_metrics(settings, usual):
     assert evaluation.champion_version == 999
     assert evaluation.metrics["champion"] == dict.fromkeys(BINARY)
     assert "has no version 999" in evaluation.champion_problem
+
+
+def test_a_database_that_is_away_for_a_while_is_not_taken_for_models_that_cannot_be_scored(settings, usual):
+    state = settings.var / "state"
+    state.rename(settings.var / "away")
+    with pytest.raises(Unavailable, match="does not do MLflow's work"):
+        evaluate(*usual, None, settings)
+    (settings.var / "away").rename(state)
+    assert evaluate(*usual, None, settings).challenger == "rate"
 
 
 def test_f28_a_champion_that_cannot_score_the_new_columns_has_no_metrics(settings, usual):

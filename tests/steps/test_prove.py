@@ -5,9 +5,10 @@ import registered
 import synthetic_candidates
 from synthetic_nights import COLUMNS, NIGHT, example_rows, pipeline_with
 
-from airloom.core.errors import GateError, NotDue
+from airloom.core.errors import GateError, NotDue, Unavailable
 from airloom.core.records import Chosen, Evaluation
 from airloom.steps import columns, score
+from airloom.steps.prove import _score_rows_of as score_rows_of
 from airloom.steps.prove import prove, prove_choice, prove_version
 from airloom.stores import model_files
 from airloom.stores.tracking import open_client
@@ -50,6 +51,17 @@ def test_a_version_is_proven_by_what_it_predicted_in_training(settings):
 def test_a_version_that_is_not_there_is_a_problem_for_the_gate_and_no_error(settings):
     registered.delete(settings, 3)
     assert prove_version(PIPELINE, 3, settings).problem.startswith("late has no version 3.")
+
+
+def test_a_database_that_is_away_for_a_while_is_no_proof_that_a_version_cannot_serve(settings, day):
+    state = settings.var / "state"
+    open_client(settings)
+    state.rename(settings.var / "away")
+    for ask in (prove_version, lambda pipeline, _version, here: score_rows_of(pipeline, CHOSEN, here)):
+        with pytest.raises(Unavailable, match="does not do MLflow's work"):
+            ask(PIPELINE, 3, settings)
+    (settings.var / "away").rename(state)
+    assert prove_version(PIPELINE, 3, settings).problem is None
 
 
 def test_files_that_were_changed_are_never_loaded(settings):

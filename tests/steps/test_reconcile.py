@@ -1,6 +1,7 @@
 """The alias is a projection of the ledger: what a crash leaves behind and what people move by hand."""
 
 from datetime import date
+from functools import partial
 
 import pytest
 import registered
@@ -99,6 +100,16 @@ def test_a_pinned_champion_is_not_replaced_by_adoption(settings, champion, regis
     move_by_hand(settings, 7)
     assert "because the champion is pinned, by ann: holidays" in reconcile(ADOPTING, settings)
     assert registry.alias() == 1
+
+
+def test_a_champion_that_is_pinned_in_the_last_moment_is_not_replaced_by_adoption(
+    settings, champion, registry, monkeypatch
+):
+    move_by_hand(settings, 7)
+    pin = partial(Pins(settings.state_url).set, "late", pinned=True, actor="ann", reason="holidays")
+    monkeypatch.setattr("airloom.stores.ledger.failpoint", lambda _name: pin())
+    assert "because the champion is pinned, by ann: holidays" in reconcile(ADOPTING, settings)
+    assert (registry.alias(), len(Ledger(settings.state_url).history("late"))) == (1, 1)
 
 
 @pytest.mark.parametrize("pipeline", [REPAIRING, ADOPTING])

@@ -1,23 +1,29 @@
 """After a vacuum every champion can be made again, and nobody else but who was judged lately."""
 
+import dataclasses
 import os
 import shutil
 import sys
+import threading
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from reproducible import RATE, correct, make, promote, train
+from servers.process import free_port
+from sqlalchemy import text
 from synthetic_nights import NIGHT
 from two_nights import settings_at
 
 from airloom.core.declaration import find_pipeline
-from airloom.core.errors import DataError
+from airloom.core.errors import DataError, Unavailable
 from airloom.core.verdict import Judged, Proof, Verdict
 from airloom.steps.diff import diff
 from airloom.steps.reproduce import reproduce
 from airloom.steps.vacuum import vacuum
 from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
+from airloom.stores.state import state_engine
 from airloom.stores.tracking import open_client
 
 ALL, LONG = timedelta(0), timedelta(days=30)
@@ -137,3 +143,52 @@ def test_a_champion_that_somebody_has_deleted_is_named(life):
     assert [each.version for each in found.kept] == [SECOND]
     assert [(each.version, each.why.partition(":")[0]) for each in found.lost] == [(CHAMPION, "champion, epoch 1")]
     assert "late has no version 1" in found.lost[0].why
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """A server that lets nobody in."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_error(401)
+
+    do_GET = do_POST
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@pytest.fixture
+def refusing():
+    with HTTPServer(("127.0.0.1", 0), Refusing) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("mlflow", ["down", "refused", "without a database"])
+def test_nothing_is_removed_while_mlflow_does_not_say_what_champions_need(mlflow, life, request, monkeypatch):
+    pipeline, settings = life
+    before = {file for file in settings.var.rglob("*") if "state" not in file.parts}
+    for name, value in {"MAX_RETRIES": 1, "BACKOFF_FACTOR": 0, "BACKOFF_JITTER": 0, "TIMEOUT": 2}.items():
+        monkeypatch.setenv(f"MLFLOW_HTTP_REQUEST_{name}", str(value))
+    if mlflow == "without a database":
+        open_client(settings)
+        with state_engine(settings.state_url).begin() as connection:
+            connection.execute(text("ALTER TABLE model_versions RENAME TO elsewhere"))
+    else:
+        url = request.getfixturevalue("refusing") if mlflow == "refused" else f"http://127.0.0.1:{free_port()}"
+        settings = dataclasses.replace(settings, tracking_url=url)
+    with pytest.raises(Unavailable):
+        vacuum(pipeline, ALL, settings)
+    assert {file for file in settings.var.rglob("*") if "state" not in file.parts} == before
+
+
+def test_nothing_is_removed_when_a_champion_that_is_there_does_not_say_what_it_was_trained_on(life):
+    pipeline, settings = life
+    open_client(settings).delete_model_version_tag("late", str(CHAMPION), "airloom.lake")
+    with pytest.raises(DataError, match=r"has no tag airloom\.lake"):
+        vacuum(pipeline, ALL, settings)
+    assert reproduce(pipeline, SECOND, settings).identical

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import time
 from datetime import date
 from multiprocessing import get_context
 
@@ -11,9 +13,11 @@ from servers.process import free_port
 from sqlalchemy import make_url, text
 
 from airloom.core.errors import SetupError
-from airloom.stores.database import open_database, without_password
+from airloom.stores.database import connect_options, open_database, without_password
 from airloom.stores.notes import Notes
+from airloom.stores.online_postgres import _reader
 from airloom.stores.state import state_engine
+from airloom.stores.state_schema import REVISION, found_revision
 
 NIGHT = date(2013, 2, 1)
 
@@ -70,6 +74,23 @@ def test_a_server_that_accepts_and_does_not_answer_is_given_up(url, monkeypatch)
             os.kill(server.process.pid, signal.SIGCONT)
 
 
+def socket_options(connection):
+    """What the system was told about a connection: seconds until a probe, between probes, how many, milliseconds."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as opened:
+        names = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
+        return tuple(opened.getsockopt(socket.IPPROTO_TCP, name) for name in names)
+
+
+def test_a_host_that_vanishes_is_noticed_within_a_minute_unless_the_url_says_otherwise(url):
+    own = url.update_query_dict({"keepalives_idle": "60", "tcp_user_timeout": "90000", "connect_timeout": "3"})
+    for given, options in ((url, (30, 10, 3, 30_000)), (own, (60, 10, 3, 90_000))):
+        with open_database(shown(given), "The state database", "AIRLOOM_STATE_URL").connect() as connection:
+            assert socket_options(connection.connection.driver_connection) == options
+        assert socket_options(_reader(shown(given))) == options
+    assert "connect_timeout" not in connect_options(shown(own))["connect_args"]
+    assert connect_options("mysql://ann@db/airflow")["connect_args"].keys() == {"connect_timeout"}
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -87,6 +108,18 @@ def test_a_url_that_is_none_is_an_error_that_does_not_repeat_it(url):
     assert error.where == "AIRLOOM_STATE_URL"
     assert "secret" not in str(error)
     assert error.__suppress_context__ or error.__context__ is None
+
+
+def test_a_read_is_answered_while_another_process_writes(state_url):
+    notes = Notes(state_url)
+    _add(state_url, "before")
+    with state_engine(state_url).begin() as writer:
+        writer.execute(text("DELETE FROM airloom_night_notes"))
+        began = time.monotonic()
+        assert [note.subject for note in notes.of("p")] == ["subject before"]
+        assert found_revision(state_url) == REVISION
+        assert time.monotonic() - began < 10
+    assert notes.of("p") == []
 
 
 def _add(url, number):

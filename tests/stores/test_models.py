@@ -188,6 +188,18 @@ def test_an_unknown_or_deleted_version_is_refused(registry, trained, frame):
             call(version)
 
 
+@pytest.mark.parametrize("tag", ["airloom.manifest", "airloom.model_source"])
+def test_a_model_that_does_not_say_what_its_files_should_be_is_refused(registry, trained, frame, tag):
+    version = registry.register(run_id := finish_run(registry, trained["boosting"], frame), {})
+    client = open_client(registry.settings)
+    client.delete_model_version_tag(registry.pipeline, str(version), tag)
+    client.delete_tag(run_id, tag)
+    for call in (registry.load, registry.verified_files, registry.libraries):
+        with pytest.raises(GateError, match=r"version 1 of .* does not say what its files should be"):
+            call(version)
+    assert not registry.is_intact(run_id)
+
+
 def test_a_model_that_cannot_be_imported_any_more_is_named(tmp_path, trained, frame):
     manifest_sum = model_files.write_model(trained["boosting"], tmp_path / "model", frame)
     manifest = tmp_path / "model" / "manifest.json"

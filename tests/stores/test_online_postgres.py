@@ -1,6 +1,7 @@
 import threading
 from uuid import uuid4
 
+import psycopg
 import pytest
 from feature_lake import open_small, settings_at
 from online_windows import read, write
@@ -32,3 +33,15 @@ def test_threads_read_each_on_a_connection_of_its_own(store):
     for thread in threads:
         thread.join(60)
     assert answers == [{"ann": (1.0, 0)}] * 4
+
+
+def test_writing_often_does_not_use_up_the_numbers_of_views_and_layouts(store, postgres, database):
+    for hour in range(5):
+        write(store, {hour: {"ann": float(hour)}}, hour)
+    url = postgres.url(database).replace("+psycopg", "")
+    with psycopg.connect(url) as connection:
+        for table in ("views", "layouts"):
+            [(used, there)] = connection.execute(
+                f"SELECT last_value, (SELECT count(*) FROM airloom_online_{table}) FROM airloom_online_{table}_id_seq"
+            )
+            assert used == there

@@ -1,3 +1,4 @@
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -5,8 +6,9 @@ from datetime import date
 
 import pandas as pd
 import pytest
+from servers.postgres import PASSWORD, running_postgres
 
-from airloom.core.errors import DataError
+from airloom.core.errors import DataError, Unavailable
 from airloom.core.settings import Settings
 from airloom.stores.runs import RunKey, TrainingRuns
 from airloom.stores.tracking import experiment_id, open_client
@@ -96,3 +98,20 @@ def test_candidates_side_by_side_may_log_the_same_dataset(runs, tmp_path):
         ids = list(pool.map(train, "abcdefgh"))
     logged = [open_client(runs.settings).get_run(run_id).inputs.dataset_inputs for run_id in ids]
     assert [[each.dataset.digest for each in inputs] for inputs in logged] == [["digest"]] * len(ids)
+
+
+def test_a_server_of_the_state_that_is_started_again_is_told_apart_from_what_is_not_there(tmp_path):
+    with running_postgres() as server:
+        runs = TrainingRuns(Settings(project=tmp_path, var=tmp_path, state_url=server.create("again")), "p")
+        with runs.running(KEY, {}) as log:
+            runs.log_params(log.run_id, {"depth": 3})
+        server.kill(signal.SIGINT)
+        asks = runs.params, runs.metrics, lambda run_id: runs.facts(run_id, "facts"), lambda _: runs.finished(KEY)
+        for ask in asks:
+            with pytest.raises(Unavailable) as told:
+                ask(log.run_id)
+            assert PASSWORD not in str(told.value)
+        server.start()
+        assert runs.params(log.run_id) == {"depth": "3"}
+        with pytest.raises(DataError, match="not there any more"):
+            runs.params("0" * 32)

@@ -65,6 +65,14 @@ class ChampionMoved(GateError):
     """A decision against a champion that is not champion any more."""
 
 
+class ChampionPinned(GateError):
+    """A champion that a person has pinned, and that only people may move."""
+
+
+class VersionGone(GateError):
+    """A version that the registry does not have, or not any more."""
+
+
 class SetupError(AirloomError):
     """A part of the environment that is missing, busy or of the wrong version."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 
-from airloom.core.errors import ChampionMoved, GateError
+from airloom.core.errors import ChampionMoved, ChampionPinned, GateError
 from airloom.core.failpoints import failpoint
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Answered, Applied, Chosen, Dataset
@@ -96,6 +97,7 @@ def apply_choice(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> Appl
             verdict=None,
             actor=chosen.actor,
             reason=reason,
+            even_pinned=True,
         )
     failpoint("apply_choice.after_ledger")
     return _applied(pipeline, chosen.partition, settings, moved, chosen.headline, drift, chosen.inputs)
@@ -103,10 +105,11 @@ def apply_choice(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> Appl
 
 def _pin(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> None:
     """Pin the champion that was meant, and no other; or let go whatever is pinned."""
-    pins, pinned = Pins(settings.state_url), chosen.action == "pin"
-    if pinned and pins.current(pipeline.name) is None:
-        Ledger(settings.state_url).require_epoch(pipeline.name, chosen.epoch)
-    pins.set(pipeline.name, pinned=pinned, actor=chosen.actor, reason=chosen.reason)
+    pinned = chosen.action == "pin"
+    meant = partial(Ledger(settings.state_url).require_epoch, pipeline.name, chosen.epoch) if pinned else None
+    Pins(settings.state_url).set(
+        pipeline.name, pinned=pinned, actor=chosen.actor, reason=chosen.reason, condition=meant
+    )
 
 
 def _hindrance(pipeline: Pipeline, verdict: Verdict, settings: Settings, answer: Answered | None) -> str | None:
@@ -143,6 +146,8 @@ def _promote(
         said = f"superseded: the champion has moved meanwhile, {moved.found} instead of {moved.expected}"
         Notes(settings.state_url).add(pipeline.name, "superseded", verdict.partition, verdict.id, actor, said)
         return said
+    except ChampionPinned as pinned:
+        return f"pinned {pinned.found}"
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import date
 
-from airloom.core.errors import ChampionMoved, GateError
+from airloom.core.errors import ChampionMoved, ChampionPinned, GateError
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.core.verdict import Head
@@ -137,6 +137,8 @@ def _adopt(pipeline: Pipeline, head: Head, version: int, settings: Settings) -> 
         )
     except ChampionMoved:
         return "the champion has moved meanwhile"
+    except ChampionPinned as pinned:
+        return f"the champion is pinned, {pinned.found}"
     ModelRegistry(settings, pipeline.name).note_epoch(row.epoch)
     return None
 

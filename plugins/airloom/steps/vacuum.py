@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from airloom.core.errors import AirloomError
+from airloom.core.errors import VersionGone
 from airloom.core.pipeline import Pipeline
 from airloom.core.places import S3Path
 from airloom.core.settings import Settings
@@ -35,6 +35,9 @@ def vacuum(pipeline: Pipeline, older_than: timedelta, settings: Settings, dry_ru
 
     Returns:
         What was removed, and what is kept for which version.
+
+    Raises:
+        Unavailable: MLflow does not say what a version was trained on, and so nothing was removed.
     """
     kept, lost = _needed(pipeline, datetime.now(UTC) - older_than, settings)
     freed = [
@@ -54,7 +57,7 @@ def vacuum(pipeline: Pipeline, older_than: timedelta, settings: Settings, dry_ru
 
 
 def _needed(pipeline: Pipeline, since: datetime, settings: Settings) -> tuple[tuple[Kept, ...], tuple[Lost, ...]]:
-    """Return the versions to keep with what each was trained on, and those of which that is not known any more."""
+    """Return the versions to keep with what each was trained on, and those that are gone from the registry."""
     kept: list[Kept] = []
     lost: list[Lost] = []
     for version, why in sorted(_versions(pipeline, since, settings).items()):
@@ -62,7 +65,7 @@ def _needed(pipeline: Pipeline, since: datetime, settings: Settings) -> tuple[tu
         try:
             digest = known.info.training_digest
             kept.append(Kept(version=version, why=why, commits=known.commits, training_digest=digest))
-        except AirloomError as error:
+        except VersionGone as error:
             lost.append(Lost(version=version, why=f"{why}: {error.brief}"))
     return tuple(kept), tuple(lost)
 

@@ -9,11 +9,13 @@ from airloom.core.errors import SetupError, Unavailable
 from airloom.core.urls import without_credentials
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Engine
+    from sqlalchemy import URL, Connection, Engine
     from sqlalchemy.engine import ExceptionContext
 
 _BUSY_SECONDS = 30
 _CONNECT_SECONDS = 10
+#: A server that does not acknowledge what was sent for so long is gone; by itself TCP tries for a quarter of an hour.
+_ACKNOWLEDGE_SECONDS = 30
 
 
 def open_database(url: str, name: str, setting: str) -> Engine:
@@ -62,10 +64,27 @@ def open_database(url: str, name: str, setting: str) -> Engine:
 
 def connect_options(url: str) -> dict[str, Any]:
     """Return SQLAlchemy's options by which everything connects to a database, Feast's registry too."""
+    from sqlalchemy import make_url
     from sqlalchemy.pool import NullPool
 
+    full = make_url(url)
     patience = {"timeout": _BUSY_SECONDS} if is_sqlite(url) else {"connect_timeout": _CONNECT_SECONDS}
-    return {"poolclass": NullPool, "connect_args": patience}
+    if full.get_backend_name() == "postgresql":
+        patience = libpq_options()
+    # What is given here counts more than what the URL says.
+    said = {name: value for name, value in patience.items() if name not in full.query}
+    return {"poolclass": NullPool, "connect_args": said}
+
+
+def libpq_options() -> dict[str, int]:
+    """Return libpq's options by which a host that has vanished is noticed within a minute, not after hours."""
+    return {
+        "connect_timeout": _CONNECT_SECONDS,
+        "keepalives_idle": _ACKNOWLEDGE_SECONDS,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": _ACKNOWLEDGE_SECONDS * 1000,
+    }
 
 
 def is_sqlite(url: str) -> bool:
@@ -97,6 +116,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
-def _begin_immediate(connection: Any) -> None:
+def _begin_immediate(connection: Connection) -> None:
     """Take the write lock at once: a transaction that reads first and writes later would fail instead of waiting."""
+    if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+        return  # Nothing is begun, although SQLAlchemy says so, and nothing is locked.
     connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
+from typing import TYPE_CHECKING
 
-from airloom.core.errors import ChampionMoved, GateError, UsageError
+from airloom.core.errors import ChampionMoved, ChampionPinned, GateError, UsageError
 from airloom.core.failpoints import failpoint
 from airloom.core.verdict import Head, Verdict
 from airloom.stores.ledger_schema import schema
 from airloom.stores.ledger_tables import LedgerTables
+from airloom.stores.pins import Pins
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 
 @dataclass(frozen=True)
@@ -49,15 +55,16 @@ def champion_then(history: Sequence[Champion], moment: datetime) -> Champion | N
 class Ledger(LedgerTables):
     """The champions of every pipeline in one state database, and the verdicts."""
 
-    def history(self, pipeline: str) -> list[Champion]:
-        """Return every champion that a pipeline ever had, oldest epoch first."""
+    def history(self, pipeline: str, within: Connection | None = None) -> list[Champion]:
+        """Return every champion that a pipeline ever had, oldest epoch first, as a transaction sees them if given."""
         champions = schema().champions
-        rows = self._read(champions.select().where(champions.c.pipeline == pipeline).order_by(champions.c.epoch))
+        query = champions.select().where(champions.c.pipeline == pipeline).order_by(champions.c.epoch)
+        rows = self._read(query, within)
         return [Champion(**row) for row in rows]
 
-    def head(self, pipeline: str) -> Head | None:
+    def head(self, pipeline: str, within: Connection | None = None) -> Head | None:
         """Return the newest champion, None when there never was one."""
-        history = self.history(pipeline)
+        history = self.history(pipeline, within)
         return (
             None
             if not history
@@ -92,8 +99,9 @@ class Ledger(LedgerTables):
         verdict: str | None,
         actor: str,
         reason: str,
+        even_pinned: bool = False,
     ) -> Champion:
-        """Append a champion if nobody else has done so since.
+        """Append a champion if nobody else has done so since, and nobody has pinned the one that is.
 
         Args:
             pipeline: Name of the pipeline.
@@ -103,29 +111,31 @@ class Ledger(LedgerTables):
             verdict: The verdict behind it.
             actor: Who or what does it.
             reason: Why.
+            even_pinned: Whether a pin is no hindrance: it does not keep people from moving the champion.
 
         Returns:
             The new row.
 
         Raises:
             ChampionMoved: The champion has moved since the decision.
+            ChampionPinned: It is pinned.
         """
         row = Champion(expected_epoch + 1, effective_from, version, verdict, actor, reason, datetime.now(UTC))
-        self.require_epoch(pipeline, expected_epoch)
+        condition = partial(self._require_movable, pipeline, expected_epoch, even_pinned)
         failpoint("promote.before_row")
-        if not self._add("promote", schema().champions, pipeline=pipeline, **vars(row)):
-            raise self._moved(pipeline, expected_epoch)
+        if not self._add("promote", schema().champions, condition, pipeline=pipeline, **vars(row)):
+            raise _moved(pipeline, expected_epoch, self.head(pipeline))
         return row
 
-    def require_epoch(self, pipeline: str, expected: int) -> None:
-        """Make sure that the champion is the one that a decision was made against.
+    def require_epoch(self, pipeline: str, expected: int, within: Connection) -> None:
+        """Make sure, in a transaction, that the champion is the one that a decision was made against.
 
         Raises:
             ChampionMoved: It is another one.
         """
-        head = self.head(pipeline)
+        head = self.head(pipeline, within)
         if (head.epoch if head else 0) != expected:
-            raise self._moved(pipeline, expected)
+            raise _moved(pipeline, expected, head)
 
     def record(self, verdict: Verdict) -> None:
         """Keep a verdict; keeping the same one again changes nothing."""
@@ -165,11 +175,21 @@ class Ledger(LedgerTables):
         query = verdicts.select().where(verdicts.c.pipeline == pipeline).order_by(verdicts.c.decided_at)
         return [(row["decided_at"], Verdict.model_validate_json(row["body"])) for row in self._read(query)]
 
-    def _moved(self, pipeline: str, expected_epoch: int) -> ChampionMoved:
-        head = self.head(pipeline)
-        return ChampionMoved(
-            f"The champion of {pipeline} has moved since this was decided.",
-            found=f"epoch {head.epoch}, version {head.version}" if head else "no champion",
-            expected=f"epoch {expected_epoch}",
-            do="judge or choose again, against the champion of now",
-        )
+    def _require_movable(self, pipeline: str, expected: int, even_pinned: bool, within: Connection) -> None:
+        self.require_epoch(pipeline, expected, within)
+        pin = None if even_pinned else Pins(self.state_url).current(pipeline, within)
+        if pin:
+            raise ChampionPinned(
+                f"The champion of {pipeline} is pinned.",
+                found=str(pin),
+                do=f"let it go where it may move: airloom unpin {pipeline}",
+            )
+
+
+def _moved(pipeline: str, expected_epoch: int, head: Head | None) -> ChampionMoved:
+    return ChampionMoved(
+        f"The champion of {pipeline} has moved since this was decided.",
+        found=f"epoch {head.epoch}, version {head.version}" if head else "no champion",
+        expected=f"epoch {expected_epoch}",
+        do="judge or choose again, against the champion of now",
+    )

@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airloom.core.errors import GateError
+from airloom.core.errors import GateError, VersionGone
 from airloom.core.failpoints import failpoint
 from airloom.core.settings import Settings
 from airloom.stores import model_files
@@ -229,14 +229,15 @@ class ModelRegistry:
         Raises:
             GateError: There is no such version, or its files were changed.
         """
-        tags = self._version(version).tags
-        return dict(verify(self._files(tags[_SOURCE_TAG]), tags[_MANIFEST_TAG])["libraries"])
+        _, manifest = self.verified_files(version)
+        return dict(manifest["libraries"])
 
     def is_intact(self, run_id: str) -> bool:
         """Tell whether the files of a run's model are there and are what was saved."""
         tags = open_client(self.settings).get_run(run_id).data.tags
         try:
-            verify(self._files(tags[_SOURCE_TAG]), tags[_MANIFEST_TAG])
+            source, manifest_sum = self._genuine(f"run {run_id}", tags)
+            verify(self._files(source), manifest_sum)
         except GateError as error:
             _log.warning("The model of run %s cannot be used any more: %s", run_id, error)
             return False
@@ -275,17 +276,20 @@ class ModelRegistry:
             raise
 
     def _version(self, version: int) -> ModelVersion:
-        found = open_client(self.settings).search_model_versions(
-            f"name = '{self.pipeline}' and version_number = {int(version)}", max_results=1
-        )
-        if not found:
-            raise GateError(
+        """Return a version; a search would leave out, too, what the server does not let this user see."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return open_client(self.settings).get_model_version(self.pipeline, str(version))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            raise VersionGone(
                 f"{self.pipeline} has no version {version}.",
                 where="the MLflow model registry",
                 found="it was never registered, or it was deleted",
                 do=f"name a version that is still there; see: airloom ledger {self.pipeline}",
-            )
-        return found[0]
+            ) from error
 
     def _load(self, what: str, tags: Mapping[str, str]) -> Model:
         source, manifest_sum = self._genuine(what, tags)

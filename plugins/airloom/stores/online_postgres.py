@@ -18,9 +18,9 @@ from pydantic import SecretStr
 from airloom.core.errors import SetupError, Unavailable
 from airloom.core.failpoints import failpoint
 from airloom.core.urls import without_credentials
+from airloom.stores.database import libpq_options
 from airloom.stores.online import BUSY_SECONDS, Found, GuardedOnlineStore, Row
 
-_CONNECT_SECONDS, _ANSWER_SECONDS = 10, 30
 #: A writer that stands still for so long, inside a transaction or a statement, loses them, and the lock with them.
 _STALLED_SECONDS = 600
 _thread = threading.local()
@@ -139,9 +139,13 @@ class _PostgresChange:
 def _number(connection: psycopg.Connection, insert: str, column: str, value: str) -> int:
     """Return the id of a row that names something; it is made when it is missing."""
     table = insert.partition(" ")[0]
-    connection.execute(f"INSERT INTO {insert} ON CONFLICT DO NOTHING", (value,))
     query = f"SELECT id FROM {table} WHERE {column} = %s"  # noqa: S608
-    return int(connection.execute(query, (value,)).fetchone()[0])  # type: ignore[index]
+    found = connection.execute(query, (value,)).fetchone()
+    if found is None:
+        # Every attempt takes a number of the table's sequence, which has an end, also where there is a row.
+        connection.execute(f"INSERT INTO {insert} ON CONFLICT DO NOTHING", (value,))
+        found = connection.execute(query, (value,)).fetchone()
+    return int(found[0])  # type: ignore[index]
 
 
 class _Reader(psycopg.Connection[Any]):
@@ -235,8 +239,7 @@ def _parameters(url: str) -> dict[str, Any]:
     return {
         "autocommit": True,
         "prepare_threshold": None,
-        "connect_timeout": _CONNECT_SECONDS,
-        "tcp_user_timeout": _ANSWER_SECONDS * 1000,
+        **libpq_options(),
         "application_name": "airloom",
         **given,
     }

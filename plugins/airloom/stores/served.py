@@ -1,4 +1,4 @@
-"""An MLflow server, and what is told when it does not answer."""
+"""An MLflow server, and what is told when it, or the state database in its place, does not answer."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any, cast
 from airloom.core.errors import SetupError, Unavailable
 from airloom.core.settings import Settings
 from airloom.core.urls import without_credentials
+from airloom.stores.database import without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 #: How MLflow begins to tell that a request had no answer, or one that no server of its kind gives.
 _UNANSWERED = "API request to "
+#: What it calls an operation that its database could not do: that was started again, or another writer had it for long.
+_DATABASE_AWAY = "TEMPORARILY_UNAVAILABLE"
 
 
 def served_client(settings: Settings) -> MlflowClient:
@@ -28,8 +31,7 @@ def served_client(settings: Settings) -> MlflowClient:
     from mlflow import MlflowClient
 
     require_no_login(settings.tracking_url)
-    client = MlflowClient(tracking_uri=settings.tracking_url, registry_uri=settings.tracking_url)
-    served = cast("MlflowClient", _Served(client, settings))
+    served = telling(MlflowClient(tracking_uri=settings.tracking_url, registry_uri=settings.tracking_url), settings)
     served.search_experiments(max_results=1)
     return served
 
@@ -49,9 +51,14 @@ def require_no_login(url: str) -> None:
         )
 
 
+def telling(client: MlflowClient, settings: Settings) -> MlflowClient:
+    """Return a client whose calls raise Unavailable when its server, or the database of either, does not answer."""
+    return cast("MlflowClient", _Telling(client, settings))
+
+
 @dataclass(frozen=True)
-class _Served:
-    """A client that tells in our words when its server does not answer."""
+class _Telling:
+    """A client that tells in our words when it is not answered."""
 
     client: MlflowClient
     settings: Settings
@@ -69,7 +76,8 @@ class _Served:
             try:
                 return call(*arguments, **options)
             except (MlflowException, RequestException) as error:
-                if isinstance(error, MlflowException) and _UNANSWERED not in str(error):
+                answered = isinstance(error, MlflowException) and error.error_code != _DATABASE_AWAY
+                if answered and _UNANSWERED not in str(error):
                     raise
                 raise unanswered(self.settings, error) from error
 
@@ -77,11 +85,20 @@ class _Served:
 
 
 def unanswered(settings: Settings, error: Exception) -> Unavailable:
-    """Return the error that tells that MLflow's server does not answer, after all that was tried."""
+    """Return the error that tells that MLflow's server does not answer, after all that was tried, or the database."""
+    found = str(error).partition("\n")[0][:500]
+    if not settings.tracking_url:
+        return Unavailable(
+            "The state database does not do MLflow's work now.",
+            where=without_password(settings.state_url),
+            found=found,
+            expected="a database that answers, and that no other writer keeps to itself",
+            do="see that it runs, then run this again",
+        )
     return Unavailable(
         "The MLflow server does not answer as it should.",
         where=without_credentials(settings.tracking_url),
-        found=str(error).partition("\n")[0][:500],
+        found=found,
         expected="an MLflow server that answers",
         do="start it, or correct AIRLOOM_TRACKING_URL; where a login is needed, set MLFLOW_TRACKING_USERNAME and "
         "MLFLOW_TRACKING_PASSWORD",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from airloom.core.settings import Settings
 from airloom.stores.locks import exclusive
-from airloom.stores.served import served_client
+from airloom.stores.served import served_client, telling
 from airloom.stores.state import state_engine
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def open_client(settings: Settings) -> MlflowClient:
     On a fresh database MLflow creates its tables, and two processes that do so at once both fail.
 
     Raises:
-        SetupError: The server or the database does not answer; so does, later, every call of the client of a server.
+        SetupError: The server or the database does not answer; so does, later, every call of the client.
     """
     return _open(settings, os.getpid())
 
@@ -70,7 +70,7 @@ def _open(settings: Settings, _process: int) -> MlflowClient:
     with quietly(), exclusive(settings, "mlflow"):
         # The first connection makes SQLite wait for writers instead of failing, for good and for everybody.
         state_engine(settings.state_url).connect().close()
-        client = MlflowClient(tracking_uri=settings.tracking_uri, registry_uri=settings.tracking_uri)
+        client = telling(MlflowClient(tracking_uri=settings.tracking_uri, registry_uri=settings.tracking_uri), settings)
         client.search_experiments(max_results=1)
         client.search_registered_models(max_results=1)
     return client
