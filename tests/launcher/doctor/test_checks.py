@@ -1,6 +1,7 @@
 """Single checks, on real servers with one fault each."""
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,12 +13,15 @@ from pathlib import Path
 
 import pytest
 from findings import of_state, states, the
+from servers.mlflow_server import running_mlflow
 from servers.process import free_port
 
+from airloom.core.declaration import read_pipelines
 from airloom.core.errors import SetupError
 from airloom.launcher.doctor.airflow import airflow
 from airloom.launcher.doctor.clocks import judge_clock
 from airloom.launcher.doctor.databases import airflow_database, state_database
+from airloom.launcher.doctor.features import features
 from airloom.launcher.doctor.findings import Check
 from airloom.launcher.doctor.lineage import lineage
 from airloom.launcher.doctor.machine import judge_room, ports
@@ -30,9 +34,13 @@ from airloom.launcher.doctor.storage import storage
 from airloom.launcher.doctor.workers import workers
 from airloom.launcher.process import Background, stop
 from airloom.lineage.delivery.unsent import Unsent
+from airloom.steps.references import load_reference
 from airloom.stores.objects import objects_below
 from airloom.stores.online_postgres import _TABLES
+from airloom.stores.pins import Pins
+from airloom.stores.state import state_engine
 from airloom.stores.state_schema import upgrade_state
+from airloom.stores.tracking import open_client
 
 GIB = 2**30
 
@@ -121,12 +129,100 @@ def test_a_server_for_the_state_that_is_not_there(installed):
     assert "planted" not in str(found)
 
 
+@pytest.fixture
+def standby(postgres):
+    """A database that may only be read, as one is that others are copied to: its tables are made before."""
+
+    def of(url):
+        postgres.run(f'ALTER DATABASE "{url.rpartition("/")[2]}" SET default_transaction_read_only = on')
+
+    return of
+
+
+@pytest.fixture
+def reader(postgres):
+    """A user who may read everything, and nothing else."""
+    if not getattr(postgres, "has_reader", False):
+        postgres.run("CREATE ROLE planted_reader LOGIN PASSWORD 'planted-password'")
+        postgres.run("GRANT pg_read_all_data TO planted_reader")
+        postgres.has_reader = True
+    return lambda url: url.replace(f"postgres:{postgres.password}", "planted_reader:planted-password")
+
+
+def test_a_state_database_that_may_only_be_read(installed, postgres, standby, reader):
+    url = postgres.create("state_standby")
+    upgrade_state(url)
+    found = the(look(state_database, installed.subject(state_url=reader(url))), "wrong")
+    assert "The state database cannot be used." in found.said
+    assert "permission denied" in found.said
+    assert "AIRLOOM_STATE_URL" in found.do
+    assert "planted" not in found.said.replace("planted_reader", "")
+    standby(url)
+    found = the(look(state_database, installed.subject(state_url=url)), "wrong")
+    assert "The state database is read-only." in found.said
+    assert "standby" in found.do
+
+
+def test_a_state_database_that_shows_this_user_nothing(installed, postgres):
+    url = postgres.create("state_stranger")
+    upgrade_state(url)
+    postgres.run("CREATE ROLE planted_stranger LOGIN PASSWORD 'planted-password'")
+    stranger = url.replace(f"postgres:{postgres.password}", "planted_stranger:planted-password")
+    found = the(look(state_database, installed.subject(state_url=stranger)), "wrong")
+    assert "permission denied for table airloom_schema_version" in found.said
+    assert "let the user of AIRLOOM_STATE_URL" in found.do
+
+
+def test_a_state_database_is_left_as_it_was(installed, state_url):
+    assert of_state(look(state_database, installed.subject(state_url=state_url)), "wrong") == set()
+    assert Pins(state_url).history(".airloom-doctor") == []
+
+
+def test_airflow_with_a_database_that_may_only_be_read(installed, postgres, standby, monkeypatch):
+    from airflow.models import Variable
+    from airflow.utils.db import _REVISION_HEADS_MAP
+
+    url = postgres.create("airflow_standby")
+    with state_engine(url).begin() as connection:
+        # What is looked at, of all that Airflow has.
+        for table in ("team", "variable"):
+            Variable.metadata.tables[table].create(connection)
+        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num text)")
+        [*_, newest] = _REVISION_HEADS_MAP.values()
+        connection.exec_driver_sql(f"INSERT INTO alembic_version VALUES ('{newest}')")
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", url)
+    assert of_state(look(airflow_database, installed.subject()), "wrong") == set()
+    standby(url)
+    found = the(look(airflow_database, installed.subject()), "wrong")
+    assert "Airflow's database is read-only." in found.said
+    assert "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" in found.do
+
+
 def test_celery_with_a_database_that_is_a_file(installed, monkeypatch):
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
     monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "sqlite:////nowhere/airflow.db")
     found = the(look(airflow_database, installed.subject()), "wrong")
     assert "SQLite with CeleryExecutor" in found.said
     assert "PostgreSQL" in found.do
+
+
+def test_features_that_are_registered_otherwise_than_they_are_defined(installed):
+    from feast import Field
+    from feast.types import Float64
+
+    from airloom.stores.features import apply_features
+    from airloom.stores.source import lake_view
+
+    [pipeline], _ = read_pipelines(installed.settings.include)
+    defined = vars(load_reference(pipeline.features.module, installed.settings.project))
+    views = {name: defined[name] for name in pipeline.features.views}
+    assert the(look(features, installed.subject()), "ok").said.endswith("in the SQL registry of the state database")
+    schema = [Field(name=field.name, dtype=Float64) for field in views["plane"].features]
+    other = lake_view("plane", entities=[defined["aircraft"]], ttl=views["plane"].ttl, schema=schema)
+    apply_features(pipeline, installed.settings, [*(views | {"plane": other}).values()])
+    found = the(look(features, installed.subject()), "wrong")
+    assert found.said.endswith("features says: plane")
+    assert found.do == "run: airloom apply"
 
 
 def test_redis_that_keeps_everything(installed, redis_server):
@@ -202,6 +298,32 @@ def test_mlflow_that_refuses_and_mlflow_that_does_not_answer(installed, answerin
     found = the(look(mlflow, installed.subject(tracking_url=gone)), "wrong")
     assert "does not answer" in found.said
     assert "planted" not in str(found)
+
+
+def test_files_of_models_are_tried_where_trainings_keep_them_and_leave_nothing_behind(installed, tmp_path):
+    place = tmp_path / "elsewhere"
+    open_client(installed.settings).create_experiment("flight_delays", artifact_location=place.as_uri())
+    assert "files of models can be written" in the(look(mlflow, installed.subject()), "ok").said
+    assert list(place.iterdir()) == []
+    place.rmdir()
+    place.write_text("")
+    found = the(look(mlflow, installed.subject()), "wrong")
+    assert "MLflow cannot keep the files of models." in found.said
+    assert "let this user write" in found.do
+
+
+def test_a_server_of_mlflow_whose_store_for_files_cannot_be_written(installed, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with running_mlflow(tmp_path, f"sqlite:///{tmp_path / 'mlflow.db'}") as server:
+        subject = installed.subject(tracking_url=server.url)
+        assert "files of models can be written" in the(look(mlflow, subject), "ok").said
+        assert [path for path in (tmp_path / "kept").rglob("*") if path.is_file()] == []
+        shutil.rmtree(tmp_path / "kept")
+        (tmp_path / "kept").write_text("")
+        found = the(look(mlflow, subject), "wrong")
+    assert "MLflow cannot keep the files of models. mlflow-artifacts:/0: " in found.said
+    assert "500 error responses" in found.said
+    assert "--artifacts-destination" in found.do
 
 
 @pytest.fixture
@@ -310,6 +432,47 @@ def test_predictions_that_are_to_be_copied_nowhere(installed):
     found = the(look(predictions, installed.subject(predictions_url=url)), "wrong")
     assert "cannot be reached" in found.said
     assert "planted" not in str(found)
+
+
+@pytest.fixture
+def copied(installed):
+    """An installation whose pipeline copies its predictions to a table."""
+    file = installed.settings.include / "flight_delays" / "pipeline.yaml"
+    file.write_text(file.read_text().replace("{entities: schedule}", "{entities: schedule, sink: {table: predicted}}"))
+    return installed
+
+
+@pytest.mark.parametrize("table", ["", "CREATE TABLE predicted (flight_id text)"], ids=["new", "in use"])
+def test_predictions_in_a_database_that_may_only_be_read(copied, postgres, reader, standby, table):
+    import psycopg
+
+    url = postgres.create(f"predictions_{'used' if table else 'new'}")
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        if table:
+            connection.execute(table)
+        assert of_state(look(predictions, copied.subject(predictions_url=url)), "ok") == {"predictions"}
+        tables = connection.execute("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace")
+        assert [name for (name,) in tables] == (["predicted"] if table else [])
+    found = the(look(predictions, copied.subject(predictions_url=reader(url))), "wrong")
+    assert "permission denied" in found.said
+    standby(url)
+    found = the(look(predictions, copied.subject(predictions_url=url)), "wrong")
+    assert "The database for predictions is read-only." in found.said
+    assert "AIRLOOM_PREDICTIONS_URL" in found.do
+
+
+def test_predictions_in_a_file(copied, tmp_path):
+    file, folder = tmp_path / "predictions.db", tmp_path / "file"
+
+    def at(place):
+        return look(predictions, copied.subject(predictions_url=f"sqlite:///{place}"))
+
+    assert states(at(tmp_path / "new" / "predictions.db")) == {"predictions": "ok"}
+    assert not (tmp_path / "new").exists()
+    folder.write_text("")
+    assert "cannot be made" in the(at(folder / "predictions.db"), "wrong").said
+    file.write_text("no database, and longer than nothing")
+    assert "file is not a database" in the(at(file), "wrong").said
 
 
 def test_events_that_were_not_sent(installed):

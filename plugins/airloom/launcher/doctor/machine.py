@@ -23,7 +23,7 @@ _FREE = "airloom vacuum <pipeline> --dry-run shows what may go; or give AIRLOOM_
 
 def disk(subject: Subject) -> Iterator[Finding]:
     """Look at the room that is left where files of this machine are made."""
-    yield judge_room(subject.settings.var, shutil.disk_usage(_existing(subject.settings.var)).free)
+    yield judge_room(subject.settings.var, shutil.disk_usage(existing(subject.settings.var)).free)
 
 
 def judge_room(var: Path, free: int) -> Finding:
@@ -34,7 +34,8 @@ def judge_room(var: Path, free: int) -> Finding:
     return warning("disk", said, _FREE) if free < _LITTLE else ok("disk", said)
 
 
-def _existing(folder: Path) -> Path:
+def existing(folder: Path) -> Path:
+    """Return the folder, or the nearest above it that is there."""
     return next(each for each in (folder, *folder.absolute().parents) if each.exists())
 
 
