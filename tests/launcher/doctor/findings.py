@@ -3,7 +3,7 @@
 
 def states(found):
     """The worst state of each check."""
-    order = ("ok", "warning", "wrong")
+    order = ("ok", "skipped", "warning", "wrong")
     worst = {}
     for each in found:
         worst[each.check] = max(worst.get(each.check, "ok"), each.state, key=order.index)
