@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from airloom.core.settings import Settings
 from airloom.launcher.environment import environment
@@ -13,6 +14,8 @@ from airloom.launcher.ports import Ports
 _COMPLETE = "AIRLOOM_ENVIRONMENT_COMPLETE"
 #: Where Airflow answers, when it does not run on this machine.
 ELSEWHERE = "AIRLOOM_AIRFLOW_URL"
+
+_CONTEXT, _DATABASE, _FILE = "_AIRFLOW_PROCESS_CONTEXT", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "sqlite"
 
 
 def completed(settings: Settings, ports: Ports, given: Mapping[str, str]) -> dict[str, str]:
@@ -36,6 +39,23 @@ def completed(settings: Settings, ports: Ports, given: Mapping[str, str]) -> dic
 def on_servers() -> bool:
     """Tell whether somebody else starts this installation's servers, and says in the environment where they are."""
     return _COMPLETE in os.environ or bool(os.environ.get(ELSEWHERE))
+
+
+@contextmanager
+def among_servers() -> Iterator[None]:
+    """Let connections be looked up in Airflow's database too, where that is a server and this process may use it.
+
+    Airflow looks there for whoever says that it is one of its servers, as `airflow connections get` says, too.
+    """
+    if not on_servers() or os.environ.get(_DATABASE, _FILE).startswith(_FILE) or _CONTEXT in os.environ:
+        yield
+        return
+    os.environ[_CONTEXT] = "server"
+    try:
+        yield
+    finally:
+        # What is started from here says for itself what it is.
+        del os.environ[_CONTEXT]
 
 
 def adopt(settings: Settings, ports: Ports) -> None:
