@@ -38,7 +38,8 @@ def state_database(subject: Subject) -> Iterator[Finding]:
     require_writable(url, name, _STATE, _PIN)
     yield ok("state database", f"{without_password(url)} answers and can be written, revision {REVISION}")
     if not is_sqlite(url):
-        yield judge_clock("clock of the state database", datetime.now(UTC), _now(state_engine(url)))
+        before, there = datetime.now(UTC), _now(state_engine(url))
+        yield judge_clock("clock of the state database", before, there, datetime.now(UTC))
 
 
 def airflow_database(subject: Subject) -> Iterator[Finding]:
