@@ -24,7 +24,7 @@ from airloom.launcher.doctor.databases import airflow_database, state_database
 from airloom.launcher.doctor.features import features
 from airloom.launcher.doctor.findings import Check
 from airloom.launcher.doctor.lineage import lineage
-from airloom.launcher.doctor.machine import judge_room, ports
+from airloom.launcher.doctor.machine import disk, judge_room, ports
 from airloom.launcher.doctor.models import mlflow
 from airloom.launcher.doctor.online import online_store
 from airloom.launcher.doctor.packages import packages
@@ -55,12 +55,25 @@ def test_room_on_the_disk(free, state):
     assert judge_room(Path("/srv/var"), free).state == state
 
 
+def test_a_shared_folder_on_another_disk_is_looked_at_too(installed):
+    assert len(look(disk, installed.subject(storage=installed.folder / "not yet"))) == 1
+    [_, shared] = look(disk, installed.subject(storage=Path("/dev/shm/airloom")))
+    assert shared.said.endswith("free for /dev/shm/airloom")
+
+
 @pytest.mark.parametrize(
     ("seconds", "state"), [(0, "ok"), (-4, "ok"), (6, "warning"), (-59, "warning"), (61, "wrong"), (-7200, "wrong")]
 )
 def test_clocks(seconds, state):
     here = datetime(2026, 1, 1, tzinfo=UTC)
-    assert judge_clock("clock", here, here + timedelta(seconds=seconds)).state == state
+    assert judge_clock("clock", here, here + timedelta(seconds=seconds), here).state == state
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(0, "ok"), (20, "ok"), (40, "ok"), (46, "warning"), (-6, "warning")])
+def test_a_clock_that_is_asked_for_long_is_not_taken_for_one_that_is_wrong(seconds, state):
+    asked = datetime(2026, 1, 1, tzinfo=UTC)
+    there, answered = asked + timedelta(seconds=seconds), asked + timedelta(seconds=40)
+    assert judge_clock("clock", asked, there, answered).state == state
 
 
 def test_storage_in_a_folder_and_in_a_bucket_is_left_as_it_was(installed, bucket):
@@ -355,6 +368,9 @@ def test_a_broker_that_lets_nobody_in_with_this_password(installed, celery, redi
 def test_a_queue_without_a_worker(installed, celery, redis_server, tmp_path):
     celery(redis_server.url(5))
     assert len([each for each in look(workers, installed.subject()) if each.state == "wrong"]) == 2
+    on_demand = look(workers, installed.subject({"AIRLOOM_QUEUES_ON_DEMAND": "training"}))
+    assert "queue default" in the(on_demand, "wrong").said
+    assert "queue training, which has some on demand only" in the(on_demand, "warning").said
     code = (
         f"from celery import Celery; app = Celery(broker='{redis_server.url(5)}');"
         "app.worker_main(['worker', '--queues=default', '--pool=solo', '--hostname=one@here', '--loglevel=INFO'])"
@@ -490,6 +506,25 @@ def test_what_a_lineage_backend_answers(installed, answering, monkeypatch, statu
     with answering(status) as backend:
         monkeypatch.setenv("AIRLOOM_LINEAGE_URL", backend.url)
         assert states(look(lineage, installed.subject())) == {"lineage": state}
+
+
+def test_a_lineage_backend_whose_connection_cannot_be_looked_up_or_holds_no_key(installed, monkeypatch):
+    monkeypatch.setenv("AIRLOOM_LINEAGE_URL", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("AIRLOOM_LINEAGE_CONNECTION", "marquez")
+    found = the(look(lineage, installed.subject()), "wrong")
+    assert "There is no Airflow connection marquez" in found.said
+    assert "AIRFLOW_CONN_MARQUEZ" in found.do
+    monkeypatch.setenv("AIRFLOW_CONN_MARQUEZ", '{"conn_type": "http", "login": "planted-user"}')
+    found = the(look(lineage, installed.subject()), "wrong")
+    assert "holds no key" in found.said
+    assert "planted" not in str(found)
+
+
+def test_lineage_that_is_switched_off(installed, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__OPENLINEAGE__DISABLED", "True")
+    found = the(look(lineage, installed.subject()), "warning")
+    assert "switched off" in found.said
+    assert "AIRFLOW__OPENLINEAGE__DISABLED" in found.do
 
 
 def test_a_lineage_backend_that_is_not_there(installed, monkeypatch):
