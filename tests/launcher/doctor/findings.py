@@ -1,5 +1,12 @@
 """What tests ask of findings."""
 
+from airloom.launcher.doctor.findings import Check
+
+
+def look(check, subject):
+    """What a check finds, also where it raises."""
+    return Check(check.__name__, check).findings(subject)
+
 
 def states(found):
     """The worst state of each check."""

@@ -9,6 +9,7 @@ import pytest
 from findings import of_state, states, the
 
 from airloom.launcher.doctor.findings import Check
+from airloom.launcher.doctor.loading import load_libraries
 from airloom.stores.ledger import Ledger
 from airloom.stores.tracking import open_client
 
@@ -186,6 +187,14 @@ def test_a_setting_that_makes_no_sense(installed):
     found = the(installed.examine(AIRLOOM_STORAGE_URL="ftp://user:planted-secret@somewhere"), "wrong")
     assert found.check == "settings"
     assert "planted" not in str(found)
+
+
+def test_a_library_that_is_missing_is_left_to_the_checks_that_need_it(monkeypatch):
+    def missing():
+        raise ModuleNotFoundError("feast")
+
+    monkeypatch.setattr("airloom.stores.feast_loading.load_feast", missing)
+    load_libraries()
 
 
 def test_a_check_that_fails_itself_ends_in_no_traceback_and_tells_nothing_that_a_library_has_said():

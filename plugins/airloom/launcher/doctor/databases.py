@@ -11,7 +11,7 @@ from airloom.core.errors import SetupError
 from airloom.launcher.doctor.clocks import judge_clock
 from airloom.launcher.doctor.findings import Finding, ok
 from airloom.launcher.doctor.subject import Subject
-from airloom.launcher.doctor.writing import refusals, require_writable
+from airloom.launcher.doctor.writing import STATE_DATABASE, STATE_URL, refusals, require_writable
 from airloom.stores.database import is_sqlite, open_database, without_password
 from airloom.stores.state import in_utc, state_engine
 from airloom.stores.state_schema import REVISION, require_schema
@@ -19,7 +19,7 @@ from airloom.stores.state_schema import REVISION, require_schema
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-_STATE, _AIRFLOW = "AIRLOOM_STATE_URL", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+_AIRFLOW = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 _NAME = "Airflow's database"
 #: Rows that are never committed: of the ledger, and among Airflow's variables.
 _PIN = (
@@ -31,11 +31,11 @@ _VARIABLE = "INSERT INTO variable (id, key, val, is_encrypted) VALUES (-1, '.air
 
 def state_database(subject: Subject) -> Iterator[Finding]:
     """Read the revision of the state database and its clock, and write to it."""
-    url, name = subject.settings.state_url, "The state database"
-    _require_file(url, name, subject.repair)
-    with refusals(url, name, _STATE):
+    url = subject.settings.state_url
+    _require_file(url, STATE_DATABASE, subject.repair)
+    with refusals(url, STATE_DATABASE, STATE_URL):
         require_schema(url)
-    require_writable(url, name, _STATE, _PIN)
+    require_writable(url, STATE_DATABASE, STATE_URL, _PIN)
     yield ok("state database", f"{without_password(url)} answers and can be written, revision {REVISION}")
     if not is_sqlite(url):
         before, there = datetime.now(UTC), _now(state_engine(url))

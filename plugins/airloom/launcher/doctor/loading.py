@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from airloom.core.errors import SetupError
 from airloom.launcher.doctor.findings import kind_and_place, plain
 
@@ -35,5 +37,7 @@ def load_libraries() -> None:
     from airloom.stores.feast_loading import load_feast
     from airloom.stores.tracking import load_mlflow
 
-    load_feast()
-    load_mlflow()
+    for load in (load_feast, load_mlflow):
+        # The checks that need one that is missing meet it again, and tell it.
+        with suppress(ImportError):
+            load()

@@ -12,6 +12,7 @@ from airloom.core.urls import without_credentials
 from airloom.launcher.doctor.artifacts import require_artifacts
 from airloom.launcher.doctor.findings import Finding, ok, plain, wrong
 from airloom.launcher.doctor.subject import Subject
+from airloom.launcher.doctor.writing import STATE_DATABASE, STATE_URL, refusals
 from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
 from airloom.stores.tracking import has_tables, open_client
@@ -83,7 +84,8 @@ def champions(subject: Subject) -> Iterator[Finding]:
     """Compare the alias of every pipeline with the newest champion of the ledger; nothing is repaired."""
     pipelines, _ = read_pipelines(subject.settings.include)
     for name in (pipeline.name for pipeline in pipelines):
-        head = Ledger(subject.settings.state_url).head(name)
+        with refusals(subject.settings.state_url, STATE_DATABASE, STATE_URL):
+            head = Ledger(subject.settings.state_url).head(name)
         yield _judge(name, head.version if head else None, ModelRegistry(subject.settings, name).alias())
     if not pipelines:
         yield ok("champions", "no pipeline that could have one")

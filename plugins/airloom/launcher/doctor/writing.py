@@ -13,6 +13,9 @@ from airloom.stores.database import is_sqlite, open_database, without_password
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+#: The state database, as errors call it and the environment names it.
+STATE_DATABASE, STATE_URL = "The state database", "AIRLOOM_STATE_URL"
+
 _SECONDS = 5
 _READ_ONLY = "25006"
 
