@@ -2,7 +2,10 @@
 
 import json
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Barrier
 
 import pytest
@@ -11,6 +14,10 @@ from airflow.sdk import Connection
 from airloom.connections import use_connections
 from airloom.core.errors import SetupError
 from airloom.core.settings import Settings
+from airloom.stores.database import open_database
+from airloom.stores.state_schema import upgrade_state
+
+PROJECT = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +94,51 @@ def test_a_connection_that_is_not_there_is_named(monkeypatch):
     monkeypatch.setenv("AIRLOOM_STATE_URL", "connection:airloom_state")
     with pytest.raises(SetupError, match="AIRFLOW_CONN_AIRLOOM_STATE"):
         use_connections()
+
+
+@pytest.fixture
+def airflow_on_a_server(postgres):
+    """The part of Airflow's database that connections are in."""
+    from airflow.models import Connection
+
+    url = postgres.create("airflow_connections")
+    with open_database(url, "Airflow's database", "").begin() as connection:
+        for table in ("team", "connection"):
+            Connection.metadata.tables[table].create(connection)
+    return url
+
+
+def test_a_command_on_servers_finds_connections_of_airflows_database(airflow_on_a_server, postgres, tmp_path):
+    def ledger():
+        given = {
+            "AIRFLOW_HOME": str(tmp_path),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": airflow_on_a_server,
+            "AIRLOOM_AIRFLOW_URL": "http://127.0.0.1:9",
+            "AIRLOOM_STATE_URL": "connection:airloom_state",
+            "PYTHONPATH": str(PROJECT / "plugins"),
+        }
+        command = [sys.executable, "-W", "ignore", "-c", "from airloom.cli import main; main()"]
+        return subprocess.run(
+            [*command, "ledger", "flight_delays", "--json"],
+            env=os.environ | given,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    before = ledger()
+    assert (before.returncode, "There is no Airflow connection airloom_state" in before.stderr) == (5, True)
+    state = postgres.create("airflow_connections_state")
+    upgrade_state(state)
+    with open_database(airflow_on_a_server, "Airflow's database", "").begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO connection (conn_id, conn_type, host, port, schema, login, password, is_encrypted,"
+            f" is_extra_encrypted) VALUES ('airloom_state', 'postgres', '127.0.0.1', {postgres.port},"
+            f" 'airflow_connections_state', 'postgres', '{postgres.password}', false, false)"
+        )
+    after = ledger()
+    assert after.returncode == 0, after.stderr
+    assert json.loads(after.stdout)["champions"] == []
 
 
 def test_settings_that_name_no_connection_are_left_alone(monkeypatch):

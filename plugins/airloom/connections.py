@@ -32,9 +32,9 @@ def use_connections() -> None:
     for setting, read in _SETTINGS.items():
         value = os.environ.get(setting, "")
         if value.startswith(_NAMED):
-            os.environ.update(read(setting, _connection(setting, value.removeprefix(_NAMED))))
+            os.environ.update(read(setting, find_connection(setting, value.removeprefix(_NAMED))))
     if name := os.environ.get(_STORAGE):
-        os.environ.update(_keys(_connection(_STORAGE, name)))
+        os.environ.update(_keys(find_connection(_STORAGE, name)))
         # Every event of lineage asks again; Airflow is asked once a process, by several threads at most at once.
         os.environ.pop(_STORAGE, None)
 
@@ -46,7 +46,16 @@ def named_connections(variables: Mapping[str, str]) -> dict[str, str]:
     return found | {name: variables[name] for name in (_STORAGE,) if variables.get(name)}
 
 
-def _connection(setting: str, name: str) -> Connection:
+def find_connection(setting: str, name: str) -> Connection:
+    """Return an Airflow connection.
+
+    Args:
+        setting: The variable that names it.
+        name: Its id.
+
+    Raises:
+        SetupError: There is none, as far as this process may know.
+    """
     from airflow.sdk import Connection
     from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
 
@@ -57,8 +66,9 @@ def _connection(setting: str, name: str) -> Connection:
         raise SetupError(
             f"There is no Airflow connection {name}, or this process may not see it.",
             where=setting,
-            do=f"set AIRFLOW_CONN_{name.upper()}, which every process sees; servers and tasks of Airflow also see "
-            "those that are added under Admin, Connections",
+            do=f"set AIRFLOW_CONN_{name.upper()}, which every process sees; those that are added under Admin, "
+            "Connections are seen by Airflow's servers and tasks, and by commands that know Airflow's database on a "
+            "server, once its tables are there: airloom exec -- airflow db migrate",
         ) from None
 
 

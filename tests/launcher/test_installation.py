@@ -34,6 +34,12 @@ def test_a_missing_package_is_named_with_what_to_do(tmp_path):
     assert caught.value.do == "make setup"
 
 
+def test_an_empty_lock_is_refused(tmp_path):
+    (tmp_path / "requirements.txt").write_text("# nothing\n")
+    with pytest.raises(SetupError, match="names no package"):
+        require_installation(tmp_path)
+
+
 def test_another_version_is_named():
     assert differences({"pydantic": "0.1"}) == [f"pydantic is {version('pydantic')} instead of 0.1"]
 

@@ -30,6 +30,7 @@ from airloom.cli.vacuum import vacuum
 from airloom.cli.verdict import verdict
 from airloom.connections import use_connections
 from airloom.core.errors import AirloomError
+from airloom.launcher.given import among_servers
 
 app = typer.Typer(
     name="airloom",
@@ -54,7 +55,8 @@ def begin(command: typer.Context) -> None:
     """Airloom: an Apache Airflow distribution for continuous training."""
     # What `exec` starts looks its connections up itself, where Airflow lets it; `doctor` says which cannot be.
     if command.invoked_subcommand not in ("exec", "doctor"):
-        use_connections()
+        with among_servers():
+            use_connections()
 
 
 def main() -> None:

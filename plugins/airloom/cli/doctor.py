@@ -19,7 +19,7 @@ from airloom.core.wording import counted
 from airloom.launcher.doctor.examination import examine
 from airloom.launcher.doctor.findings import Finding
 
-_MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "wrong": ("✗", "red")}
+_MARKS = {"ok": ("✓", "green"), "skipped": ("-", "dim"), "warning": ("!", "yellow"), "wrong": ("✗", "red")}
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:

@@ -44,8 +44,9 @@ class Settings:
         Raises:
             SetupError: The storage is neither a folder nor in S3.
         """
-        project = Path(variables.get("AIRLOOM_PROJECT") or PROJECT)
-        var = Path(variables.get("AIRLOOM_VAR") or project / "var")
+        # Processes that are started from here work in other folders.
+        project = Path(variables.get("AIRLOOM_PROJECT") or PROJECT).absolute()
+        var = Path(variables.get("AIRLOOM_VAR") or project / "var").absolute()
         storage = variables.get("AIRLOOM_STORAGE_URL")
         return cls(
             project=project,

@@ -1,6 +1,8 @@
-"""Registers a pipeline's feature definitions: part of a deployment, never of a task."""
+"""Registers a pipeline's feature definitions, and compares them: part of a deployment, never of a task."""
 
 from __future__ import annotations
+
+from types import ModuleType
 
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
@@ -16,14 +18,32 @@ def apply_pipeline(settings: Settings, pipeline: Pipeline) -> bool:
     Returns:
         Whether anything was changed.
     """
+    from airloom.stores.features import apply_features
+
+    return apply_features(pipeline, settings, _definitions(settings, pipeline))
+
+
+def differing_features(settings: Settings, pipeline: Pipeline) -> list[str]:
+    """Return the names of what is not registered as the pipeline's folder defines it; nothing is changed.
+
+    Args:
+        settings: The places of the installation.
+        pipeline: The pipeline.
+
+    Raises:
+        SetupError: The registry has no tables, or lacks a view.
+        DeclarationError: The module that defines the features cannot be imported.
+    """
+    from airloom.stores.features import open_feature_store, registered_otherwise
+
+    store = open_feature_store(pipeline, settings)
+    return registered_otherwise(store, _definitions(settings, pipeline))
+
+
+def _definitions(settings: Settings, pipeline: Pipeline) -> ModuleType:
+    from airloom.steps.references import load_reference
     from airloom.stores.feast_loading import load_feast
 
     load_feast()
-    from feast import Entity, FeatureView
-
-    from airloom.steps.references import load_reference
-    from airloom.stores.features import apply_features
-
-    module = load_reference(pipeline.features.module, settings.project)
-    definitions = [each for each in vars(module).values() if isinstance(each, (Entity, FeatureView))]
-    return apply_features(pipeline, settings, definitions)
+    definitions: ModuleType = load_reference(pipeline.features.module, settings.project)
+    return definitions

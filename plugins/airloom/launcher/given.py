@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from airloom.core.errors import SetupError
 from airloom.core.settings import Settings
@@ -14,6 +15,8 @@ from airloom.launcher.ports import Ports
 _COMPLETE = "AIRLOOM_ENVIRONMENT_COMPLETE"
 #: Where Airflow answers, when it does not run on this machine.
 ELSEWHERE = "AIRLOOM_AIRFLOW_URL"
+
+_CONTEXT, _DATABASE, _FILE = "_AIRFLOW_PROCESS_CONTEXT", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "sqlite"
 
 
 def completed(settings: Settings, ports: Ports, given: Mapping[str, str]) -> dict[str, str]:
@@ -52,6 +55,23 @@ def require_own_servers() -> None:
             found=os.environ.get(ELSEWHERE) or "not set, in a container or a shell of airloom exec",
             do="docker compose up --detach, or what else starts them; then run days by: airloom backfill",
         )
+
+
+@contextmanager
+def among_servers() -> Iterator[None]:
+    """Let connections be looked up in Airflow's database too, where that is a server and this process may use it.
+
+    Airflow looks there for whoever says that it is one of its servers, as `airflow connections get` says, too.
+    """
+    if not on_servers() or os.environ.get(_DATABASE, _FILE).startswith(_FILE) or _CONTEXT in os.environ:
+        yield
+        return
+    os.environ[_CONTEXT] = "server"
+    try:
+        yield
+    finally:
+        # What is started from here says for itself what it is.
+        del os.environ[_CONTEXT]
 
 
 def adopt(settings: Settings, ports: Ports) -> None:

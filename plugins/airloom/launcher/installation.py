@@ -22,13 +22,15 @@ def require_installation(project: Path) -> None:
         project: The folder with `requirements.txt`.
 
     Raises:
-        SetupError: Another Python, no lock, or a package that is missing or of another version.
+        SetupError: Another Python, no lock or an empty one, or a package that is missing or of another version.
     """
     _require_python(sys.version_info[:2])
     lock = project / LOCK
     if not lock.is_file():
         raise SetupError("There is no lock of the packages.", where=str(lock), do="check out the file again")
-    wrong = differences(pins(lock.read_text(encoding="utf-8")))
+    if not (wanted := pins(lock.read_text(encoding="utf-8"))):
+        raise SetupError("The lock names no package.", where=str(lock), do="check out the file again")
+    wrong = differences(wanted)
     if wrong:
         more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
         raise SetupError(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from airloom.core.errors import UsageError
+from airloom.connections import find_connection
+from airloom.core.errors import SetupError, UsageError
 from airloom.core.settings import Settings
 from airloom.launcher.environment import configured_by_hand
-from airloom.lineage.delivery.address import URL, Address
+from airloom.launcher.given import among_servers
+from airloom.lineage.delivery.address import CONNECTION, URL, Address
 from airloom.lineage.delivery.resend import Resent, Show, resend
 from airloom.lineage.delivery.state import LineageState, read_state
 from airloom.lineage.delivery.unsent import Unsent
@@ -30,6 +32,7 @@ def resend_events(settings: Settings, show: Show) -> Resent:
 
     Raises:
         UsageError: The environment names no backend.
+        SetupError: It names a connection that cannot be looked up, or holds no key.
     """
     backend = Address.from_environment()
     if backend is None:
@@ -52,8 +55,25 @@ def _auth(backend: Address, settings: Settings) -> dict[str, Any]:
     """Return who asks, in the client's configuration; an Airflow connection is looked up."""
     transport = backend.transport(settings)
     if backend.connection:
-        from airflow.providers.openlineage.token_provider import resolve_airflow_connection_auth
-
-        resolve_airflow_connection_auth(transport)
+        _resolve(transport, backend.connection)
     auth: dict[str, Any] = transport["auth"]
     return auth
+
+
+def _resolve(transport: dict[str, Any], connection: str) -> None:
+    """Put the key that an Airflow connection holds into the configuration."""
+    from airflow.providers.openlineage.token_provider import (
+        OpenLineageAirflowConnectionAuthError,
+        resolve_airflow_connection_auth,
+    )
+
+    with among_servers():
+        find_connection(CONNECTION, connection)
+        try:
+            resolve_airflow_connection_auth(transport)
+        except OpenLineageAirflowConnectionAuthError:
+            raise SetupError(
+                "The Airflow connection holds no key for the lineage backend.",
+                where=f"connection {connection}, {CONNECTION}",
+                expected="the key as its password, or as apiKey in its extra",
+            ) from None

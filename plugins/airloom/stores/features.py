@@ -85,13 +85,37 @@ def apply_features(
         return _registered(store) != before
 
 
+def registered_otherwise(store: FeatureStore, definitions: ModuleType) -> list[str]:
+    """Return the names of views and entities that are not in the registry as they are defined.
+
+    Args:
+        store: The pipeline's feature store.
+        definitions: The pipeline's features module.
+    """
+    registered = [_spec(each) for each in _listed(store)]
+    defined = [_spec(each) for each in _defined_in(definitions)]
+    for spec in (*registered, *defined):
+        # Feast adds them when a definition is applied; what they are is defined by the entities.
+        if "entity_columns" in spec.DESCRIPTOR.fields_by_name:
+            spec.ClearField("entity_columns")
+    return sorted({spec.name for spec in defined if spec not in registered})
+
+
 def _registered(store: FeatureStore) -> list[bytes]:
-    """Return the pipeline's definitions that are registered, in a form that can be compared, without Feast's times."""
-    specs = [each.to_proto().spec for each in store.list_feature_views(allow_cache=False)]
-    for spec in specs:
+    """Return the pipeline's definitions that are registered, in a form that can be compared."""
+    return sorted(_spec(each).SerializeToString(deterministic=True) for each in _listed(store))
+
+
+def _listed(store: FeatureStore) -> list[Entity | FeatureView]:
+    return [*store.list_feature_views(allow_cache=False), *store.list_entities(allow_cache=False)]
+
+
+def _spec(definition: Entity | FeatureView) -> Any:
+    """Return what a definition says, without Feast's times."""
+    spec = definition.to_proto().spec
+    if "batch_source" in spec.DESCRIPTOR.fields_by_name:
         spec.batch_source.ClearField("meta")
-    specs += [each.to_proto().spec for each in store.list_entities(allow_cache=False)]
-    return sorted(spec.SerializeToString(deterministic=True) for spec in specs)
+    return spec
 
 
 def online_config(settings: Settings) -> dict[str, Any]:

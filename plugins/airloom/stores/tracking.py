@@ -56,21 +56,29 @@ def has_tables(settings: Settings) -> bool:
     return inspect(state_engine(settings.state_url)).has_table("experiments")
 
 
-@cache
-def _open(settings: Settings, _process: int) -> MlflowClient:
-    """Open once a process: a client must not be carried over a fork."""
+def load_mlflow() -> type[MlflowClient]:
+    """Import MlflowClient quietly, which takes many seconds on a busy machine."""
     os.environ.update({name: os.environ.get(name, value) for name, value in _ENVIRONMENT.items()})
     with quietly():
-        from mlflow import MlflowClient  # Takes many seconds on a busy machine, and needs no lock.
+        from mlflow import MlflowClient
 
     for name in ("mlflow", "alembic"):  # It may have been imported before, with its own idea of a level.
         logging.getLogger(name).setLevel(logging.ERROR)
+    client: type[MlflowClient] = MlflowClient
+    return client
+
+
+@cache
+def _open(settings: Settings, _process: int) -> MlflowClient:
+    """Open once a process: a client must not be carried over a fork."""
+    client_of = load_mlflow()  # Needs no lock.
     if settings.tracking_url:
         return served_client(settings)
     with quietly(), exclusive(settings, "mlflow"):
         # The first connection makes SQLite wait for writers instead of failing, for good and for everybody.
         state_engine(settings.state_url).connect().close()
-        client = telling(MlflowClient(tracking_uri=settings.tracking_uri, registry_uri=settings.tracking_uri), settings)
+        client = client_of(tracking_uri=settings.tracking_uri, registry_uri=settings.tracking_uri)
+        client = telling(client, settings)
         client.search_experiments(max_results=1)
         client.search_registered_models(max_results=1)
     return client

@@ -1,6 +1,7 @@
 """Single checks, on real servers with one fault each."""
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,16 +12,18 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
-from findings import of_state, states, the
+from findings import look, of_state, states, the
+from servers.mlflow_server import running_mlflow
 from servers.process import free_port
 
+from airloom.core.declaration import read_pipelines
 from airloom.core.errors import SetupError
 from airloom.launcher.doctor.airflow import airflow
 from airloom.launcher.doctor.clocks import judge_clock
 from airloom.launcher.doctor.databases import airflow_database, state_database
-from airloom.launcher.doctor.findings import Check
+from airloom.launcher.doctor.features import features
 from airloom.launcher.doctor.lineage import lineage
-from airloom.launcher.doctor.machine import judge_room, ports
+from airloom.launcher.doctor.machine import disk, judge_room, ports
 from airloom.launcher.doctor.models import mlflow
 from airloom.launcher.doctor.online import online_store
 from airloom.launcher.doctor.packages import packages
@@ -30,16 +33,13 @@ from airloom.launcher.doctor.storage import storage
 from airloom.launcher.doctor.workers import workers
 from airloom.launcher.process import Background, stop
 from airloom.lineage.delivery.unsent import Unsent
+from airloom.steps.references import load_reference
 from airloom.stores.objects import objects_below
 from airloom.stores.online_postgres import _TABLES
 from airloom.stores.state_schema import upgrade_state
+from airloom.stores.tracking import open_client
 
 GIB = 2**30
-
-
-def look(check, subject):
-    """What a check finds, also where it raises."""
-    return Check(check.__name__, check).findings(subject)
 
 
 @pytest.mark.parametrize(("free", "state"), [(20 * GIB, "ok"), (4 * GIB, "warning"), (GIB // 2, "wrong")])
@@ -47,12 +47,25 @@ def test_room_on_the_disk(free, state):
     assert judge_room(Path("/srv/var"), free).state == state
 
 
+def test_a_shared_folder_on_another_disk_is_looked_at_too(installed):
+    assert len(look(disk, installed.subject(storage=installed.folder / "not yet"))) == 1
+    [_, shared] = look(disk, installed.subject(storage=Path("/dev/shm/airloom")))
+    assert shared.said.endswith("free for /dev/shm/airloom")
+
+
 @pytest.mark.parametrize(
     ("seconds", "state"), [(0, "ok"), (-4, "ok"), (6, "warning"), (-59, "warning"), (61, "wrong"), (-7200, "wrong")]
 )
 def test_clocks(seconds, state):
     here = datetime(2026, 1, 1, tzinfo=UTC)
-    assert judge_clock("clock", here, here + timedelta(seconds=seconds)).state == state
+    assert judge_clock("clock", here, here + timedelta(seconds=seconds), here).state == state
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(0, "ok"), (20, "ok"), (40, "ok"), (46, "warning"), (-6, "warning")])
+def test_a_clock_that_is_asked_for_long_is_not_taken_for_one_that_is_wrong(seconds, state):
+    asked = datetime(2026, 1, 1, tzinfo=UTC)
+    there, answered = asked + timedelta(seconds=seconds), asked + timedelta(seconds=40)
+    assert judge_clock("clock", asked, there, answered).state == state
 
 
 def test_storage_in_a_folder_and_in_a_bucket_is_left_as_it_was(installed, bucket):
@@ -127,6 +140,25 @@ def test_celery_with_a_database_that_is_a_file(installed, monkeypatch):
     found = the(look(airflow_database, installed.subject()), "wrong")
     assert "SQLite with CeleryExecutor" in found.said
     assert "PostgreSQL" in found.do
+
+
+def test_features_that_are_registered_otherwise_than_they_are_defined(installed):
+    from feast import Field
+    from feast.types import Float64
+
+    from airloom.stores.features import apply_features
+    from airloom.stores.source import lake_view
+
+    [pipeline], _ = read_pipelines(installed.settings.include)
+    defined = vars(load_reference(pipeline.features.module, installed.settings.project))
+    views = {name: defined[name] for name in pipeline.features.views}
+    assert the(look(features, installed.subject()), "ok").said.endswith("in the SQL registry of the state database")
+    schema = [Field(name=field.name, dtype=Float64) for field in views["plane"].features]
+    other = lake_view("plane", entities=[defined["aircraft"]], ttl=views["plane"].ttl, schema=schema)
+    apply_features(pipeline, installed.settings, [*(views | {"plane": other}).values()])
+    found = the(look(features, installed.subject()), "wrong")
+    assert found.said.endswith("features says: plane")
+    assert found.do == "run: airloom apply"
 
 
 def test_redis_that_keeps_everything(installed, redis_server):
@@ -204,6 +236,32 @@ def test_mlflow_that_refuses_and_mlflow_that_does_not_answer(installed, answerin
     assert "planted" not in str(found)
 
 
+def test_files_of_models_are_tried_where_trainings_keep_them_and_leave_nothing_behind(installed, tmp_path):
+    place = tmp_path / "elsewhere"
+    open_client(installed.settings).create_experiment("flight_delays", artifact_location=place.as_uri())
+    assert "files of models can be written" in the(look(mlflow, installed.subject()), "ok").said
+    assert list(place.iterdir()) == []
+    place.rmdir()
+    place.write_text("")
+    found = the(look(mlflow, installed.subject()), "wrong")
+    assert "MLflow cannot keep the files of models." in found.said
+    assert "let this user write" in found.do
+
+
+def test_a_server_of_mlflow_whose_store_for_files_cannot_be_written(installed, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with running_mlflow(tmp_path, f"sqlite:///{tmp_path / 'mlflow.db'}") as server:
+        subject = installed.subject(tracking_url=server.url)
+        assert "files of models can be written" in the(look(mlflow, subject), "ok").said
+        assert [path for path in (tmp_path / "kept").rglob("*") if path.is_file()] == []
+        shutil.rmtree(tmp_path / "kept")
+        (tmp_path / "kept").write_text("")
+        found = the(look(mlflow, subject), "wrong")
+    assert "MLflow cannot keep the files of models. mlflow-artifacts:/0: " in found.said
+    assert "500 error responses" in found.said
+    assert "--artifacts-destination" in found.do
+
+
 @pytest.fixture
 def celery(monkeypatch):
     def at(broker):
@@ -233,6 +291,9 @@ def test_a_broker_that_lets_nobody_in_with_this_password(installed, celery, redi
 def test_a_queue_without_a_worker(installed, celery, redis_server, tmp_path):
     celery(redis_server.url(5))
     assert len([each for each in look(workers, installed.subject()) if each.state == "wrong"]) == 2
+    on_demand = look(workers, installed.subject({"AIRLOOM_QUEUES_ON_DEMAND": "training"}))
+    assert "queue default" in the(on_demand, "wrong").said
+    assert "queue training, which has some on demand only" in the(on_demand, "warning").said
     code = (
         f"from celery import Celery; app = Celery(broker='{redis_server.url(5)}');"
         "app.worker_main(['worker', '--queues=default', '--pool=solo', '--hostname=one@here', '--loglevel=INFO'])"
@@ -327,6 +388,25 @@ def test_what_a_lineage_backend_answers(installed, answering, monkeypatch, statu
     with answering(status) as backend:
         monkeypatch.setenv("AIRLOOM_LINEAGE_URL", backend.url)
         assert states(look(lineage, installed.subject())) == {"lineage": state}
+
+
+def test_a_lineage_backend_whose_connection_cannot_be_looked_up_or_holds_no_key(installed, monkeypatch):
+    monkeypatch.setenv("AIRLOOM_LINEAGE_URL", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("AIRLOOM_LINEAGE_CONNECTION", "marquez")
+    found = the(look(lineage, installed.subject()), "wrong")
+    assert "There is no Airflow connection marquez" in found.said
+    assert "AIRFLOW_CONN_MARQUEZ" in found.do
+    monkeypatch.setenv("AIRFLOW_CONN_MARQUEZ", '{"conn_type": "http", "login": "planted-user"}')
+    found = the(look(lineage, installed.subject()), "wrong")
+    assert "holds no key" in found.said
+    assert "planted" not in str(found)
+
+
+def test_lineage_that_is_switched_off(installed, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__OPENLINEAGE__DISABLED", "True")
+    found = the(look(lineage, installed.subject()), "warning")
+    assert "switched off" in found.said
+    assert "AIRFLOW__OPENLINEAGE__DISABLED" in found.do
 
 
 def test_a_lineage_backend_that_is_not_there(installed, monkeypatch):

@@ -9,6 +9,7 @@ import pytest
 from findings import of_state, states, the
 
 from airloom.launcher.doctor.findings import Check
+from airloom.launcher.doctor.loading import load_libraries
 from airloom.stores.ledger import Ledger
 from airloom.stores.tracking import open_client
 
@@ -76,6 +77,7 @@ def test_a_state_database_from_before(installed):
     found = installed.examine()
     assert (the(found, "wrong").check, the(found, "wrong").do) == ("state database", "run: airloom upgrade")
     said = {each.check: each.said for each in found}
+    assert of_state(found, "skipped") == {"MLflow", "champions", "features"}
     assert said["MLflow"] == said["champions"] == said["features"] == "not looked at: state database comes first"
 
 
@@ -117,6 +119,15 @@ def test_a_feature_view_that_is_not_registered(installed, red):
     execute(state_file(installed), "DELETE FROM feature_views WHERE feature_view_name = 'plane'")
     found = red()
     assert (found.check, found.do) == ("features", "run: airloom apply")
+
+
+def test_dags_of_a_pipeline_that_are_not_there(installed, red):
+    dags = installed.settings.project / "dags"
+    dags.unlink()
+    dags.mkdir()
+    found = red()
+    assert (found.check, "AIRFLOW__CORE__DAGS_FOLDER" in found.do) == ("DAGs", True)
+    assert found.said.startswith("5 DAGs of pipelines are not there: flight_delays.champion, flight_delays.features")
 
 
 def test_a_dag_file_with_a_syntax_error_is_named_with_its_line(installed, red):
@@ -176,6 +187,14 @@ def test_a_setting_that_makes_no_sense(installed):
     found = the(installed.examine(AIRLOOM_STORAGE_URL="ftp://user:planted-secret@somewhere"), "wrong")
     assert found.check == "settings"
     assert "planted" not in str(found)
+
+
+def test_a_library_that_is_missing_is_left_to_the_checks_that_need_it(monkeypatch):
+    def missing():
+        raise ModuleNotFoundError("feast")
+
+    monkeypatch.setattr("airloom.stores.feast_loading.load_feast", missing)
+    load_libraries()
 
 
 def test_a_check_that_fails_itself_ends_in_no_traceback_and_tells_nothing_that_a_library_has_said():

@@ -57,6 +57,14 @@ def test_status_counts_what_became_of_events(airloom, receiver, lost, tmp_path):
     }
 
 
+def test_sending_again_with_a_connection_that_is_not_there_ends_with_what_to_do(airloom, lost):
+    done = airloom("resend", AIRLOOM_LINEAGE_CONNECTION="nowhere")
+    assert done.returncode == 5
+    assert "There is no Airflow connection nowhere" in done.stderr
+    assert "AIRFLOW_CONN_NOWHERE" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_status_tells_people_what_to_do(airloom, lost):
     lines = airloom("status").stdout
     assert "2; to send them: airloom lineage resend" in lines

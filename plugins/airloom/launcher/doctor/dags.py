@@ -15,11 +15,13 @@ from typing import Any
 from airloom.core.declaration import read_pipelines
 from airloom.core.errors import SetupError
 from airloom.core.wording import counted
+from airloom.launcher.backfill import STAGES
 from airloom.launcher.doctor.findings import Finding, ok, plain, told, warning, wrong
 from airloom.launcher.doctor.subject import Subject
 
 _SLOW_SECONDS = 5.0
-_PATIENCE_SECONDS = 120
+#: Airflow's own dag-processor gives a file up after as long.
+_PATIENCE_SECONDS = 50
 #: The DAG file that raises what is wrong with declarations.
 _DECLARATIONS = "declarations.py"
 _CORRECT = "correct the file; Airflow shows the whole error under Dag Errors"
@@ -28,7 +30,7 @@ _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+)')
 
 def dags(subject: Subject) -> Iterator[Finding]:
     """Read every declaration, and parse every file in a new process, as Airflow's dag-processor does."""
-    _, declared = read_pipelines(subject.settings.include)
+    pipelines, declared = read_pipelines(subject.settings.include)
     for error in declared:
         broken = told("DAGs", error)
         yield replace(broken, do=broken.do or _CORRECT)
@@ -40,16 +42,26 @@ def dags(subject: Subject) -> Iterator[Finding]:
     if not found["timetable"]:
         do = "see that AIRFLOW__CORE__PLUGINS_FOLDER is the folder plugins of the project"
         yield wrong("DAGs", "Airflow has not loaded the timetable Nightly", do)
-    yield from _timed(found)
+    wanted = {f"{pipeline.name}.{name}" for pipeline in pipelines for name in (*STAGES, "champion")}
+    missing = sorted(wanted - set(found["dags"]))
+    # A file that cannot be imported is why its DAGs are missing.
+    if missing and _is_well(found):
+        do = "see that AIRFLOW__CORE__DAGS_FOLDER is the folder dags of the project, with all of its files"
+        yield wrong("DAGs", f"{counted(len(missing), 'DAG')} of pipelines are not there: {', '.join(missing)}", do)
+    elif found["seconds"] > _SLOW_SECONDS or _is_well(found):
+        yield _timed(found)
 
 
-def _timed(found: dict[str, Any]) -> Iterator[Finding]:
-    said = f"{counted(found['dags'], 'DAG')} parsed in {found['seconds']:.1f} s"
-    if found["seconds"] > _SLOW_SECONDS:
-        do = f"move what {found['slowest']} does at import into tasks: Airflow parses every file again and again"
-        yield warning("DAGs", said, do)
-    elif not found["errors"] and not found["plugins"] and found["timetable"]:
-        yield ok("DAGs", said)
+def _is_well(found: dict[str, Any]) -> bool:
+    return bool(not found["errors"] and not found["plugins"] and found["timetable"])
+
+
+def _timed(found: dict[str, Any]) -> Finding:
+    said = f"{counted(len(found['dags']), 'DAG')} parsed in {found['seconds']:.1f} s"
+    if found["seconds"] <= _SLOW_SECONDS:
+        return ok("DAGs", said)
+    do = f"move what {found['slowest']} does at import into tasks: Airflow parses every file again and again"
+    return warning("DAGs", said, do)
 
 
 def _parsed(subject: Subject) -> dict[str, Any]:

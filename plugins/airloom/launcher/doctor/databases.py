@@ -11,6 +11,7 @@ from airloom.core.errors import SetupError
 from airloom.launcher.doctor.clocks import judge_clock
 from airloom.launcher.doctor.findings import Finding, ok
 from airloom.launcher.doctor.subject import Subject
+from airloom.launcher.doctor.writing import STATE_DATABASE, STATE_URL, refusals, require_writable
 from airloom.stores.database import is_sqlite, open_database, without_password
 from airloom.stores.state import in_utc, state_engine
 from airloom.stores.state_schema import REVISION, require_schema
@@ -19,20 +20,30 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 _AIRFLOW = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+_NAME = "Airflow's database"
+#: Rows that are never committed: of the ledger, and among Airflow's variables.
+_PIN = (
+    "INSERT INTO airloom_pins (pipeline, number, pinned, actor, reason, decided_at) "
+    "VALUES ('.airloom-doctor', 0, true, 'doctor', 'probe', CURRENT_TIMESTAMP)"
+)
+_VARIABLE = "INSERT INTO variable (id, key, val, is_encrypted) VALUES (-1, '.airloom-doctor', 'probe', false)"
 
 
 def state_database(subject: Subject) -> Iterator[Finding]:
-    """Read the revision of the state database, and its clock."""
+    """Read the revision of the state database and its clock, and write to it."""
     url = subject.settings.state_url
-    _require_file(url, "The state database", subject.repair)
-    require_schema(url)
-    yield ok("state database", f"{without_password(url)} answers, revision {REVISION}")
+    _require_file(url, STATE_DATABASE, subject.repair)
+    with refusals(url, STATE_DATABASE, STATE_URL):
+        require_schema(url)
+    require_writable(url, STATE_DATABASE, STATE_URL, _PIN)
+    yield ok("state database", f"{without_password(url)} answers and can be written, revision {REVISION}")
     if not is_sqlite(url):
-        yield judge_clock("clock of the state database", datetime.now(UTC), _now(state_engine(url)))
+        before, there = datetime.now(UTC), _now(state_engine(url))
+        yield judge_clock("clock of the state database", before, there, datetime.now(UTC))
 
 
 def airflow_database(subject: Subject) -> Iterator[Finding]:
-    """Compare the revision of Airflow's database with that of the installed Airflow."""
+    """Compare the revision of Airflow's database with that of the installed Airflow, and write to it."""
     from airflow.configuration import conf
 
     url, executor = str(conf.get("database", "sql_alchemy_conn")), str(conf.get("core", "executor"))
@@ -44,9 +55,11 @@ def airflow_database(subject: Subject) -> Iterator[Finding]:
             expected="postgresql+psycopg://user@host/database",
             do=f"name a PostgreSQL database in {_AIRFLOW}, then run: airloom upgrade",
         )
-    _require_file(url, "Airflow's database", subject.repair)
-    _require_migrated(url, subject.repair)
-    yield ok("Airflow's database", f"{without_password(url)} answers and is migrated; {executor}")
+    _require_file(url, _NAME, subject.repair)
+    with refusals(url, _NAME, _AIRFLOW):
+        _require_migrated(url, subject.repair)
+    require_writable(url, _NAME, _AIRFLOW, _VARIABLE)
+    yield ok("Airflow's database", f"{without_password(url)} answers, is migrated and can be written; {executor}")
 
 
 def _require_file(url: str, name: str, repair: str) -> None:
@@ -65,7 +78,7 @@ def _require_migrated(url: str, repair: str) -> None:
     from alembic.script import ScriptDirectory
 
     scripts = ScriptDirectory(str(Path(airflow.__file__).parent / "migrations"))
-    found, wanted = _revisions(open_database(url, "Airflow's database", _AIRFLOW)), set(scripts.get_heads())
+    found, wanted = _revisions(open_database(url, _NAME, _AIRFLOW)), set(scripts.get_heads())
     if found != wanted:
         raise SetupError(
             f"Airflow's database is not what Airflow {airflow.__version__} works with.",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import time
 
 from airloom.core.errors import AirloomError
 from airloom.core.settings import Settings
@@ -12,8 +12,9 @@ from airloom.launcher.doctor.airflow import airflow
 from airloom.launcher.doctor.dags import dags
 from airloom.launcher.doctor.databases import airflow_database, state_database
 from airloom.launcher.doctor.features import features
-from airloom.launcher.doctor.findings import Check, Finding, ok, told
+from airloom.launcher.doctor.findings import Check, Finding, skipped, told, wrong
 from airloom.launcher.doctor.lineage import lineage
+from airloom.launcher.doctor.loading import load_libraries
 from airloom.launcher.doctor.machine import disk, ports
 from airloom.launcher.doctor.models import champions, mlflow
 from airloom.launcher.doctor.online import online_store
@@ -29,6 +30,8 @@ from airloom.launcher.ports import Ports
 _MACHINE = (Check("packages", packages), Check("secrets", secrets), Check("ports", ports), Check("disk", disk))
 _SETTINGS = Check("settings", settings)
 _STATE = "state database"
+#: Servers that do not answer are given up after some seconds; this is for one that takes questions and never answers.
+_SECONDS = 55.0
 
 #: Checks of one line are made one after the other, those of several at the same time.
 CHECKS = (
@@ -59,24 +62,56 @@ def examine() -> list[Finding]:
         subject = meet()
     except AirloomError as error:
         # Without its settings only the machine can be looked at.
-        return [*_in_turn(_MACHINE, _without_settings()), told(_SETTINGS.name, error)]
-    # Loaded once, before several threads would: SQLAlchemy loads Airflow's models while it holds a lock, for which a
-    # thread that loads one of them would wait, and neither would ever go on.
-    from airflow.models import import_all_models
-
-    import_all_models()  # type: ignore[no-untyped-call]
-    with ThreadPoolExecutor(len(CHECKS)) as threads:
-        return [finding for line in threads.map(lambda line: list(_in_turn(line, subject)), CHECKS) for finding in line]
+        return [*_looked((_MACHINE,), _without_settings()), told(_SETTINGS.name, error)]
+    load_libraries()
+    return _looked(CHECKS, subject)
 
 
-def _in_turn(line: tuple[Check, ...], subject: Subject) -> Iterator[Finding]:
-    """Make checks one after the other; one that needs what is wrong is not made."""
-    wrong: set[str] = set()
-    for check in line:
-        missing = [name for name in check.needs if name in wrong]
-        found = [ok(check.name, f"not looked at: {missing[0]} comes first")] if missing else check.findings(subject)
-        wrong |= {each.check for each in found if each.state == "wrong"}
-        yield from found
+def _looked(lines: tuple[tuple[Check, ...], ...], subject: Subject) -> list[Finding]:
+    """Make the checks of every line at the same time, for as long as people wait."""
+    made = [_Line(line, subject) for line in lines]
+    until = time.monotonic() + _SECONDS
+    for line in made:
+        line.start()
+    for line in made:
+        line.join(max(0.0, until - time.monotonic()))
+    return [finding for line in made for finding in line.told()]
+
+
+class _Line(threading.Thread):
+    """Makes checks one after the other; the command does not wait for one that never ends.
+
+    Args:
+        checks: The checks; one that needs what is wrong is not made.
+        subject: What is looked at.
+    """
+
+    def __init__(self, checks: tuple[Check, ...], subject: Subject) -> None:
+        super().__init__(daemon=True)
+        self.checks, self.subject = checks, subject
+        self.found: list[list[Finding]] = []
+
+    def run(self) -> None:
+        """Make every check."""
+        wrongs: set[str] = set()
+        for check in self.checks:
+            missing = [name for name in check.needs if name in wrongs]
+            found = [_skipped(check, missing[0])] if missing else check.findings(self.subject)
+            wrongs |= {each.check for each in found if each.state == "wrong"}
+            self.found.append(found)
+
+    def told(self) -> list[Finding]:
+        """Return what was found until now, and which check has not ended."""
+        done = list(self.found)
+        findings = [finding for found in done for finding in found]
+        if late := self.checks[len(done) :]:
+            do = "look at the server that it asks: it may hang, or somebody may keep a lock"
+            findings.append(wrong(late[0].name, f"no answer within {_SECONDS:g} s", do))
+        return findings + [_skipped(check, late[0].name) for check in late[1:]]
+
+
+def _skipped(check: Check, first: str) -> Finding:
+    return skipped(check.name, f"not looked at: {first} comes first")
 
 
 def _without_settings() -> Subject:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from airloom.core.errors import AirloomError
-from airloom.launcher.doctor.subject import Subject
 
-State = Literal["ok", "warning", "wrong"]
+if TYPE_CHECKING:
+    from airloom.launcher.doctor.subject import Subject
+
+State = Literal["ok", "skipped", "warning", "wrong"]
 
 _USER = re.compile(r"//[^/@\s\"']*@")
 
@@ -21,7 +23,7 @@ class Finding:
 
     Args:
         check: The check.
-        state: Whether all is well.
+        state: Whether all is well; `skipped` where nobody has looked.
         said: What was found; no secret is in it.
         do: What to do about it; empty where nothing is to be done.
     """
@@ -63,6 +65,11 @@ def ok(check: str, said: str) -> Finding:
     return Finding(check, "ok", said)
 
 
+def skipped(check: str, said: str) -> Finding:
+    """Return the finding that nobody has looked, because something else comes first."""
+    return Finding(check, "skipped", said)
+
+
 def warning(check: str, said: str, do: str) -> Finding:
     """Return the finding that something will not stay well."""
     return Finding(check, "warning", said, do)
@@ -85,10 +92,14 @@ def plain(text: object) -> str:
     return _USER.sub("//", str(text).strip().partition("\n")[0])
 
 
-def _failed(check: str, error: Exception) -> Finding:
-    """Name the error and its place only: what a library says may hold a secret."""
+def kind_and_place(error: Exception) -> str:
+    """Name an error and its place only: what a library says may hold a secret."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = f", {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
-    return wrong(check, f"it could not be looked at: {type(error).__name__}{place}", "report this as a bug of Airloom")
+    return f"{type(error).__name__}{place}"
+
+
+def _failed(check: str, error: Exception) -> Finding:
+    return wrong(check, f"it could not be looked at: {kind_and_place(error)}", "report this as a bug of Airloom")

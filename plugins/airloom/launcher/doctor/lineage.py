@@ -18,18 +18,30 @@ _SECONDS = 5.0
 _NO_SUCH_PATH = 404
 _KEYLESS = (401, 403)
 _BROKEN = 500
+_OFF = ("AIRFLOW__OPENLINEAGE__DISABLED", "OPENLINEAGE_DISABLED")
+#: As the provider reads the second of them.
+_TRUE = ("true", "1", "t")
 
 
 def lineage(subject: Subject) -> Iterator[Finding]:
     """Ask the backend for anything, and count what it has not accepted."""
     backend = Address.from_environment()
-    if configured_by_hand(os.environ):
+    if _is_switched_off():
+        said = "OpenLineage is switched off: no event is kept or sent"
+        yield warning("lineage", said, f"unset {' and '.join(_OFF)}")
+    elif configured_by_hand(os.environ):
         yield ok("lineage", "your own configuration of OpenLineage is used")
     elif backend is None:
         yield ok("lineage", f"no backend is used; events are kept in {subject.settings.lineage}")
     else:
         yield _answered(backend, subject)
     yield from _left(Unsent(subject.settings.delivery))
+
+
+def _is_switched_off() -> bool:
+    from airflow.configuration import conf
+
+    return conf.getboolean("openlineage", "disabled", fallback=False) or os.environ.get(_OFF[1], "").lower() in _TRUE
 
 
 def _answered(backend: Address, subject: Subject) -> Finding:

@@ -18,23 +18,27 @@ if TYPE_CHECKING:
 
 _GIB = 2**30
 _LITTLE, _TOO_LITTLE = 5 * _GIB, 1 * _GIB
-_FREE = "airloom vacuum <pipeline> --dry-run shows what may go; or give AIRLOOM_VAR more room"
+_FREE = "airloom vacuum <pipeline> --dry-run shows what may go; or give it more room"
 
 
 def disk(subject: Subject) -> Iterator[Finding]:
-    """Look at the room that is left where files of this machine are made."""
-    yield judge_room(subject.settings.var, shutil.disk_usage(_existing(subject.settings.var)).free)
+    """Look at the room that is left where files of this machine are made, and in a folder that all share."""
+    var, storage = subject.settings.var, subject.settings.storage
+    yield judge_room(var, shutil.disk_usage(existing(var)).free)
+    if isinstance(storage, Path) and existing(storage).stat().st_dev != existing(var).stat().st_dev:
+        yield judge_room(storage, shutil.disk_usage(existing(storage)).free)
 
 
-def judge_room(var: Path, free: int) -> Finding:
+def judge_room(folder: Path, free: int) -> Finding:
     """Judge how many bytes are free."""
-    said = f"{free / _GIB:,.1f} GiB free for {var}"
+    said = f"{free / _GIB:,.1f} GiB free for {folder}"
     if free < _TOO_LITTLE:
         return wrong("disk", said, _FREE)
     return warning("disk", said, _FREE) if free < _LITTLE else ok("disk", said)
 
 
-def _existing(folder: Path) -> Path:
+def existing(folder: Path) -> Path:
+    """Return the folder, or the nearest above it that is there."""
     return next(each for each in (folder, *folder.absolute().parents) if each.exists())
 
 

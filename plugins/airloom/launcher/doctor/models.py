@@ -9,8 +9,10 @@ from importlib.metadata import version
 from airloom.core.declaration import read_pipelines
 from airloom.core.errors import SetupError
 from airloom.core.urls import without_credentials
+from airloom.launcher.doctor.artifacts import require_artifacts
 from airloom.launcher.doctor.findings import Finding, ok, plain, wrong
 from airloom.launcher.doctor.subject import Subject
+from airloom.launcher.doctor.writing import STATE_DATABASE, STATE_URL, refusals
 from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
 from airloom.stores.tracking import has_tables, open_client
@@ -20,7 +22,7 @@ _CLIENT = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
 
 
 def mlflow(subject: Subject) -> Iterator[Finding]:
-    """Compare the server's version with the client's, or look for the tables, and use them."""
+    """Compare the server's version with the client's, or look for the tables, and keep a file of a model."""
     from mlflow.exceptions import MlflowException
 
     url, ours = subject.settings.tracking_url, version("mlflow")
@@ -31,8 +33,10 @@ def mlflow(subject: Subject) -> Iterator[Finding]:
         said = f"tables of version {ours} in the state database"
     else:
         raise SetupError("MLflow has no tables in the state database yet.", do="run: airloom upgrade")
+    pipelines, _ = read_pipelines(subject.settings.include)
     try:
         open_client(subject.settings)
+        require_artifacts(subject.settings, pipelines)
     except MlflowException as error:
         raise SetupError(
             "MLflow cannot be used.",
@@ -40,7 +44,7 @@ def mlflow(subject: Subject) -> Iterator[Finding]:
             found=plain(error),
             do="keep a copy of its database, then run: mlflow db upgrade" if not url else f"look at {_CLIENT}",
         ) from None
-    yield ok("MLflow", said)
+    yield ok("MLflow", f"{said}; files of models can be written, read and removed")
 
 
 def _server_version(url: str) -> str:
@@ -80,7 +84,8 @@ def champions(subject: Subject) -> Iterator[Finding]:
     """Compare the alias of every pipeline with the newest champion of the ledger; nothing is repaired."""
     pipelines, _ = read_pipelines(subject.settings.include)
     for name in (pipeline.name for pipeline in pipelines):
-        head = Ledger(subject.settings.state_url).head(name)
+        with refusals(subject.settings.state_url, STATE_DATABASE, STATE_URL):
+            head = Ledger(subject.settings.state_url).head(name)
         yield _judge(name, head.version if head else None, ModelRegistry(subject.settings, name).alias())
     if not pipelines:
         yield ok("champions", "no pipeline that could have one")

@@ -17,7 +17,7 @@ def main() -> None:
     bag = DagBag(conf.get("core", "dags_folder"))
     files = sorted(bag.dagbag_stats, key=lambda each: each.duration)
     found = {
-        "dags": len(bag.dags),
+        "dags": sorted(bag.dags),
         "seconds": sum(each.duration.total_seconds() for each in files),
         "slowest": files[-1].file if files else "",
         "errors": bag.import_errors,

@@ -36,7 +36,8 @@ def storage(subject: Subject) -> Iterator[Finding]:
         ) from None
     yield ok("storage", f"{place} can be written, read, listed and removed")
     if isinstance(place, S3Path):
-        yield judge_clock("clock of the storage", datetime.now(UTC), server_time(place))
+        before, there = datetime.now(UTC), server_time(place)
+        yield judge_clock("clock of the storage", before, there, datetime.now(UTC))
 
 
 def _try(folder: Place) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from airloom.connections import named_connections, use_connections
 from airloom.core.settings import Settings
-from airloom.launcher.given import ELSEWHERE, adopt, on_servers
+from airloom.launcher.doctor.loading import load_airflow
+from airloom.launcher.given import ELSEWHERE, adopt, among_servers, on_servers
 from airloom.launcher.ports import Ports
 from airloom.launcher.services import Services
 
@@ -72,6 +73,8 @@ def meet() -> Subject:
         AirloomError: A setting makes no sense, or names a connection that cannot be looked up.
     """
     ports, on_servers = _enter()
+    load_airflow()
     named = named_connections(os.environ)
-    use_connections()
+    with among_servers():
+        use_connections()
     return Subject(Settings.from_environment(), ports, dict(os.environ), on_servers, named)

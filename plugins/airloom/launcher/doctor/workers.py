@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airloom.core.errors import SetupError
 from airloom.core.urls import without_credentials
-from airloom.launcher.doctor.findings import Finding, ok, plain, wrong
+from airloom.launcher.doctor.findings import Finding, ok, plain, warning, wrong
 from airloom.launcher.doctor.subject import Subject
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS, _ANSWER_SECONDS = 5, 5
 
 
-def workers(_subject: Subject) -> Iterator[Finding]:
+def workers(subject: Subject) -> Iterator[Finding]:
     """Ask every worker for its queues, where the executor hands tasks to workers."""
     from airflow.configuration import conf
 
@@ -30,9 +30,17 @@ def workers(_subject: Subject) -> Iterator[Finding]:
     for queue in ("default", *QUEUES.values()):
         if names := served.get(queue):
             yield ok("workers", f"queue {queue}: {', '.join(sorted(names))}")
+        elif queue in _on_demand(subject):
+            do = "tasks that wait for it start some; where they wait for minutes: kubectl get scaledobject"
+            yield warning("workers", f"no worker answers for the queue {queue}, which has some on demand only", do)
         else:
             start = f"airloom exec -- airflow celery worker --queues {queue}"
             yield wrong("workers", f"no worker answers for the queue {queue}", f"start one: {start}")
+
+
+def _on_demand(subject: Subject) -> list[str]:
+    """Return the queues whose workers are started when tasks wait, by something like KEDA."""
+    return [name.strip() for name in subject.variables.get("AIRLOOM_QUEUES_ON_DEMAND", "").split(",")]
 
 
 def _served(broker: str) -> dict[str, list[str]]:
