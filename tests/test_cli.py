@@ -82,7 +82,11 @@ ELSEWHERE = {"AIRLOOM_AIRFLOW_URL": "http://127.0.0.1:9"}
 
 @pytest.mark.parametrize("command", ["up", "demo"])
 def test_on_servers_no_airflow_is_started_inside_a_container(airloom, tmp_path, command):
-    done = airloom(command, **ELSEWHERE)
+    # Were it not refused, the busy port would keep anything from being started.
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        done = airloom(command, AIRLOOM_AIRFLOW_PORT=str(server.getsockname()[1]), **ELSEWHERE)
     assert done.returncode == 5
     assert "started by somebody else" in done.stderr
     assert not (tmp_path / "var").exists()
