@@ -11,7 +11,7 @@ import pytest
 from servers.postgres import PASSWORD
 from sqlalchemy import inspect, text
 
-from airloom.core.errors import SetupError
+from airloom.core.errors import DataError, SetupError
 from airloom.core.failpoints import ARMED, FailpointReached
 from airloom.stores.database import open_database
 from airloom.stores.lake import Lake, PartitionVersion, content_version
@@ -150,6 +150,19 @@ def test_columns_that_come_later_are_added(lake, sink):
     publish(lake, SECOND, [0.5], current_score=[0.75])
     assert sink.follow(lake, "predictions") == [SECOND]
     assert [row.current_score for row in kept(sink, "current_score")] == [None, 0.75]
+
+
+@pytest.mark.parametrize("empty_state_url", ["postgresql"], indirect=True)
+def test_a_column_whose_name_postgresql_would_cut_is_refused_before_anything_is_made(lake, sink):
+    just_right, too_long = f"score_{'é' * 28}x", f"score_{'é' * 29}"
+    publish(lake, FIRST, [0.25], **{just_right: [0.5]})
+    assert sink.follow(lake, "predictions") == [FIRST]
+    assert [row[0] for row in kept(sink, f'"{just_right}"')] == [0.5]
+    publish(lake, SECOND, [0.25], **{too_long: [0.5]})
+    with pytest.raises(DataError, match="too long for a SQL table") as refused:
+        sink.follow(lake, "predictions")
+    assert (refused.value.where, refused.value.found) == (too_long, "64 bytes")
+    assert scores(sink) == [0.25]
 
 
 def test_pipelines_may_share_a_table(lake, sink, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -16,7 +17,7 @@ from airloom.stores.locks import ADVISORY
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from sqlalchemy import Connection, Engine, Table
+    from sqlalchemy import Column, Connection, Engine, Table
     from sqlalchemy.types import TypeEngine
 
     from airloom.stores.lake import Lake
@@ -143,6 +144,7 @@ class Sink:
             Column("partition", Date, primary_key=True),
             *(Column(field.name, _sql_type(field), primary_key=field.name in self.key) for field in ordered),
         ]
+        _require_short(columns, connection.dialect.max_identifier_length)
         target = Table(self.name, MetaData(), *columns)
         if not inspect(connection).has_table(self.name):
             target.create(connection)
@@ -175,6 +177,19 @@ class Sink:
         operations = Operations(MigrationContext.configure(connection))
         for column in missing:
             operations.add_column(self.name, Column(column.name, column.type))
+
+
+def _require_short(columns: Sequence[Column[Any]], most: int) -> None:
+    """PostgreSQL would cut a longer name, perhaps to that of another column, and not find it again."""
+    for column in columns:
+        if len(column.name.encode()) > most:
+            raise DataError(
+                "A column of the predictions has a name that is too long for a SQL table.",
+                where=column.name,
+                found=f"{len(column.name.encode())} bytes",
+                expected=f"at most {most}",
+                do="give the class or the column a shorter name, or declare no score.sink",
+            )
 
 
 def _rows(lake: Lake, table: str, day: date) -> pa.Table:
