@@ -11,7 +11,7 @@ from servers.s3 import PAGE
 from airloom.core.errors import SetupError, Unavailable
 from airloom.core.places import S3Path
 from airloom.stores import objects
-from airloom.stores.files import create_file, files_below, folders, read_bytes, remove_folder, replaced_file
+from airloom.stores.files import copy_new, create_file, files_below, folders, read_bytes, remove_folder, replaced_file
 from airloom.stores.lake import Lake, PartitionVersion, content_version
 from airloom.stores.vacuum import vacuum_uploads
 
@@ -133,6 +133,13 @@ def test_what_another_creates_at_the_same_moment_is_tried_again(bucket, faulty):
     with pytest.raises(Unavailable, match="does not do"):
         create_file(bucket / "other", "never")
     assert len(faulty.seen) == objects.ATTEMPTS
+
+
+def test_a_file_that_is_copied_again_after_a_conflict_is_whole(bucket, faulty, tmp_path):
+    (tmp_path / "file").write_bytes(b"whole")
+    faulty.spoil("ConditionalRequestConflict", 1, "PUT")
+    assert copy_new(tmp_path / "file", bucket / "copy")
+    assert read_bytes(bucket / "copy") == b"whole"
 
 
 @pytest.mark.parametrize("first", [True, False])

@@ -88,6 +88,8 @@ def create_object(place: S3Path, content: bytes | BinaryIO) -> bool:
     attempt = 1
     with explained(place):
         while True:
+            if not isinstance(content, bytes):
+                content.seek(0)  # The attempt before has read it.
             try:
                 _client().put_object(Bucket=place.bucket, Key=place.key, Body=content, IfNoneMatch="*", **_encryption())
                 return True
