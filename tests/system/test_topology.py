@@ -76,14 +76,12 @@ def test_workers_hold_what_tasks_need_and_replace_processes_that_have_run_many(s
     }
 
 
-def test_flower_shows_the_workers_to_whoever_has_the_password(stack):
+def test_flower_lets_in_whoever_has_the_password_and_nobody_else(stack):
     with stack.besides("flower"):
         address = f"http://127.0.0.1:{stack.own['flower']['AIRFLOW__CELERY__FLOWER_PORT']}/"
         assert requests.get(address, timeout=60).status_code == 401
         login = ("admin", stack.variables["AIRLOOM_ADMIN_PASSWORD"])
-        page = requests.get(address, auth=login, timeout=60)
-        assert page.status_code == 200
-        assert "training@" in page.text
+        assert "Workers" in requests.get(address, auth=login, timeout=60).text
 
 
 def test_initialising_again_changes_nothing(stack):
