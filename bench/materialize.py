@@ -165,8 +165,9 @@ def _airloom(folder: Path, rows: pa.Table, features: int) -> FeatureStore:
     from feast.types import Float64
 
     from airloom.core.settings import Settings
+    from airloom.stores.content import content_version
     from airloom.stores.features import online_config
-    from airloom.stores.lake import Lake, PartitionVersion, content_version
+    from airloom.stores.lake import Lake, PartitionVersion
     from airloom.stores.source import lake_view
 
     stamped = rows.append_column("known_at", rows.column("as_of"))

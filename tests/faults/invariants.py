@@ -14,8 +14,9 @@ from sqlalchemy import create_engine, text
 from airloom.core.errors import AirloomError
 from airloom.core.settings import Settings
 from airloom.core.verdict import Verdict
+from airloom.stores.content import content_version
 from airloom.stores.features import open_feature_store
-from airloom.stores.lake import PARTITION_COLUMNS, Lake, content_version
+from airloom.stores.lake import PARTITION_COLUMNS, Lake
 from airloom.stores.ledger import Champion, Ledger
 from airloom.stores.models import ModelRegistry
 from airloom.stores.pins import Pins

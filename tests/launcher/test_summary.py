@@ -12,7 +12,8 @@ from airloom.core.verdict import Case, Head, Judged, Proof
 from airloom.launcher.api import Range
 from airloom.launcher.status import read_status
 from airloom.launcher.summary import judge, summarize
-from airloom.stores.lake import Lake, PartitionVersion, content_version
+from airloom.stores.content import content_version
+from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.ledger import Ledger
 from airloom.stores.quarantine import Quarantine
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from servers.process import ServerProcess, free_port
 
-from airloom.stores import objects
+from airloom.stores import s3
 
 #: What a client says; the server takes any.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "planted-key-id", "AWS_SECRET_ACCESS_KEY": "planted-secret-key"}
@@ -56,5 +56,5 @@ def running_s3(folder, page=PAGE):
 
 def forget_clients():
     """Let this process ask its environment again where S3 is and who asks."""
-    objects._open.cache_clear()
-    objects._session.cache_clear()
+    s3._open.cache_clear()
+    s3._session.cache_clear()

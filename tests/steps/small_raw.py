@@ -11,7 +11,8 @@ from airloom.core.declaration import find_pipeline
 from airloom.core.partitions import as_of
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
-from airloom.stores.lake import Lake, PartitionVersion, content_version
+from airloom.stores.content import content_version
+from airloom.stores.lake import Lake, PartitionVersion
 
 PROJECT = Path(__file__).parents[2]
 ZONE = "America/New_York"

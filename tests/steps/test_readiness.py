@@ -7,7 +7,8 @@ from airloom.core.declaration import find_pipeline
 from airloom.core.errors import NotDue, UsageError
 from airloom.core.settings import PROJECT, Settings
 from airloom.steps.readiness import needs, readiness, upstream
-from airloom.stores.lake import Lake, PartitionVersion, content_version
+from airloom.stores.content import content_version
+from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.quarantine import Quarantine
 
 PIPELINE = find_pipeline(PROJECT / "include", "flight_delays")

@@ -10,7 +10,8 @@ from synthetic_nights import NIGHT, declaration_with, example_rows, training_set
 from airloom.core.declaration import find_pipeline
 from airloom.core.settings import Settings
 from airloom.steps.fit import fit
-from airloom.stores.lake import Lake, PartitionVersion, content_version
+from airloom.stores.content import content_version
+from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.models import ModelRegistry
 from airloom.stores.validations import ValidationResults
 

@@ -14,8 +14,9 @@ from feast.types import Float64, Int64, String
 from airloom.core.partitions import as_of
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
+from airloom.stores.content import content_version
 from airloom.stores.features import apply_features, open_feature_store
-from airloom.stores.lake import Lake, PartitionVersion, content_version
+from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.source import lake_view
 
 ZONE = "America/New_York"

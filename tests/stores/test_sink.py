@@ -13,8 +13,9 @@ from sqlalchemy import inspect, text
 
 from airloom.core.errors import DataError, SetupError
 from airloom.core.failpoints import ARMED, FailpointReached
+from airloom.stores.content import content_version
 from airloom.stores.database import open_database
-from airloom.stores.lake import Lake, PartitionVersion, content_version
+from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.sink import Sink
 
 FIRST, SECOND = date(2013, 2, 1), date(2013, 2, 2)

@@ -10,8 +10,9 @@ import pytest
 from deltalake.exceptions import TableNotFoundError
 
 from airloom.stores import tables
+from airloom.stores.content import content_version
 from airloom.stores.files import files_below, remove_file, remove_folder
-from airloom.stores.lake import Lake, PartitionVersion, content_version
+from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.tables import open_table
 
 FIRST, SECOND = date(2024, 1, 1), date(2024, 1, 2)

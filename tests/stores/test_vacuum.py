@@ -7,8 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airloom.core.errors import DataError
+from airloom.stores.content import content_version
 from airloom.stores.files import files_below
-from airloom.stores.lake import Lake, PartitionVersion, content_version
+from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.vacuum import vacuum_files, vacuum_table
 
 DAY, NOW, LONG = date(2024, 1, 1), timedelta(0), timedelta(days=30)

@@ -14,7 +14,8 @@ from airloom.core.records import Computed, Dataset
 from airloom.core.settings import Settings
 from airloom.steps.feature_query import query_engine, run_feature_query
 from airloom.steps.inputs import FeatureInputs, ViewInputs
-from airloom.stores.lake import PARTITION_COLUMNS, Lake, PartitionVersion, content_version
+from airloom.stores.content import content_version
+from airloom.stores.lake import PARTITION_COLUMNS, Lake, PartitionVersion
 
 if TYPE_CHECKING:
     import pyarrow as pa

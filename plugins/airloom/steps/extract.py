@@ -13,8 +13,7 @@ from airloom.core.pipeline import Pipeline, Schedule, Table
 from airloom.core.records import Dataset, Staged
 from airloom.core.settings import Settings
 from airloom.steps.references import load_reference
-from airloom.stores.exact import require_flat
-from airloom.stores.lake import content_version
+from airloom.stores.content import content_version, require_flat
 from airloom.stores.quarantine import Quarantine
 from airloom.stores.staging import Staging
 

@@ -14,7 +14,8 @@ from airloom.core.settings import Settings
 from airloom.core.wording import counted
 from airloom.steps.extract import staged_dataset
 from airloom.steps.validate import suite_of, validation_dataset
-from airloom.stores.lake import PARTITION_COLUMNS, Lake, PartitionVersion, content_version
+from airloom.stores.content import content_version
+from airloom.stores.lake import PARTITION_COLUMNS, Lake, PartitionVersion
 from airloom.stores.quarantine import Quarantine
 from airloom.stores.staging import Staging
 from airloom.stores.validations import ValidationResults

@@ -29,7 +29,7 @@ from airloom.steps.threads import fixed_threads
 from airloom.steps.training import train
 from airloom.steps.training_sets import Rows, Split, read_file, write_training_set
 from airloom.steps.versions import KnownVersion
-from airloom.stores.lake import content_version
+from airloom.stores.content import content_version
 from airloom.stores.model_files import Model, read_model, read_sample, write_model
 from airloom.stores.models import ModelRegistry
 

@@ -16,7 +16,8 @@ from airloom.core.wording import counted
 from airloom.steps.columns import join_features
 from airloom.steps.predict import AS_OF, CURRENT, predict
 from airloom.steps.skew import compare_online, count_expired
-from airloom.stores.lake import Lake, PartitionVersion, content_version
+from airloom.stores.content import content_version
+from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.ledger import Champion, Ledger, effective
 from airloom.stores.sink import open_sink
 

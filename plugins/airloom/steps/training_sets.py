@@ -14,8 +14,8 @@ from airloom.core.places import Place
 from airloom.core.records import TrainingSet
 from airloom.core.settings import Settings
 from airloom.steps.columns import ModelColumns
+from airloom.stores.content import content_version
 from airloom.stores.files import files_below, read_bytes, replaced_file
-from airloom.stores.lake import content_version
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airloom.core.places import Place
-from airloom.stores.objects import explained, table_options
+from airloom.stores.s3 import explained, table_options
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 import time
@@ -16,7 +15,6 @@ from airloom.core.failpoints import failpoint
 from airloom.core.places import Place
 from airloom.core.wording import counted
 from airloom.stores.commits import commit_partition
-from airloom.stores.exact import exact_frame
 from airloom.stores.files import absent_files, folders
 from airloom.stores.tables import LOG, forget_table, open_table
 
@@ -292,23 +290,3 @@ def _vacuumed(delta: DeltaTable) -> str:
     """Say when the table was last vacuumed, if it ever was."""
     done = next((each for each in delta.history() if each.get("operation") == "VACUUM END"), None)
     return f", vacuumed on {datetime.fromtimestamp(done['timestamp'] / 1000, UTC):%Y-%m-%d %H:%M} UTC" if done else ""
-
-
-def content_version(rows: pa.Table, ignore: Iterable[str] = ()) -> str:
-    """Return the digest of a table's content, whatever the order of its rows.
-
-    Args:
-        rows: The rows.
-        ignore: Columns that say when or by whom the rows were made.
-
-    Raises:
-        DataError: A column holds lists or the like.
-    """
-    import pandas as pd
-
-    frame = exact_frame(rows.drop_columns([name for name in ignore if name in rows.column_names]))
-    digest = hashlib.sha256(repr([(name, str(dtype)) for name, dtype in frame.dtypes.items()]).encode())
-    row_hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy(copy=True)
-    row_hashes.sort()
-    digest.update(row_hashes.tobytes())
-    return digest.hexdigest()[:16]

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from airloom.core.places import Place, S3Path
 from airloom.stores.files import stored_file
-from airloom.stores.objects import Stored, explained, objects_below, table_options
+from airloom.stores.objects import Stored, objects_below
+from airloom.stores.s3 import explained, table_options
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable

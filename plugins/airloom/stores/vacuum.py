@@ -11,7 +11,8 @@ from airloom.core.places import Place, S3Path
 from airloom.core.vacuumed import Freed
 from airloom.stores.files import files_below, remove_file
 from airloom.stores.lake import Lake
-from airloom.stores.objects import Stored, abandoned_uploads, explained
+from airloom.stores.objects import Stored, abandoned_uploads
+from airloom.stores.s3 import explained
 from airloom.stores.tables import open_table
 
 #: A file that is younger may belong to a write that is under way, which no commit names yet.

@@ -103,7 +103,7 @@ def test_a_bucket_whose_clock_is_behind(installed, bucket, faulty, behind, state
 
 
 def test_a_bucket_whose_server_never_answers_is_told_soon(installed, bucket, s3_client, monkeypatch):
-    monkeypatch.setattr("airloom.stores.objects._CONNECT_SECONDS", 1)
+    monkeypatch.setattr("airloom.stores.s3._CONNECT_SECONDS", 1)
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         s3_client(f"http://127.0.0.1:{deaf.getsockname()[1]}")
         begun = time.monotonic()

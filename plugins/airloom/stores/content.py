@@ -1,7 +1,9 @@
-"""Arrow tables as pandas frames, without the loss that pandas brings with it by itself."""
+"""The digest by which content is named: different rows differ in it, whatever their order."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from airloom.core.errors import DataError
@@ -14,7 +16,27 @@ if TYPE_CHECKING:
 _LARGEST = 2**53
 
 
-def exact_frame(rows: pa.Table) -> pd.DataFrame:
+def content_version(rows: pa.Table, ignore: Iterable[str] = ()) -> str:
+    """Return the digest of a table's content, whatever the order of its rows.
+
+    Args:
+        rows: The rows.
+        ignore: Columns that say when or by whom the rows were made.
+
+    Raises:
+        DataError: A column holds lists or the like.
+    """
+    import pandas as pd
+
+    frame = _exact_frame(rows.drop_columns([name for name in ignore if name in rows.column_names]))
+    digest = hashlib.sha256(repr([(name, str(dtype)) for name, dtype in frame.dtypes.items()]).encode())
+    row_hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy(copy=True)
+    row_hashes.sort()
+    digest.update(row_hashes.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _exact_frame(rows: pa.Table) -> pd.DataFrame:
     """Return rows as a frame in which different rows differ.
 
     pandas makes floats of whole numbers among which one is missing; where these are too large for it, they stay whole.
