@@ -10,7 +10,8 @@ from servers.s3 import PAGE
 
 from airloom.core.errors import SetupError, Unavailable
 from airloom.core.places import S3Path
-from airloom.stores import objects, s3
+from airloom.stores import objects
+from airloom.stores import s3 as clients
 from airloom.stores.content import content_version
 from airloom.stores.files import copy_new, create_file, files_below, folders, read_bytes, remove_folder, replaced_file
 from airloom.stores.lake import Lake, PartitionVersion
@@ -31,7 +32,7 @@ def publish(lake, day):
 
 
 def unfinished(bucket):
-    return s3.s3_client().list_multipart_uploads(Bucket=bucket.bucket, Prefix=f"{bucket.key}/").get("Uploads", [])
+    return clients.s3_client().list_multipart_uploads(Bucket=bucket.bucket, Prefix=f"{bucket.key}/").get("Uploads", [])
 
 
 def test_listings_are_read_to_their_last_page(place):
@@ -81,8 +82,8 @@ def test_a_big_file_comes_back_as_it_was_written(bucket):
 
 def test_parts_of_uploads_that_were_killed_are_removed(bucket, monkeypatch):
     upload = {"Bucket": bucket.bucket, "Key": f"{bucket.key}/killed"}
-    begun = s3.s3_client().create_multipart_upload(**upload)["UploadId"]
-    s3.s3_client().upload_part(**upload, UploadId=begun, PartNumber=1, Body=b"four")
+    begun = clients.s3_client().create_multipart_upload(**upload)["UploadId"]
+    clients.s3_client().upload_part(**upload, UploadId=begun, PartNumber=1, Body=b"four")
     # The server says of every upload that it was begun in 2010.
     assert objects.abandoned_uploads(bucket, timedelta(days=365 * 50), abort=True) == []
     for dry_run, left in ((True, 1), (False, 0)):
@@ -95,7 +96,7 @@ def test_parts_of_uploads_that_were_killed_are_removed(bucket, monkeypatch):
 def test_an_upload_that_has_just_ended_or_was_removed_by_another_vacuum_is_left_out(bucket, faulty, dry_run):
     begun = {"Bucket": bucket.bucket, "Key": f"{bucket.key}/killed"}
     for _ in range(2):
-        s3.s3_client().create_multipart_upload(**begun)
+        clients.s3_client().create_multipart_upload(**begun)
     faulty.spoil("NoSuchUpload", 1, "GET" if dry_run else "DELETE", "uploadId")
     assert vacuum_uploads(bucket, dry_run).files == 1
 
@@ -120,11 +121,11 @@ def test_a_server_that_goes_on_failing_is_told_after_a_bounded_number_of_request
     faulty.spoil("SlowDown", 1000)
     with pytest.raises(Unavailable):
         read_bytes(bucket / "file")
-    assert len(faulty.seen) == s3.ATTEMPTS
+    assert len(faulty.seen) == clients.ATTEMPTS
 
 
 def test_what_another_creates_at_the_same_moment_is_tried_again(bucket, faulty):
-    faulty.spoil("ConditionalRequestConflict", s3.ATTEMPTS - 1, "PUT")
+    faulty.spoil("ConditionalRequestConflict", clients.ATTEMPTS - 1, "PUT")
     create_file(bucket / "created", "once")
     faulty.spoil("ConditionalRequestConflict", 1, "PUT")
     create_file(bucket / "created", "twice")
@@ -133,7 +134,7 @@ def test_what_another_creates_at_the_same_moment_is_tried_again(bucket, faulty):
     faulty.seen.clear()
     with pytest.raises(Unavailable, match="does not do"):
         create_file(bucket / "other", "never")
-    assert len(faulty.seen) == s3.ATTEMPTS
+    assert len(faulty.seen) == clients.ATTEMPTS
 
 
 def test_a_file_that_is_copied_again_after_a_conflict_is_whole(bucket, faulty, tmp_path):
@@ -208,7 +209,7 @@ def test_everything_is_encrypted_as_the_settings_say(bucket, monkeypatch, settin
     create_file(bucket / "created", "once")
     publish(Lake(bucket), DAY)
     kept = [each.place.key for each in files_below(bucket)]
-    heads = [s3.s3_client().head_object(Bucket=bucket.bucket, Key=key) for key in kept]
+    heads = [clients.s3_client().head_object(Bucket=bucket.bucket, Key=key) for key in kept]
     assert len(kept) == 5
     assert {(each.get("ServerSideEncryption"), each.get("SSEKMSKeyId")) for each in heads} == {expected}
 
@@ -229,9 +230,9 @@ def test_an_encryption_that_there_is_not_is_refused_before_anything_is_written(b
 def test_credentials_are_asked_for_anew_whenever_a_table_is_opened(bucket, monkeypatch):
     publish(Lake(bucket), DAY)
     keys = iter(["first", "second"])
-    renewed = s3._session(os.getpid()).get_credentials()
+    renewed = clients._session(os.getpid()).get_credentials()
     monkeypatch.setattr(type(renewed), "get_frozen_credentials", lambda self: _frozen(next(keys)))
-    options = [s3.table_options(bucket) for _ in range(2)]
+    options = [clients.table_options(bucket) for _ in range(2)]
     assert [(each["aws_access_key_id"], each["aws_session_token"]) for each in options] == [
         ("first", "token of first"),
         ("second", "token of second"),
@@ -242,17 +243,17 @@ def test_credentials_are_asked_for_anew_whenever_a_table_is_opened(bucket, monke
 def test_the_region_is_that_of_aws_region(s3, s3_client, default):
     s3_client(s3.url, AWS_REGION="eu-central-1", AWS_DEFAULT_REGION=default)
     bucket = S3Path(f"frankfurt-{free_port()}", "prefix")
-    assert s3.s3_client().meta.region_name == "eu-central-1"
+    assert clients.s3_client().meta.region_name == "eu-central-1"
     assert objects.create_bucket(bucket)
-    where = s3.s3_client().get_bucket_location(Bucket=bucket.bucket)["LocationConstraint"]
-    assert where == s3.table_options(bucket)["aws_region"] == "eu-central-1"
+    where = clients.s3_client().get_bucket_location(Bucket=bucket.bucket)["LocationConstraint"]
+    assert where == clients.table_options(bucket)["aws_region"] == "eu-central-1"
     publish(Lake(bucket), DAY)
     assert Lake(bucket).partitions("raw.things").keys() == {DAY}
 
 
 def test_without_aws_region_the_region_is_that_of_the_chain(s3, s3_client):
     s3_client(s3.url, AWS_REGION="", AWS_DEFAULT_REGION="us-west-2")
-    assert s3.s3_client().meta.region_name == "us-west-2"
+    assert clients.s3_client().meta.region_name == "us-west-2"
 
 
 def _frozen(name):
@@ -263,8 +264,8 @@ def _frozen(name):
 
 def test_a_forked_process_opens_a_client_of_its_own(bucket):
     put(bucket / "file", b"content")
-    mine = s3.s3_client()
+    mine = clients.s3_client()
     child = os.fork()
     if child == 0:
-        os._exit(0 if s3.s3_client() is not mine and read_bytes(bucket / "file") == b"content" else 1)
+        os._exit(0 if clients.s3_client() is not mine and read_bytes(bucket / "file") == b"content" else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
