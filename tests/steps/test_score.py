@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from small_raw import DAY, START, flight_pipeline, flights, lake_of, publish, publish_days, settings_at
 
-from airloom.core.errors import DataError, NotDue, SetupError
+from airloom.core.errors import DataError, NotDue, SetupError, Unavailable
 from airloom.core.pipeline import Sink
 from airloom.steps.compute import compute
 from airloom.steps.materialize import materialize
+from airloom.steps.predict import predict
 from airloom.steps.score import score
 from airloom.stores.features import apply_features
 from airloom.stores.ledger import Ledger
@@ -138,6 +139,22 @@ def test_history_is_scored_again_when_todays_champion_is_another(settings, champ
     assert "unchanged" in score(CURRENT, YESTERDAY, settings, "run").headline
     promote(settings, 2, DAY, 1)
     assert score(CURRENT, YESTERDAY, settings, "run").headline.startswith("12 rows scored by version 1 and 2")
+
+
+def test_a_run_that_stood_still_puts_no_predictions_over_those_of_a_newer_champion(settings, champion, monkeypatch):
+    def stand_still(*args):
+        monkeypatch.undo()
+        monkeypatch.setattr(ModelRegistry, "load", lambda registry, version: Carriers())
+        promote(settings, 2, DAY, 1)
+        score(PIPELINE, DAY, settings, "another run")
+        return predict(*args)
+
+    monkeypatch.setattr("airloom.steps.score.predict", stand_still)
+    with pytest.raises(Unavailable, match="Another run has published predictions"):
+        score(PIPELINE, DAY, settings, "run")
+    rows = predictions(settings)
+    assert (set(rows["model_version"]), set(rows["run_id"])) == ({2}, {"another run"})
+    assert "unchanged" in score(PIPELINE, DAY, settings, "run").headline
 
 
 def test_later_days_whose_inputs_have_changed_are_scored_again(settings, champion):

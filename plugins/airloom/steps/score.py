@@ -40,6 +40,7 @@ class _Published:
 
     @classmethod
     def read(cls, pipeline: Pipeline, settings: Settings) -> _Published:
+        # Predictions first: whoever scores with newer inputs from here on is not overwritten.
         lake = Lake(settings.lake / pipeline.name)
         tables = (TABLE, f"raw.{pipeline.score.entities}", *(f"features.{name}" for name in pipeline.features.views))
         champions = Ledger(settings.state_url).history(pipeline.name)
@@ -110,6 +111,7 @@ def score(pipeline: Pipeline, partition: date, settings: Settings, run_id: str) 
     Raises:
         NotDue: There is no champion as of the partition, or nothing to score, and no other day to score again.
         DataError: The online store has other features than the predictions would be made from.
+        Unavailable: Another run has scored the day since this one began; its predictions are kept.
         SetupError: The pipeline copies predictions to a table, and that cannot be written to.
     """
     sink = open_sink(pipeline, settings)
@@ -189,7 +191,7 @@ def _score_day(published: _Published, day: date, joined: pd.DataFrame, settings:
     )
     facts = {f"{prefix}model": number for prefix, number in models.items()}
     lake = Lake(settings.lake / pipeline.name)
-    new = lake.replace(TABLE, version, rows, {**facts, "run": run_id})
+    new = lake.replace(TABLE, version, rows, {**facts, "run": run_id}, seen=published.versions[TABLE])
     return Dataset(
         name=TABLE,
         partition=day,
