@@ -1,5 +1,6 @@
 """A question to a person, answered through Airflow's REST API as other programs do it."""
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -43,6 +44,18 @@ class Approval:
             "where t.dag_id = ? and r.logical_date like ? and t.task_id = ?"
         )
         wait_until(lambda: self.installation.ask(query, self.dag, f"{self.day}%", task), state)
+
+    def wait_until_asked(self):
+        """Wait until Airflow has noticed that the process that asked has ended.
+
+        An answer within the moment before that makes Airflow 3.3 take the end for that of the answered task, which
+        it then tries again: the person is asked a second time (https://github.com/apache/airflow/issues/72716).
+        """
+        self.wait_for("awaiting_input")
+        query = "select try_number from task_instance where dag_id = ? and run_id = ? and task_id = 'approve'"
+        [(attempt,)] = self.installation.ask(query, self.dag, self.run)
+        ended = f"task_id=approve, run_id={re.escape(self.run)}, .* executor_state=success, try_number={attempt},"
+        wait_until(lambda: [(bool(re.search(ended, self.installation.service_log("scheduler"))),)], True)
 
     def answer(self, option):
         """Answer the question."""

@@ -154,9 +154,21 @@ class Installation:
         command = self.start("backfill", PIPELINE, *options)
         try:
             yield
-            assert command.wait(timeout=900) == 0
+            assert command.wait(timeout=600) == 0
+        except subprocess.TimeoutExpired as slow:
+            raise AssertionError(f"{slow}\nNot ended: {self.unfinished()}") from None
         finally:
             command.kill()
+            command.wait()
+
+    def unfinished(self):
+        """Every task of a run that has not ended, with its state and attempt."""
+        query = (
+            "select t.dag_id, t.run_id, t.task_id, t.state, t.try_number from task_instance t "
+            "join dag_run r using (dag_id, run_id) where r.state in ('queued', 'running') "
+            "and coalesce(t.state, '') not in ('success', 'skipped')"
+        )
+        return self.ask(query)
 
     def processes(self):
         """Every living process of this installation."""
@@ -251,6 +263,10 @@ class Installation:
         file = self.settings.var / "airflow" / "airflow.db"
         with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=60)) as database:
             return database.execute(query, values).fetchall()
+
+    def service_log(self, service):
+        """What one of Airflow's servers has logged."""
+        return (self.settings.var / "logs" / f"{service}.log").read_text()
 
     def log(self, stage, task, day="*"):
         """Everything that was logged by a task of a day, whatever the run and the attempt."""

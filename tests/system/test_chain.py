@@ -233,14 +233,14 @@ def test_a_person_declines_a_better_model_by_rest_and_approves_it_in_airflows_ui
     again = ("--stage", "train", "--reprocess", "completed", "--from", asked, "--to", asked)
     with installation.declared(**required):
         with installation.backfilling(*again):
-            approval.wait_for("awaiting_input")
+            approval.wait_until_asked()
             approval.answer("Reject")
         assert installation.champions()[-1] == champion
         notes = json.loads(installation.airloom("ledger", PIPELINE, "--json").stdout)["notes"]
         assert notes[-1]["kind"] == "declined"
         assert notes[-1]["reason"] == "declined by admin"
         approval.clear()
-        approval.wait_for("awaiting_input")
+        approval.wait_until_asked()
         with signed_in(installation.airflow_url, *installation.login()) as page:
             answer(page, asked, "Approve")
         approval.wait_for("success", task="apply")
