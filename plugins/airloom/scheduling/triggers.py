@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.core.wording import counted
 from airloom.steps.readiness import readiness, training_days, upstream
+
+#: What a wait may last longer because nobody was looking, as a share of it and in seconds.
+_SHARE, _MOST_SECONDS = 0.1, 15.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class Look:
 class WaitTrigger(BaseTrigger):
     """Look again and again until nothing is left to wait for, or patience is over.
 
+    The longer it has waited, the longer it waits until it looks again: what is looked at are tables and servers.
+
     Args:
         pipeline: Name of the pipeline.
         partition: The day that waits, ``YYYY-MM-DD``.
@@ -44,7 +50,7 @@ class WaitTrigger(BaseTrigger):
         arguments: What the trigger of one kind needs besides.
     """
 
-    #: Between two looks.
+    #: Between the first looks.
     seconds = 1.0
 
     def __init__(self, pipeline: str, partition: str, since: str, **arguments: str) -> None:
@@ -82,7 +88,7 @@ class WaitTrigger(BaseTrigger):
             partition = parse_partition(self.partition)
             pipeline = await asyncio.to_thread(find_pipeline, settings.include, self.pipeline)
             until = _moment(self.since) + pipeline.schedule.patience
-            state = ""
+            state, began = "", time.monotonic()
             while True:
                 found = await asyncio.to_thread(self._look, pipeline, partition, settings)
                 if found.settled:
@@ -93,7 +99,7 @@ class WaitTrigger(BaseTrigger):
                 if found.state != state:
                     self.log.info("%s %s: %s", self.pipeline, self.partition, found.state)
                     state = found.state
-                await asyncio.sleep(self.seconds)
+                await asyncio.sleep(pause(time.monotonic() - began, self.seconds))
             self.log.info("%s %s: %s", self.pipeline, self.partition, found.state)
             yield TaskSuccessEvent()
         except NotDue as reason:
@@ -137,6 +143,11 @@ class VerdictsTrigger(WaitTrigger):
         days = training_days(pipeline, partition - timedelta(days=1))
         under_way = count_runs(pipeline, "train", days, ("running",))
         return Look(not under_way, f"{counted(under_way, 'training')} of earlier days under way")
+
+
+def pause(waited: float, least: float) -> float:
+    """Return the seconds until the next look: a tenth of those waited so far, within limits."""
+    return min(max(least, waited * _SHARE), _MOST_SECONDS)
 
 
 def count_runs(pipeline: Pipeline, stage: str, days: Sequence[date], states: Sequence[str]) -> int:
