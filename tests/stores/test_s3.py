@@ -1,17 +1,19 @@
 """The clients of S3: of one process each, and the same region and credentials for boto3 and for Delta."""
 
 import os
+from datetime import date
 
 import pyarrow as pa
 import pytest
 from botocore.credentials import ReadOnlyCredentials
-from deltalake import DeltaTable, write_deltalake
 from servers.process import free_port
 
 from airloom.core.places import S3Path
 from airloom.stores import objects
 from airloom.stores import s3 as clients
+from airloom.stores.content import content_version
 from airloom.stores.files import create_file, read_bytes
+from airloom.stores.lake import Lake, PartitionVersion
 
 
 def test_credentials_are_asked_for_anew_whenever_a_table_is_opened(bucket, monkeypatch):
@@ -35,11 +37,11 @@ def test_the_region_is_that_of_aws_region(s3, s3_client, default):
     bucket = S3Path(f"frankfurt-{free_port()}", "prefix")
     assert clients.s3_client().meta.region_name == "eu-central-1"
     assert objects.create_bucket(bucket)
-    options = clients.table_options(bucket)
     where = clients.s3_client().get_bucket_location(Bucket=bucket.bucket)["LocationConstraint"]
-    assert where == options["aws_region"] == "eu-central-1"
-    write_deltalake(bucket.as_uri(), pa.table({"day": [1]}), storage_options=options)
-    assert DeltaTable(bucket.as_uri(), storage_options=options).version() == 0
+    assert where == clients.table_options(bucket)["aws_region"] == "eu-central-1"
+    day, rows = date(2013, 1, 1), pa.table({"day": [1]})
+    Lake(bucket).replace("raw.things", PartitionVersion(day, content_version(rows)), rows)
+    assert Lake(bucket).partitions("raw.things").keys() == {day}
 
 
 def test_without_aws_region_the_region_is_that_of_the_chain(s3, s3_client):
