@@ -10,7 +10,7 @@ from pathlib import Path
 from airloom.core.errors import SetupError
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
-from airloom.launcher.doctor.findings import plain
+from airloom.launcher.doctor.quoting import plain
 from airloom.stores.tracking import open_client, quietly
 
 _SERVED = "mlflow-artifacts:"

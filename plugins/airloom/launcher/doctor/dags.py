@@ -16,7 +16,8 @@ from airloom.core.declaration import read_pipelines
 from airloom.core.errors import SetupError
 from airloom.core.wording import counted
 from airloom.launcher.backfill import STAGES
-from airloom.launcher.doctor.findings import Finding, ok, plain, told, warning, wrong
+from airloom.launcher.doctor.findings import Finding, ok, told, warning, wrong
+from airloom.launcher.doctor.quoting import plain
 from airloom.launcher.doctor.subject import Subject
 
 _SLOW_SECONDS = 5.0

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from airloom.core.errors import AirloomError
+from airloom.launcher.doctor.quoting import kind_and_place
 
 if TYPE_CHECKING:
     from airloom.launcher.doctor.subject import Subject
 
 State = Literal["ok", "skipped", "warning", "wrong"]
-
-_USER = re.compile(r"//[^/@\s\"']*@")
 
 
 @dataclass(frozen=True)
@@ -85,20 +83,6 @@ def told(check: str, error: AirloomError) -> Finding:
     details = ": ".join(filter(None, [error.where, error.found]))
     do = error.do or (f"expected: {error.expected}" if error.expected else "")
     return wrong(check, " ".join(f"{error.what} {details}".split()), do)
-
-
-def plain(text: object) -> str:
-    """Return the first line of what a library says, without users and passwords of URLs."""
-    return _USER.sub("//", str(text).strip().partition("\n")[0])
-
-
-def kind_and_place(error: Exception) -> str:
-    """Name an error and its place only: what a library says may hold a secret."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f", {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
-    return f"{type(error).__name__}{place}"
 
 
 def _failed(check: str, error: Exception) -> Finding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from airloom.core.errors import SetupError
-from airloom.launcher.doctor.findings import kind_and_place, plain
+from airloom.launcher.doctor.quoting import kind_and_place, plain
 
 #: What these say names a setting or a form, and no more than that.
 _TELLING = ("AirflowConfigException", "ArgumentError", "NoSuchModuleError")

@@ -10,7 +10,8 @@ from airloom.core.declaration import read_pipelines
 from airloom.core.errors import SetupError
 from airloom.core.urls import without_credentials
 from airloom.launcher.doctor.artifacts import require_artifacts
-from airloom.launcher.doctor.findings import Finding, ok, plain, wrong
+from airloom.launcher.doctor.findings import Finding, ok, wrong
+from airloom.launcher.doctor.quoting import plain
 from airloom.launcher.doctor.subject import Subject
 from airloom.launcher.doctor.writing import STATE_DATABASE, STATE_URL, refusals
 from airloom.stores.ledger import Ledger

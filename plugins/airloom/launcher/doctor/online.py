@@ -11,7 +11,8 @@ from typing import Any
 
 from airloom.core.errors import SetupError
 from airloom.core.urls import without_credentials
-from airloom.launcher.doctor.findings import Finding, ok, plain, warning, wrong
+from airloom.launcher.doctor.findings import Finding, ok, warning, wrong
+from airloom.launcher.doctor.quoting import plain
 from airloom.launcher.doctor.subject import Subject
 
 _SECONDS = 5

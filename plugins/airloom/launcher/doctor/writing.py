@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from airloom.core.errors import SetupError
-from airloom.launcher.doctor.findings import plain
+from airloom.launcher.doctor.quoting import plain
 from airloom.stores.database import is_sqlite, open_database, without_password
 
 if TYPE_CHECKING:
