@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -147,19 +146,49 @@ def test_down_when_nothing_runs_says_so(airloom):
     assert (done.returncode, done.stdout.strip()) == (0, "Nothing was running.")
 
 
-def test_an_interrupt_ends_a_command_without_a_traceback():
-    code = "from airloom.cli import app, main; import time; app.command('wait')(lambda: time.sleep(60)); main()"
-    code = f"import sys; sys.argv = ['airloom', 'wait']; print(1, flush=True); {code}"
-    child = subprocess.Popen(
+def waiting(body):
+    """A command that does something, then waits for longer than the tests do."""
+    code = f"""
+import os, signal, sys, time, weakref
+from airloom.cli import app, main
+
+class Thing:
+    pass
+
+def wait():
+    print("waits", flush=True)
+    {body}
+    time.sleep(60)
+
+app.command("wait")(wait)
+sys.argv = ["airloom", "wait"]
+main()
+"""
+    return subprocess.Popen(
         interruptible([sys.executable, "-c", code]),
         env={**os.environ, "PYTHONPATH": str(PROJECT / "plugins")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def test_an_interrupt_ends_a_command_without_a_traceback():
+    child = waiting("pass")
     child.stdout.readline()
-    time.sleep(3)
     child.send_signal(signal.SIGINT)
     _, errors = child.communicate(timeout=20)
+    assert (child.returncode, errors) == (130, "")
+
+
+def test_an_interrupt_in_a_callback_that_drops_exceptions_ends_a_command_too():
+    child = waiting("weakref.finalize(Thing(), os.kill, os.getpid(), signal.SIGINT)")
+    _, errors = child.communicate(timeout=20)
+    assert (child.returncode, errors) == (130, "")
+
+
+def test_another_error_in_a_finalizer_is_shown_as_ever():
+    child = waiting("weakref.finalize(Thing(), int, 'PLANTED'); os.kill(os.getpid(), signal.SIGINT)")
+    _, errors = child.communicate(timeout=20)
     assert child.returncode == 130
-    assert "Traceback" not in errors
+    assert "PLANTED" in errors

@@ -19,6 +19,7 @@ from airloom.cli.env import env
 from airloom.cli.exec import exec_
 from airloom.cli.impact import impact
 from airloom.cli.import_ import import_
+from airloom.cli.interrupts import keep_interrupts
 from airloom.cli.ledger import ledger
 from airloom.cli.lineage import lineage
 from airloom.cli.reproduce import reproduce
@@ -63,6 +64,7 @@ def main() -> None:
     """Run the command line; a person's mistake ends with a message and never with a traceback."""
     # What Airloom keeps is readable by its owner only.
     os.umask(0o077)
+    keep_interrupts()
     try:
         app()
     except AirloomError as error:
