@@ -158,7 +158,7 @@ class Thing:
 def wait():
     print("waits", flush=True)
     {body}
-    time.sleep(60)
+    time.sleep(600)
 
 app.command("wait")(wait)
 sys.argv = ["airloom", "wait"]
@@ -177,18 +177,18 @@ def test_an_interrupt_ends_a_command_without_a_traceback():
     child = waiting("pass")
     child.stdout.readline()
     child.send_signal(signal.SIGINT)
-    _, errors = child.communicate(timeout=20)
+    _, errors = child.communicate(timeout=60)
     assert (child.returncode, errors) == (130, "")
 
 
 def test_an_interrupt_in_a_callback_that_drops_exceptions_ends_a_command_too():
     child = waiting("weakref.finalize(Thing(), os.kill, os.getpid(), signal.SIGINT)")
-    _, errors = child.communicate(timeout=20)
+    _, errors = child.communicate(timeout=60)
     assert (child.returncode, errors) == (130, "")
 
 
 def test_another_error_in_a_finalizer_is_shown_as_ever():
     child = waiting("weakref.finalize(Thing(), int, 'PLANTED'); os.kill(os.getpid(), signal.SIGINT)")
-    _, errors = child.communicate(timeout=20)
+    _, errors = child.communicate(timeout=60)
     assert child.returncode == 130
     assert "PLANTED" in errors

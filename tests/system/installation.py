@@ -211,7 +211,8 @@ class Installation:
 
     def _declare(self, text):
         (self.settings.include / PIPELINE / "pipeline.yaml").write_text(text)
-        assert self.airflow("dags", "reserialize").returncode == 0
+        done = self.airflow("dags", "reserialize")
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def lake(self):
         """Everything that is published, by table and day."""
@@ -280,7 +281,7 @@ class Installation:
         return "\n".join(file.read_text() for file in sorted(files))
 
 
-def wait_until(look, wanted, seconds=120):
+def wait_until(look, wanted, seconds=300):
     """Look until the first column of the first row is what is wanted."""
     deadline = time.monotonic() + seconds
     while (found := look()) != [(wanted,)]:

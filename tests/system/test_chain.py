@@ -254,7 +254,8 @@ def test_a_person_declines_a_better_model_by_rest_and_approves_it_in_airflows_ui
 def test_a_run_without_a_logical_date_is_refused_in_words(installation, stage, task):
     dag = f"{PIPELINE}.{stage}"
     conf = """'{"password": "PLANTED-PARAMETER"}'"""
-    assert installation.airflow("dags", "trigger", dag, "--run-id", "no_date", "--conf", conf).returncode == 0
+    triggered = installation.airflow("dags", "trigger", dag, "--run-id", "no_date", "--conf", conf)
+    assert triggered.returncode == 0, triggered.stderr
     wait_until(
         lambda: installation.ask("select state from dag_run where run_id = 'no_date' and dag_id = ?", dag), "failed"
     )

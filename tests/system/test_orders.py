@@ -110,5 +110,7 @@ def interrupt_start(installation):
         assert command.poll() is None
         time.sleep(0.1)
     os.killpg(command.pid, signal.SIGINT)
-    assert command.wait(timeout=300) == 130
-    assert "Traceback" not in (installation.folder / "started.log").read_text()
+    ended = command.wait(timeout=300)
+    told = (installation.folder / "started.log").read_text()
+    assert ended == 130, told
+    assert "Traceback" not in told
