@@ -16,9 +16,8 @@ _AGAIN_SECONDS = 0.05
 def keep_interrupts() -> None:
     """Repeat a Ctrl-C that Python could not raise.
 
-    Python drops what is raised in a finalizer or in the callback of a weak reference, and those run at any moment: a
-    command that has just prepared an installation loses about one Ctrl-C in twelve that way, and goes on as if nobody
-    had pressed it.
+    Python drops what is raised in a finalizer or in the callback of a weak reference, and those run at any moment. The
+    command goes on then as if nobody had pressed it: of twelve interrupts right after preparing an installation, one.
     """
     sys.unraisablehook = _repeat
 
