@@ -1,7 +1,6 @@
 """A question to a person, answered through Airflow's REST API as other programs do it."""
 
 import re
-import time
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,7 +8,6 @@ import httpx
 from installation import PIPELINE, Installation, wait_until
 
 _TIMEOUT = 60
-_TRIES = 10
 
 
 @dataclass
@@ -37,15 +35,10 @@ class Approval:
         return answer.raise_for_status().json()["access_token"]
 
     def ask(self, method, path, body):
-        """Call Airflow's REST API, again where its SQLite was busy: what it had begun is undone then."""
+        """Call Airflow's REST API."""
         url = f"{self.installation.airflow_url}/api/v2/dags/{self.dag}{path}"
         headers = {"Authorization": f"Bearer {self.token}"}
-        for _ in range(_TRIES):
-            answer = httpx.request(method, url, json=body, headers=headers, timeout=_TIMEOUT)
-            if not answer.is_server_error:
-                break
-            time.sleep(1)
-        answer.raise_for_status()
+        httpx.request(method, url, json=body, headers=headers, timeout=_TIMEOUT).raise_for_status()
 
     def wait_for(self, state, task="approve"):
         query = (
