@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["servers.fixtures", "servers.state"]
+pytest_plugins = ["tests.servers.fixtures", "tests.servers.state"]
 
 PROJECT = Path(__file__).parents[1]
 

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from terminal import interruptible
+
+from tests.terminal import interruptible
 
 COMMAND = [sys.executable, "-c", "from airloom.cli import main; main()"]
 PROJECT = Path(__file__).parents[1]

@@ -5,7 +5,6 @@ from datetime import date
 
 import pyarrow as pa
 import pytest
-from test_walk import E, chain
 from typer.testing import CliRunner
 
 from airloom.cli import app
@@ -13,6 +12,7 @@ from airloom.cli.console import console
 from airloom.core.errors import DataError, UsageError
 from airloom.core.settings import Settings
 from airloom.stores.lake import Lake, PartitionVersion
+from tests.lineage.written import E, chain
 
 DAY = date.fromisoformat(E)
 

@@ -7,18 +7,18 @@ import sys
 from pathlib import Path
 
 import pytest
-import synthetic_candidates
-from reproducible import CORRECTED, RATE, correct, make, train
-from synthetic_candidates import ByRate
-from two_nights import declare, settings_at
 from typer.testing import CliRunner
 
 from airloom.cli import app
 from airloom.cli.console import console
 from airloom.stores.models import ModelRegistry
 from airloom.stores.tracking import open_client
+from tests.worlds import candidates as synthetic_candidates
+from tests.worlds.candidates import ByRate
+from tests.worlds.reproducible import CORRECTED, RATE, correct, make, train
+from tests.worlds.two_nights import declare, settings_at
 
-TESTS = Path(__file__).parent
+PROJECT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_a_lake_that_cannot_be_read_any_more_ends_in_words_and_an_exit_code(sett
         **os.environ,
         "AIRLOOM_PROJECT": str(settings.project),
         "AIRLOOM_VAR": str(settings.var),
-        "PYTHONPATH": os.pathsep.join(map(str, [TESTS.parent / "plugins", TESTS.parent, TESTS / "steps"])),
+        "PYTHONPATH": os.pathsep.join(map(str, [PROJECT / "plugins", PROJECT])),
     }
     command = [sys.executable, "-c", "from airloom.cli import main; main()", "reproduce", "late", "1"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)

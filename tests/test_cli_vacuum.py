@@ -5,13 +5,13 @@ import os
 import sys
 
 import pytest
-from reproducible import RATE, correct, make, promote, train
-from two_nights import settings_at
 from typer.testing import CliRunner
 
 from airloom.cli import app
 from airloom.cli.console import console
 from airloom.core.errors import UsageError
+from tests.worlds.reproducible import RATE, correct, make, promote, train
+from tests.worlds.two_nights import settings_at
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ import jsonschema
 import pytest
 import yaml
 from check_jsonschema.builtin_schemas import get_builtin_schema
-from compose import FILE, PROJECT, MissingVariable, read_compose, read_variables
+
+from tests.deploy.compose import FILE, PROJECT, MissingVariable, read_compose, read_variables
 
 
 @pytest.fixture

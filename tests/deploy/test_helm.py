@@ -8,7 +8,8 @@ import sys
 
 import pytest
 import yaml
-from compose import PROJECT, read_compose
+
+from tests.deploy.compose import PROJECT, read_compose
 
 HELM = PROJECT / "deploy" / "helm"
 EXECUTORS = {"celery": "CeleryExecutor", "kubernetes": "KubernetesExecutor"}

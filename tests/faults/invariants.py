@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
-import feature_lake
-from scenario import DRIVERS, FEATURES, PIPELINE
 from sqlalchemy import create_engine, text
 
 from airloom.core.errors import AirloomError
@@ -21,6 +19,8 @@ from airloom.stores.ledger import Champion, Ledger
 from airloom.stores.models import ModelRegistry
 from airloom.stores.pins import Pins
 from airloom.stores.tracking import experiment_id, open_client
+from tests.faults.scenario import DRIVERS, FEATURES, PIPELINE
+from tests.worlds import feature_lake
 
 _VIEW = "features.driver"
 

@@ -8,10 +8,7 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
-import registered
-from ledger_model import Row
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from synthetic_nights import NIGHT, pipeline_with
 
 from airloom.core.gate import decide as judge
 from airloom.core.pipeline import Pipeline
@@ -22,6 +19,9 @@ from airloom.stores.ledger import Champion, Ledger
 from airloom.stores.models import ModelRegistry
 from airloom.stores.pins import Pins
 from airloom.stores.tracking import experiment_id, open_client
+from tests.faults.ledger_model import Row
+from tests.worlds import registered
+from tests.worlds.nights import NIGHT, pipeline_with
 
 NAMES = ("late", "early")
 #: Each begins with these versions; the last one was trained by the other pipeline.

@@ -20,9 +20,9 @@ _LIBRARIES = (
     "mlflow.store.tracking.sqlalchemy_workspace_store",
     "sklearn.metrics",
     "torch",
-    "invariants",
-    "scenario",
-    "synthetic_candidates",
+    "tests.faults.invariants",
+    "tests.faults.scenario",
+    "tests.worlds.candidates",
 )
 
 os.environ.update(_ENVIRONMENT)

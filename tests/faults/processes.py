@@ -18,7 +18,7 @@ ENDS = {"kill": -signal.SIGKILL, "terminate": 143, "raise": 70}
 
 _starting = threading.Lock()
 _forks = get_context("forkserver")
-_forks.set_forkserver_preload(["preloaded"])
+_forks.set_forkserver_preload(["tests.faults.preloaded"])
 
 
 def start(function, *arguments, failpoint=None, listed: Path | None = None):

@@ -10,10 +10,6 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-import feature_lake
-import synthetic_nights
-from synthetic_nights import NIGHT, example_rows, pipeline_with, training_set
-
 from airloom.core.failpoints import failpoint
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Applied, Chosen, Decided, Evaluation, Fitted, Materialized, Proven, Record, TrainingSet
@@ -28,12 +24,15 @@ from airloom.steps.prove import prove
 from airloom.stores.features import apply_features
 from airloom.stores.ledger import Ledger
 from airloom.stores.tracking import experiment_id
+from tests.worlds import feature_lake
+from tests.worlds import nights as synthetic_nights
+from tests.worlds.nights import NIGHT, example_rows, pipeline_with, training_set
 
 PIPELINE, FEATURES = "late", "small"
 #: The champion of the first night cannot tell one flight from another; that of the second can.
 CANDIDATES = {
-    NIGHT: {"fit": "synthetic_candidates:by_rate", "params": {"share": 0.0}},
-    NIGHT + timedelta(days=1): {"fit": "synthetic_candidates:by_rate"},
+    NIGHT: {"fit": "tests.worlds.candidates:by_rate", "params": {"share": 0.0}},
+    NIGHT + timedelta(days=1): {"fit": "tests.worlds.candidates:by_rate"},
 }
 FEATURE_DAYS = (feature_lake.DAY - timedelta(days=1), feature_lake.DAY)
 R = TypeVar("R", bound=Record)

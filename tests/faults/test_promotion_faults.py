@@ -3,9 +3,6 @@
 import shutil
 
 import pytest
-from invariants import check_invariants, end_state, observe
-from processes import ENDS, ended, go_on, run, start, wait_until_stopped
-from scenario import CANDIDATES, PIPELINE, Tasks, act, live, night_pipeline, train
 
 from airloom.core.records import Decided, TrainingSet
 from airloom.steps.apply import apply
@@ -18,6 +15,9 @@ from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
 from airloom.stores.pins import Pins
 from airloom.stores.tracking import open_client
+from tests.faults.invariants import check_invariants, end_state, observe
+from tests.faults.processes import ENDS, ended, go_on, run, start, wait_until_stopped
+from tests.faults.scenario import CANDIDATES, PIPELINE, Tasks, act, live, night_pipeline, train
 
 FIRST, SECOND = CANDIDATES
 #: How many tasks come before these.

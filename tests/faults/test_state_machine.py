@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import ClassVar
 
-import ledger_model as model
-import ledger_world as world
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -23,7 +21,6 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from synthetic_nights import settings_at
 
 from airloom.core.errors import GateError
 from airloom.core.records import Answered, Chosen
@@ -36,6 +33,9 @@ from airloom.stores.notes import Notes
 from airloom.stores.pins import Pins
 from airloom.stores.state_schema import upgrade_state
 from airloom.stores.tracking import open_client
+from tests.faults import ledger_model as model
+from tests.faults import ledger_world as world
+from tests.worlds.nights import settings_at
 
 #: So many lives of so many steps each, and how many steps they are at least: a few lives are short. PostgreSQL takes
 #: several times as long to answer.

@@ -6,9 +6,9 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from invariants import check_invariants, end_state
-from processes import ENDS, run
-from scenario import live
+from tests.faults.invariants import check_invariants, end_state
+from tests.faults.processes import ENDS, run
+from tests.faults.scenario import live
 
 
 @dataclass(frozen=True)

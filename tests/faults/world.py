@@ -6,11 +6,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from invariants import Observation, check_invariants, end_state, observe
-from processes import run
-from scenario import live, prepare, settings_at
-
 from airloom.core.settings import Settings
+from tests.faults.invariants import Observation, check_invariants, end_state, observe
+from tests.faults.processes import run
+from tests.faults.scenario import live, prepare, settings_at
 
 
 @dataclass(frozen=True)

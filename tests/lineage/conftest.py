@@ -1,5 +1,6 @@
 import pytest
-from receiver import receiving
+
+from tests.lineage.receiver import receiving
 
 
 @pytest.fixture

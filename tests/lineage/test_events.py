@@ -1,6 +1,5 @@
-from written import Log
-
 from airloom.lineage.events import Version, read_events, runs_of
+from tests.lineage.written import Log
 
 ONE, OTHER = ("raw.t", ("2013-02-10", "a")), ("features.v", ("2013-02-10", "b"))
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import jsonschema
 import pytest
 from airflow.sdk import DAG
-from emitted import STATES, Emitter
-from every_operator import OPERATORS, build
-from examples import DAY, PIPELINE, records
-from valid import require_valid
 
 from airloom.core.settings import Settings
 from airloom.lineage.custom import PARTITION, RUN, TRAINING, VERDICT, schema_of
 from airloom.operators.ingest import ValidateOperator
+from tests.lineage.emitted import STATES, Emitter
+from tests.lineage.examples import DAY, PIPELINE, records
+from tests.lineage.valid import require_valid
+from tests.operators.every_operator import OPERATORS, build
 
 EXPECTED = Path(__file__).with_name("expected")
 #: Set it to write the files anew, and read them before they are kept.

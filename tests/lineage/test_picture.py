@@ -1,11 +1,11 @@
 from xml.etree import ElementTree
 
 import pytest
-from test_walk import chain, graph_of, node
 
 from airloom.core.errors import UsageError
 from airloom.lineage.picture import draw, write_picture
 from airloom.lineage.walk import impact, trace
+from tests.lineage.written import chain, graph_of, node
 
 E = "2013-02-10"
 

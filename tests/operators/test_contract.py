@@ -7,10 +7,10 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.serialization.serialized_objects import DagSerialization
-from every_operator import OPERATORS, OPTIONAL, STEPS, build, own_parameters
 
 from airloom.operators.champion import ChooseOperator
 from airloom.operators.step import LOGICAL_DAY
+from tests.operators.every_operator import OPERATORS, OPTIONAL, STEPS, build, own_parameters
 
 
 def test_there_are_operators():

@@ -3,12 +3,12 @@
 import os
 
 import pytest
-from servers.faulty import faulty_server
-from servers.postgres import running_postgres
-from servers.redis_server import running_redis
-from servers.s3 import forget_clients, running_s3
 
 from airloom.core.places import S3Path
+from tests.servers.faulty import faulty_server
+from tests.servers.postgres import running_postgres
+from tests.servers.redis_server import running_redis
+from tests.servers.s3 import forget_clients, running_s3
 
 _BUCKET = "airloom-tests"
 

@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from servers.process import ServerProcess, free_port
+from tests.servers.process import ServerProcess, free_port
 
 
 class MlflowServer(ServerProcess):

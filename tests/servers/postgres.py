@@ -7,8 +7,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from servers.process import ServerProcess, free_port
-from servers.required import demoted, program
+from tests.servers.process import ServerProcess, free_port
+from tests.servers.required import demoted, program
 
 PASSWORD = "planted-postgres"
 

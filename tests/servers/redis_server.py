@@ -3,8 +3,8 @@
 import contextlib
 from pathlib import Path
 
-from servers.process import ServerProcess, free_port
-from servers.required import program
+from tests.servers.process import ServerProcess, free_port
+from tests.servers.required import program
 
 PASSWORD = "planted-redis"
 #: What is answered is on disk.

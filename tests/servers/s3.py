@@ -5,9 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-from servers.process import ServerProcess, free_port
-
 from airloom.stores import s3
+from tests.servers.process import ServerProcess, free_port
 
 #: What a client says; the server takes any.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "planted-key-id", "AWS_SECRET_ACCESS_KEY": "planted-secret-key"}

@@ -1,9 +1,9 @@
 """Feast comes in through its one door before any test module imports it: no metrics folder is left behind."""
 
 import pytest
-import registered
 
 from airloom.stores.feast_loading import load_feast
+from tests.worlds import registered
 
 load_feast()
 

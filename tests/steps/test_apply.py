@@ -4,8 +4,6 @@ from datetime import date, timedelta
 from functools import partial
 
 import pytest
-import registered
-from synthetic_nights import NIGHT, pipeline_with
 
 from airloom.core.errors import ChampionMoved, GateError
 from airloom.core.gate import decide as judge
@@ -17,6 +15,8 @@ from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
 from airloom.stores.notes import Notes
 from airloom.stores.pins import Pins
+from tests.worlds import registered
+from tests.worlds.nights import NIGHT, pipeline_with
 
 PIPELINE = pipeline_with()
 ASKING = PIPELINE.model_copy(update={"promotion": Promotion(approval="required")})

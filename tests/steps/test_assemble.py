@@ -4,8 +4,6 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from small_lake import CARRIERS, PIPELINE, START, ZONE, flights_on, publish, publish_days, rates_on
-from synthetic_nights import NIGHT, settings_at
 
 from airloom.core.errors import DataError, NotDue
 from airloom.core.partitions import as_of, day_range
@@ -13,6 +11,8 @@ from airloom.steps.assemble import assemble, examples_at
 from airloom.steps.columns import input_columns, join_features
 from airloom.steps.training_sets import read_rows
 from airloom.stores.lake import Lake
+from tests.worlds.nights import NIGHT, settings_at
+from tests.worlds.small_lake import CARRIERS, PIPELINE, START, ZONE, flights_on, publish, publish_days, rates_on
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,12 @@
 from datetime import date
 
 import pytest
-from synthetic_nights import pipeline_with
 
 from airloom.core.errors import GateError, UsageError
 from airloom.steps.choose import choose
 from airloom.stores.ledger import Ledger
 from airloom.stores.pins import Pins
+from tests.worlds.nights import pipeline_with
 
 PIPELINE = pipeline_with()
 FIRST, NOW = date(2024, 1, 6), date(2024, 1, 20)

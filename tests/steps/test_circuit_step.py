@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from synthetic_nights import COLUMNS, NIGHT, declaration_with, example_rows, training_set
 
 from airloom.core.errors import NotDue
 from airloom.core.pipeline import Pipeline
@@ -18,6 +17,7 @@ from airloom.steps.provenance import recipe
 from airloom.steps.training_sets import write_training_set
 from airloom.stores.ledger import Ledger
 from airloom.stores.notes import Notes
+from tests.worlds.nights import COLUMNS, NIGHT, declaration_with, example_rows, training_set
 
 ALERTS = (
     "def tell(alert):\n    told.append(alert)\n\ndef broken(alert):\n    raise OSError('no such host')\n\ntold = []\n"

@@ -5,7 +5,6 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic_nights import pipeline_with, settings_at
 
 from airloom.core.errors import DataError
 from airloom.core.gate import decide
@@ -14,6 +13,7 @@ from airloom.core.rules import Gate, Slices
 from airloom.core.verdict import Case, Judged, Proof
 from airloom.steps.compare import compare
 from airloom.steps.evaluate import score_metrics
+from tests.worlds.nights import pipeline_with, settings_at
 
 NIGHT = date(2024, 1, 10)
 GATE = Gate(metric="roc_auc", slices=Slices(by=("carrier",), max_regression=0.05, min_rows=200))

@@ -3,7 +3,13 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from small_raw import (
+
+from airloom.core.errors import DataError, DeclarationError, NotDue, SetupError
+from airloom.core.partitions import as_of, day_range
+from airloom.steps import compute as compute_step
+from airloom.steps.compute import compute
+from airloom.steps.inputs import FeatureInputs
+from tests.worlds.small_raw import (
     DAY,
     START,
     VIEWS,
@@ -18,12 +24,6 @@ from small_raw import (
     settings_at,
     weather,
 )
-
-from airloom.core.errors import DataError, DeclarationError, NotDue, SetupError
-from airloom.core.partitions import as_of, day_range
-from airloom.steps import compute as compute_step
-from airloom.steps.compute import compute
-from airloom.steps.inputs import FeatureInputs
 
 
 @pytest.fixture

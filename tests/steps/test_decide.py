@@ -5,14 +5,14 @@ from contextlib import closing
 from datetime import timedelta
 
 import pytest
-import registered
-from synthetic_nights import NIGHT, pipeline_with
 
 from airloom.core.records import Evaluation, Proven
 from airloom.core.verdict import Proof
 from airloom.steps.decide import decide
 from airloom.stores.ledger import Ledger
 from airloom.stores.tracking import open_client
+from tests.worlds import registered
+from tests.worlds.nights import NIGHT, pipeline_with
 
 PIPELINE = pipeline_with()
 TONIGHT, ROLLED_BACK_ON = NIGHT + timedelta(days=5), NIGHT + timedelta(days=3)

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
-from synthetic_nights import example_rows, pipeline_with
-from two_nights import CORRECTED, FIRST, HELD_BACK, SECOND, settings_at, trained, two_versions
 from typer.testing import CliRunner
 
 from airloom.cli import app
@@ -20,9 +18,11 @@ from airloom.steps.diff import diff
 from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
 from airloom.stores.tracking import open_client
+from tests.worlds.nights import example_rows, pipeline_with
+from tests.worlds.two_nights import CORRECTED, FIRST, HELD_BACK, SECOND, settings_at, trained, two_versions
 
-FLAT = {"fit": "synthetic_candidates:by_rate", "params": {"share": 0.0}}
-HALF = {"fit": "synthetic_candidates:by_rate", "params": {"share": 0.5}}
+FLAT = {"fit": "tests.worlds.candidates:by_rate", "params": {"share": 0.0}}
+HALF = {"fit": "tests.worlds.candidates:by_rate", "params": {"share": 0.5}}
 ON_ROWS = ("data window", "lake", "rows", "audits", "columns", "metrics", "importance")
 
 
@@ -205,7 +205,7 @@ def test_a_model_whose_files_are_gone_is_said_so(pipeline, versions, settings):
 def test_a_model_that_cannot_score_the_rows_is_said_so(pipeline, versions, settings):
     rows = example_rows(seed=3, night=SECOND)
     rows.loc[rows.index[-1], "distance"] = 6000
-    wild = {"fit": "synthetic_candidates:wild_on_far_flights"}
+    wild = {"fit": "tests.worlds.candidates:wild_on_far_flights"}
     declared = pipeline_with(wild=wild, one=HALF)
     earlier = trained(settings, declared, "wild", SECOND)
     later = trained(settings, declared, "one", SECOND + timedelta(days=1), rows)

@@ -2,7 +2,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
-from synthetic_nights import COLUMNS, NIGHT, example_rows, pipeline_with, settings_at, training_set
 
 from airloom.core.errors import DataError, Unavailable
 from airloom.core.metrics import metrics_of
@@ -10,11 +9,12 @@ from airloom.steps.evaluate import evaluate, score_metrics
 from airloom.steps.fit import fit
 from airloom.stores.models import ModelRegistry
 from airloom.stores.tracking import open_client
+from tests.worlds.nights import COLUMNS, NIGHT, example_rows, pipeline_with, settings_at, training_set
 
 BINARY = metrics_of("binary")
-RATE = {"fit": "synthetic_candidates:by_rate"}
-FLAT = {"fit": "synthetic_candidates:by_rate", "params": {"share": 0.0}}
-WILD = {"fit": "synthetic_candidates:wild_on_far_flights"}
+RATE = {"fit": "tests.worlds.candidates:by_rate"}
+FLAT = {"fit": "tests.worlds.candidates:by_rate", "params": {"share": 0.0}}
+WILD = {"fit": "tests.worlds.candidates:wild_on_far_flights"}
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,13 @@ from datetime import date, datetime, timedelta
 
 import pandas as pd
 import pytest
-import toy_ingest as toy
 
 from airloom.core.errors import DataError, DeclarationError, UsageError
 from airloom.steps.extract import extract
 from airloom.steps.references import load_reference
 from airloom.stores.quarantine import Quarantine
 from airloom.stores.staging import Staging
+from tests.worlds import trips as toy
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_undeclared_missing_and_no_tables_are_errors(settings, monkeypatch):
         ({"trips": usual["trips"]}, "did not return the table stations"),
         (None, "returned no tables"),
     ):
-        monkeypatch.setattr("toy_ingest.source", lambda partition, returned=returned: returned)
+        monkeypatch.setattr("tests.worlds.trips.source", lambda partition, returned=returned: returned)
         with pytest.raises(DataError, match=message):
             extract(toy.declaration(), toy.DAY, settings)
 
@@ -113,7 +113,7 @@ def test_an_error_of_the_source_keeps_its_kind(settings, monkeypatch):
     def refused(partition):
         raise ConnectionRefusedError("later, perhaps")
 
-    monkeypatch.setattr("toy_ingest.source", refused)
+    monkeypatch.setattr("tests.worlds.trips.source", refused)
     with pytest.raises(ConnectionRefusedError):
         extract(toy.declaration(), toy.DAY, settings)
 
@@ -121,7 +121,7 @@ def test_an_error_of_the_source_keeps_its_kind(settings, monkeypatch):
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
-        ("toy_ingest:sources", "has no 'sources'. Did you mean 'source'"),
+        ("tests.worlds.trips:sources", "has no 'sources'. Did you mean 'source'"),
         ("toy_ingests:source", "no module 'toy_ingests'"),
         ("airloom.nowhere.at_all:source", r"no module 'airloom.nowhere'"),
         ("broken_source:source", "broken_source cannot be imported"),
@@ -150,5 +150,5 @@ def test_a_module_that_cannot_be_imported_is_told_with_file_and_line(tmp_path, m
 
 
 def test_a_reference_without_a_name_is_the_module(tmp_path):
-    assert load_reference("toy_ingest", tmp_path).DAY == toy.DAY
-    assert load_reference("toy_ingest:DAY", tmp_path) + timedelta(days=1) == date(2013, 2, 11)
+    assert load_reference("tests.worlds.trips", tmp_path).DAY == toy.DAY
+    assert load_reference("tests.worlds.trips:DAY", tmp_path) + timedelta(days=1) == date(2013, 2, 11)

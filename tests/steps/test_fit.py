@@ -1,7 +1,6 @@
 import json
 
 import pytest
-from synthetic_nights import BOOSTING, NETWORK, NIGHT, example_rows, pipeline_with, settings_at, training_set
 
 from airloom.core.declaration import find_pipeline
 from airloom.core.errors import DataError
@@ -11,8 +10,9 @@ from airloom.steps.provenance import definitions
 from airloom.stores.models import ModelRegistry
 from airloom.stores.runs import TrainingRuns
 from airloom.stores.tracking import experiment_id, open_client
+from tests.worlds.nights import BOOSTING, NETWORK, NIGHT, example_rows, pipeline_with, settings_at, training_set
 
-RATE = {"fit": "synthetic_candidates:by_rate", "params": {"share": 0.5}}
+RATE = {"fit": "tests.worlds.candidates:by_rate", "params": {"share": 0.5}}
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_a_training_that_goes_wrong_is_stopped_and_its_run_failed(settings, cand
 
 
 def test_a_training_that_went_wrong_is_done_again(settings, monkeypatch):
-    import synthetic_candidates
+    from tests.worlds import candidates as synthetic_candidates
 
     pipeline = pipeline_with(by_rate=RATE)
     training = training_set(pipeline, settings)

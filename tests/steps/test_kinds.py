@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn import metrics
-from synthetic_nights import COLUMNS, NIGHT, declaration_with, example_rows, settings_at, training_set
 
 from airloom.core.errors import DataError
 from airloom.core.pipeline import Label, Pipeline
@@ -19,6 +18,7 @@ from airloom.steps.outputs import from_columns, label_codes, require_outputs, to
 from airloom.steps.predict import predict
 from airloom.steps.prove import prove
 from airloom.stores.ledger import Ledger
+from tests.worlds.nights import COLUMNS, NIGHT, declaration_with, example_rows, settings_at, training_set
 
 LATER = NIGHT + timedelta(days=1)
 CLASSES = ("near", "middle", "far")
@@ -26,7 +26,7 @@ KINDS = {
     "multiclass": {
         "label": {"kind": "multiclass", "classes": CLASSES},
         "gate": {"metric": "neg_log_loss", "guardrails": {"accuracy": 0.1}, "floors": {"roc_auc_ovr": 0.2}},
-        "fit": "synthetic_candidates:classes_by_distance",
+        "fit": "tests.worlds.candidates:classes_by_distance",
     },
     "regression": {
         "label": {"kind": "regression"},
@@ -35,7 +35,7 @@ KINDS = {
             "guardrails": {"r2": 0.1},
             "floors": {"neg_mean_absolute_error": -5000},
         },
-        "fit": "synthetic_candidates:by_distance",
+        "fit": "tests.worlds.candidates:by_distance",
     },
 }
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from small_raw import DAY, START, VIEWS, ZONE, flight_pipeline, flights, publish, publish_days, settings_at
 
 from airloom.core.errors import DataError, SetupError
 from airloom.core.partitions import as_of, day_range
 from airloom.steps.compute import compute
 from airloom.steps.materialize import materialize
 from airloom.stores.features import apply_features, open_feature_store
+from tests.worlds.small_raw import DAY, START, VIEWS, ZONE, flight_pipeline, flights, publish, publish_days, settings_at
 
 RATE = "carrier_delays:carrier_late_rate_28d"
 

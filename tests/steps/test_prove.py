@@ -1,9 +1,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-import registered
-import synthetic_candidates
-from synthetic_nights import COLUMNS, NIGHT, example_rows, pipeline_with
 
 from airloom.core.errors import GateError, NotDue, Unavailable
 from airloom.core.records import Chosen, Evaluation
@@ -12,6 +9,9 @@ from airloom.steps.prove import _score_rows_of as score_rows_of
 from airloom.steps.prove import prove, prove_choice, prove_version
 from airloom.stores import model_files
 from airloom.stores.tracking import open_client
+from tests.worlds import candidates as synthetic_candidates
+from tests.worlds import registered
+from tests.worlds.nights import COLUMNS, NIGHT, example_rows, pipeline_with
 
 PIPELINE = pipeline_with()
 CHOSEN = Chosen(

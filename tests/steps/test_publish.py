@@ -2,14 +2,14 @@ from datetime import timedelta
 
 import pandas as pd
 import pytest
-import toy_ingest as toy
-from overtaken import before_the_next_commit
 
 from airloom.core.errors import DataError, Unavailable
 from airloom.steps.publish import publish
 from airloom.stores.lake import Lake
 from airloom.stores.quarantine import Quarantine
 from airloom.stores.staging import Staging
+from tests.overtaken import before_the_next_commit
+from tests.worlds import trips as toy
 
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")
 

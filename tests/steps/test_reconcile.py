@@ -4,8 +4,6 @@ from datetime import date
 from functools import partial
 
 import pytest
-import registered
-from synthetic_nights import NIGHT, pipeline_with
 
 from airloom.core.rules import Promotion
 from airloom.steps.reconcile import SOMEBODY, point_alias, reconcile
@@ -13,6 +11,8 @@ from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
 from airloom.stores.pins import Pins
 from airloom.stores.tracking import open_client
+from tests.worlds import registered
+from tests.worlds.nights import NIGHT, pipeline_with
 
 REPAIRING = pipeline_with()
 ADOPTING = REPAIRING.model_copy(update={"promotion": Promotion(alias_drift="adopt")})

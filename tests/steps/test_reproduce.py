@@ -6,11 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import synthetic_candidates
-from reproducible import BOOSTING, CORRECTED, NETWORK, RATE, correct, make, train
-from synthetic_candidates import ByRate
-from synthetic_nights import NIGHT
-from two_nights import declare, settings_at
 
 from airloom.core.declaration import find_pipeline
 from airloom.core.errors import DataError, GateError
@@ -20,6 +15,11 @@ from airloom.steps.reproduce import reproduce
 from airloom.stores.lake import Lake
 from airloom.stores.models import ModelRegistry
 from airloom.stores.tracking import open_client
+from tests.worlds import candidates as synthetic_candidates
+from tests.worlds.candidates import ByRate
+from tests.worlds.nights import NIGHT
+from tests.worlds.reproducible import BOOSTING, CORRECTED, NETWORK, RATE, correct, make, train
+from tests.worlds.two_nights import declare, settings_at
 
 
 def by_rate_of_now(data, params, log):

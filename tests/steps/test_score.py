@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from small_raw import DAY, START, flight_pipeline, flights, lake_of, publish, publish_days, settings_at
 
 from airloom.core.errors import DataError, NotDue, SetupError, Unavailable
 from airloom.core.pipeline import Sink
@@ -19,6 +18,7 @@ from airloom.steps.score import score
 from airloom.stores.features import apply_features
 from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
+from tests.worlds.small_raw import DAY, START, flight_pipeline, flights, lake_of, publish, publish_days, settings_at
 
 PIPELINE = flight_pipeline()
 YESTERDAY = DAY - timedelta(days=1)

@@ -7,12 +7,7 @@ import threading
 
 import numpy as np
 import pytest
-import registered
-from servers.forgetful import forgetful
-from servers.mlflow_server import running_mlflow
-from servers.process import free_port
 from sqlalchemy import inspect
-from synthetic_nights import COLUMNS, NIGHT, example_rows, pipeline_with, settings_at
 
 from airloom.core.errors import GateError, SetupError
 from airloom.steps.prove import prove_version
@@ -20,6 +15,11 @@ from airloom.stores.models import ModelRegistry
 from airloom.stores.runs import RunKey, TrainingRuns
 from airloom.stores.state import state_engine
 from airloom.stores.tracking import open_client
+from tests.servers.forgetful import forgetful
+from tests.servers.mlflow_server import running_mlflow
+from tests.servers.process import free_port
+from tests.worlds import registered
+from tests.worlds.nights import COLUMNS, NIGHT, example_rows, pipeline_with, settings_at
 
 ROWS = example_rows()[COLUMNS.all]
 PIPELINE = registered.PIPELINE

@@ -6,10 +6,6 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-import toy_ingest as toy
-from reproducible import RATE, correct, make, promote
-from synthetic_nights import NIGHT
-from two_nights import settings_at
 
 from airloom.core.declaration import find_pipeline
 from airloom.core.errors import DataError
@@ -30,6 +26,10 @@ from airloom.steps.validate import validate
 from airloom.stores.files import files_below
 from airloom.stores.lake import Lake
 from airloom.stores.quarantine import Quarantine
+from tests.worlds import trips as toy
+from tests.worlds.nights import NIGHT
+from tests.worlds.reproducible import RATE, correct, make, promote
+from tests.worlds.two_nights import settings_at
 
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")
 

@@ -9,11 +9,7 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from reproducible import RATE, correct, make, promote, train
-from servers.process import free_port
 from sqlalchemy import text
-from synthetic_nights import NIGHT
-from two_nights import settings_at
 
 from airloom.core.declaration import find_pipeline
 from airloom.core.errors import DataError, Unavailable
@@ -25,6 +21,10 @@ from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
 from airloom.stores.state import state_engine
 from airloom.stores.tracking import open_client
+from tests.servers.process import free_port
+from tests.worlds.nights import NIGHT
+from tests.worlds.reproducible import RATE, correct, make, promote, train
+from tests.worlds.two_nights import settings_at
 
 ALL, LONG = timedelta(0), timedelta(days=30)
 CHAMPION, OTHER, SECOND = 1, 2, 3

@@ -3,12 +3,12 @@ import json
 import pandas as pd
 import pyarrow as pa
 import pytest
-import toy_ingest as toy
 
 from airloom.core.errors import DataError, DeclarationError, UsageError
 from airloom.steps.validate import validate
 from airloom.stores.quarantine import Quarantine
 from airloom.stores.staging import Staging
+from tests.worlds import trips as toy
 
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")
 

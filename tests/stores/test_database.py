@@ -8,8 +8,6 @@ from datetime import date
 from multiprocessing import get_context
 
 import pytest
-from servers.postgres import PASSWORD, running_postgres
-from servers.process import free_port
 from sqlalchemy import make_url, text
 
 from airloom.core.errors import SetupError
@@ -18,6 +16,8 @@ from airloom.stores.notes import Notes
 from airloom.stores.online_postgres import _reader
 from airloom.stores.state import state_engine
 from airloom.stores.state_schema import REVISION, found_revision
+from tests.servers.postgres import PASSWORD, running_postgres
+from tests.servers.process import free_port
 
 NIGHT = date(2013, 2, 1)
 

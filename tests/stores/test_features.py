@@ -6,7 +6,12 @@ from datetime import timedelta
 import pytest
 from feast import Entity, FeatureView, Field
 from feast.types import Float64
-from feature_lake import (
+
+from airloom.core.errors import DeclarationError, SetupError
+from airloom.stores.features import apply_features, open_feature_store
+from airloom.stores.ledger import Ledger
+from airloom.stores.source import LakeSource, lake_view
+from tests.worlds.feature_lake import (
     DAY,
     TTL,
     definitions,
@@ -18,11 +23,6 @@ from feature_lake import (
     small_pipeline,
     write_window,
 )
-
-from airloom.core.errors import DeclarationError, SetupError
-from airloom.stores.features import apply_features, open_feature_store
-from airloom.stores.ledger import Ledger
-from airloom.stores.source import LakeSource, lake_view
 
 
 @pytest.fixture

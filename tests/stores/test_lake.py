@@ -5,12 +5,12 @@ from threading import Barrier
 
 import pyarrow as pa
 import pytest
-from overtaken import before_the_next_commit
 
 from airloom.core.errors import DataError, Unavailable
 from airloom.stores.content import content_version
 from airloom.stores.files import files_below, remove_file
 from airloom.stores.lake import Lake, PartitionVersion, open_table
+from tests.overtaken import before_the_next_commit
 
 DAY = date(2013, 1, 1)
 ROWS = pa.table({"id": [1, 2, 3], "name": ["a", None, "c"]})

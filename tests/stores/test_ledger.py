@@ -4,13 +4,13 @@ from datetime import date
 from multiprocessing import get_context
 
 import pytest
-from linearizability import EMPTY, CompareAndSet, Operation, Read, linearization
 
 from airloom.core.errors import GateError
 from airloom.core.gate import decide
 from airloom.core.rules import Gate
 from airloom.core.verdict import Case, Judged, Proof
 from airloom.stores.ledger import Ledger
+from tests.stores.linearizability import EMPTY, CompareAndSet, Operation, Read, linearization
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 import pytest
-from linearizability import EMPTY, CompareAndSet, Operation, Read, linearization
+
+from tests.stores.linearizability import EMPTY, CompareAndSet, Operation, Read, linearization
 
 
 def promote(process, started, ended, expected, won, version=None):

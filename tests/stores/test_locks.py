@@ -7,13 +7,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from servers.postgres import PASSWORD
 from sqlalchemy import text
 
 from airloom.core.errors import SetupError
 from airloom.core.settings import Settings
 from airloom.stores.locks import exclusive
 from airloom.stores.state import state_engine
+from tests.servers.postgres import PASSWORD
 
 SPAWN = get_context("spawn")
 

@@ -5,7 +5,6 @@ from datetime import date, timedelta
 
 import pyarrow as pa
 import pytest
-from servers.s3 import PAGE
 
 from airloom.core.errors import SetupError, Unavailable
 from airloom.stores import objects
@@ -14,6 +13,7 @@ from airloom.stores.content import content_version
 from airloom.stores.files import copy_new, create_file, files_below, folders, read_bytes, remove_folder, replaced_file
 from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.vacuum import vacuum_uploads
+from tests.servers.s3 import PAGE
 
 DAY = date(2013, 1, 1)
 MANY = 3 * PAGE + 1

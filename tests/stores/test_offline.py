@@ -5,12 +5,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from feast.data_source import DataSource
-from feature_lake import DAY, ZONE, asked, drivers, legs, open_small, publish, settings_at
 
 from airloom.core.errors import DataError, UsageError
 from airloom.core.partitions import as_of
 from airloom.stores.lake import Lake
 from airloom.stores.source import LakeSource
+from tests.worlds.feature_lake import DAY, ZONE, asked, drivers, legs, open_small, publish, settings_at
 
 FEATURES = ["driver:rate", "driver:trips", "driver:home"]
 

@@ -9,7 +9,11 @@ from feast import Field
 from feast.feature_view import FeatureViewState
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.types import String
-from feature_lake import (
+
+from airloom.core.partitions import as_of
+from airloom.stores.features import open_feature_store
+from tests.stores.online_windows import keys_of
+from tests.worlds.feature_lake import (
     DAY,
     ZONE,
     drivers,
@@ -21,10 +25,6 @@ from feature_lake import (
     small_pipeline,
     write_window,
 )
-from online_windows import keys_of
-
-from airloom.core.partitions import as_of
-from airloom.stores.features import open_feature_store
 
 JANUARY, FEBRUARY = DAY - timedelta(days=31), DAY
 

@@ -3,8 +3,9 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from feature_lake import open_small, settings_at
-from online_windows import read, write
+
+from tests.stores.online_windows import read, write
+from tests.worlds.feature_lake import open_small, settings_at
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@ import signal
 
 import pytest
 import redis
-from feature_lake import open_small, settings_at
-from online_windows import ended, forked, pulled, read, write
 
 from airloom.core.errors import SetupError
 from airloom.stores.online_redis import _RedisChange
 from airloom.stores.online_redis_scripts import MERGE
+from tests.stores.online_windows import ended, forked, pulled, read, write
+from tests.worlds.feature_lake import open_small, settings_at
 
 NAMES = [f"d{number}" for number in range(3000)]
 HALF = NAMES[::2]

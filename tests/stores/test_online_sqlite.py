@@ -2,9 +2,9 @@ import subprocess
 import sys
 
 import pytest
-from feature_lake import online, open_small, settings_at
 
 from airloom.core.errors import SetupError
+from tests.worlds.feature_lake import online, open_small, settings_at
 
 
 def test_a_file_that_is_not_a_database_is_named(tmp_path):

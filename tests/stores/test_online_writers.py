@@ -5,15 +5,15 @@ import traceback
 from uuid import uuid4
 
 import pytest
-from feature_lake import open_small, settings_at
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from online_windows import ended, forked, pulled, push, read, wait_until_stopped, write
-from servers.process import free_port
 from sqlalchemy import make_url
 
 from airloom.core.errors import SetupError
 from airloom.stores import online_postgres, online_redis
+from tests.servers.process import free_port
+from tests.stores.online_windows import ended, forked, pulled, push, read, wait_until_stopped, write
+from tests.worlds.feature_lake import open_small, settings_at
 
 FAILPOINTS = ["online.after_remove", "online.before_commit", "online.after_commit"]
 NAMES = ["ann", "bob", "eve", "dan"]

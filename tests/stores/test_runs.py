@@ -6,12 +6,12 @@ from datetime import date
 
 import pandas as pd
 import pytest
-from servers.postgres import PASSWORD, running_postgres
 
 from airloom.core.errors import DataError, Unavailable
 from airloom.core.settings import Settings
 from airloom.stores.runs import RunKey, TrainingRuns
 from airloom.stores.tracking import experiment_id, open_client
+from tests.servers.postgres import PASSWORD, running_postgres
 
 KEY = RunKey(date(2024, 1, 10), "boosting", "training", "pipeline", "source")
 

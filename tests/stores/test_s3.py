@@ -6,7 +6,6 @@ from datetime import date
 import pyarrow as pa
 import pytest
 from botocore.credentials import ReadOnlyCredentials
-from servers.process import free_port
 
 from airloom.core.places import S3Path
 from airloom.stores import objects
@@ -14,6 +13,7 @@ from airloom.stores import s3 as clients
 from airloom.stores.content import content_version
 from airloom.stores.files import create_file, read_bytes
 from airloom.stores.lake import Lake, PartitionVersion
+from tests.servers.process import free_port
 
 
 def test_credentials_are_asked_for_anew_whenever_a_table_is_opened(bucket, monkeypatch):

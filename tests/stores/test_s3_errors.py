@@ -4,12 +4,12 @@ from datetime import date
 
 import pyarrow as pa
 import pytest
-from servers.process import free_port
 
 from airloom.core.errors import SetupError, Unavailable
 from airloom.core.places import S3Path
 from airloom.stores.files import create_file, files_below, read_bytes, replaced_file
 from airloom.stores.lake import Lake, PartitionVersion
+from tests.servers.process import free_port
 
 DAY = date(2013, 1, 1)
 PLANTED = ("planted-key-id", "planted-secret-key", "planted-token")

@@ -8,7 +8,6 @@ from multiprocessing import get_context
 
 import pyarrow as pa
 import pytest
-from servers.postgres import PASSWORD
 from sqlalchemy import inspect, text
 
 from airloom.core.errors import DataError, SetupError
@@ -17,6 +16,7 @@ from airloom.stores.content import content_version
 from airloom.stores.database import open_database
 from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.sink import Sink
+from tests.servers.postgres import PASSWORD
 
 FIRST, SECOND = date(2013, 2, 1), date(2013, 2, 2)
 MOMENT = datetime(2013, 2, 2, 3, 4, tzinfo=UTC)

@@ -10,7 +10,6 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from servers.postgres import PASSWORD
 from sqlalchemy import create_engine, inspect, text
 
 from airloom.core.errors import SetupError
@@ -19,6 +18,7 @@ from airloom.stores.ledger import Ledger
 from airloom.stores.ledger_schema import open_tables, schema
 from airloom.stores.state import state_engine
 from airloom.stores.state_schema import REVISION, VERSION_TABLE, Upgraded, found_revision, upgrade_state
+from tests.servers.postgres import PASSWORD
 
 TABLES = {*schema().metadata.tables, VERSION_TABLE}
 

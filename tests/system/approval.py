@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import httpx
-from installation import PIPELINE, Installation, wait_until
+
+from tests.system.installation import PIPELINE, Installation, wait_until
 
 _TIMEOUT = 60
 

@@ -1,9 +1,10 @@
 """One installation that has run the demo, and what came of it."""
 
 import pytest
-import topology
-from installation import FIRST, LAST, Installation
-from receiver import receiving
+
+from tests.lineage.receiver import receiving
+from tests.system import topology
+from tests.system.installation import FIRST, LAST, Installation
 
 
 @pytest.fixture(scope="session")

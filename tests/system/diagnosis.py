@@ -9,8 +9,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
-from installation import PIPELINE
-from planted import (
+from tests.system.installation import PIPELINE
+from tests.system.planted import (
     broken_pipeline,
     changed,
     deaf_s3,

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import psutil
 import yaml
-from terminal import interruptible
 
 from airloom.core.settings import Settings
 from airloom.stores.lake import Lake
 from airloom.stores.ledger import Ledger
+from tests.terminal import interruptible
 
 PROJECT = Path(__file__).parents[2]
 PIPELINE = "flight_delays"

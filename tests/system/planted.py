@@ -9,12 +9,11 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from urllib.request import Request, urlopen
 
-from installation import PIPELINE
-from servers.faulty import faulty_server
-from servers.process import free_port
-
 from airloom.core.settings import Settings
 from airloom.stores.models import ModelRegistry
+from tests.servers.faulty import faulty_server
+from tests.servers.process import free_port
+from tests.system.installation import PIPELINE
 
 
 def given(**variables):

@@ -5,12 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
-from approval import Approval
-from browser import CHROMIUM, TriggerForm, answer, expect, signed_in
-from installation import LAST, PIPELINE, day, wait_until
-from installed import require
 
 from airloom.stores.quarantine import Quarantine
+from tests.installed import require
+from tests.system.approval import Approval
+from tests.system.browser import CHROMIUM, TriggerForm, answer, expect, signed_in
+from tests.system.installation import LAST, PIPELINE, day, wait_until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(1800)]
 

@@ -5,13 +5,13 @@ import sqlite3
 from datetime import timedelta
 
 import pytest
-from installation import PIPELINE, day
-from valid import require_valid
 
 from airloom.lineage.events import Version, read_events, runs_of
 from airloom.lineage.graph import Graph
 from airloom.lineage.walk import impact, trace
 from airloom.stores.lake import Lake
+from tests.lineage.valid import require_valid
+from tests.system.installation import PIPELINE, day
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(1800)]
 

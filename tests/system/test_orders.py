@@ -9,7 +9,8 @@ from datetime import date
 
 import psutil
 import pytest
-from installation import FIRST, LAST, PIPELINE, Installation
+
+from tests.system.installation import FIRST, LAST, PIPELINE, Installation
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(1800)]
 

@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 import requests
-from diagnosis import ROUNDS, diagnose
-from installation import PIPELINE
-from progress import wait_until_running
-from published import published
-from topology import FIRST, FIRST_KILLED, LAST, LAST_KILLED, ORDER, running_topology
 
 from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
+from tests.system.diagnosis import ROUNDS, diagnose
+from tests.system.installation import PIPELINE
+from tests.system.progress import wait_until_running
+from tests.system.published import published
+from tests.system.topology import FIRST, FIRST_KILLED, LAST, LAST_KILLED, ORDER, running_topology
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(1800)]
 

@@ -5,14 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from installation import PIPELINE
-from progress import wait_until_running
-from published import published
-from topology import FIRST, LAST_KILLED, ORDER, running_topology
 
 from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
 from airloom.stores.tracking import experiment_id, open_client
+from tests.system.installation import PIPELINE
+from tests.system.progress import wait_until_running
+from tests.system.published import published
+from tests.system.topology import FIRST, LAST_KILLED, ORDER, running_topology
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(1800)]
 

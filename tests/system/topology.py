@@ -28,14 +28,14 @@ from datetime import date
 from pathlib import Path
 
 import psutil
-from compose import PROJECT, read_compose, read_variables
-from servers.postgres import running_postgres
-from servers.process import free_port
-from servers.redis_server import running_redis
-from servers.required import program
-from servers.s3 import forget_clients, running_s3
 
 from airloom.core.settings import Settings
+from tests.deploy.compose import PROJECT, read_compose, read_variables
+from tests.servers.postgres import running_postgres
+from tests.servers.process import free_port
+from tests.servers.redis_server import running_redis
+from tests.servers.required import program
+from tests.servers.s3 import forget_clients, running_s3
 
 #: In which the engine would start them.
 ORDER = (

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from servers.process import free_port
 
 from airloom.core.settings import Settings
 from airloom.launcher.doctor.examination import examine
@@ -19,6 +18,7 @@ from airloom.launcher.doctor.subject import Subject
 from airloom.launcher.environment import secrets_of
 from airloom.launcher.ports import Ports
 from airloom.stores.feast_loading import load_feast
+from tests.servers.process import free_port
 
 # Before any test module imports it: no metrics folder is left behind.
 load_feast()

@@ -12,9 +12,6 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
-from findings import look, of_state, states, the
-from servers.mlflow_server import running_mlflow
-from servers.process import free_port
 
 from airloom.core.declaration import read_pipelines
 from airloom.core.errors import SetupError
@@ -38,6 +35,9 @@ from airloom.stores.objects import objects_below
 from airloom.stores.online_postgres import _TABLES
 from airloom.stores.state_schema import upgrade_state
 from airloom.stores.tracking import open_client
+from tests.launcher.doctor.findings import look, of_state, states, the
+from tests.servers.mlflow_server import running_mlflow
+from tests.servers.process import free_port
 
 GIB = 2**30
 

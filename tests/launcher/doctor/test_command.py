@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import pytest
-from findings import of_state
 
 from airloom.launcher.doctor.findings import Finding
+from tests.launcher.doctor.findings import of_state
 
 COMMAND = [sys.executable, "-W", "ignore", "-c", "from airloom.cli import main; main()", "doctor"]
 

@@ -6,12 +6,12 @@ from contextlib import closing
 from datetime import date
 
 import pytest
-from findings import of_state, states, the
 
 from airloom.launcher.doctor.findings import Check
 from airloom.launcher.doctor.loading import load_libraries
 from airloom.stores.ledger import Ledger
 from airloom.stores.tracking import open_client
+from tests.launcher.doctor.findings import of_state, states, the
 
 CHECKS = [
     *("packages", "secrets", "ports", "disk", "settings", "state database", "MLflow", "champions", "features"),

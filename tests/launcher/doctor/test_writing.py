@@ -1,7 +1,6 @@
 """Databases that cannot be written, on real servers: each is told, and left as it was."""
 
 import pytest
-from findings import look, of_state, states, the
 
 from airloom.launcher.doctor.databases import airflow_database, state_database
 from airloom.launcher.doctor.models import champions
@@ -9,6 +8,7 @@ from airloom.launcher.doctor.predictions import predictions
 from airloom.stores.pins import Pins
 from airloom.stores.state import state_engine
 from airloom.stores.state_schema import upgrade_state
+from tests.launcher.doctor.findings import look, of_state, states, the
 
 
 @pytest.fixture

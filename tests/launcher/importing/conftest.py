@@ -3,19 +3,16 @@
 import dataclasses
 import itertools
 import json
-import sys
-from pathlib import Path
 
 import pytest
-from servers.mlflow_server import running_mlflow
 from sqlalchemy import create_engine, inspect, text
 
 from airloom.core.settings import Settings
 from airloom.stores.feast_loading import load_feast
 from airloom.stores.state_schema import upgrade_state
 from airloom.stores.tracking import experiment_id
+from tests.servers.mlflow_server import running_mlflow
 
-sys.path[:0] = [str(Path(__file__).parents[2] / folder) for folder in ("faults", "steps", "stores")]
 load_feast()
 #: Each test moves to databases and a prefix of its own.
 _number = itertools.count(1)
@@ -24,7 +21,7 @@ _number = itertools.count(1)
 @pytest.fixture(scope="session")
 def lived(tmp_path_factory):
     """Two nights of training, a rollback, a pin, features online, lineage of two days; and a pipeline yet to train."""
-    from scenario import live, prepare, settings_at
+    from tests.faults.scenario import live, prepare, settings_at
 
     settings = settings_at(tmp_path_factory.mktemp("lived"))
     prepare(settings)

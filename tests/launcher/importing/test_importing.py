@@ -7,10 +7,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from invariants import end_state
-from scenario import CANDIDATES, FEATURES, PIPELINE, night_pipeline
 from sqlalchemy import create_engine, text
-from synthetic_nights import COLUMNS, NIGHT, example_rows
 from typer.testing import CliRunner
 
 from airloom.cli import app
@@ -32,6 +29,9 @@ from airloom.stores.models import ModelRegistry
 from airloom.stores.pins import Pins
 from airloom.stores.state_schema import upgrade_state
 from airloom.stores.tracking import experiment_id, open_client
+from tests.faults.invariants import end_state
+from tests.faults.scenario import CANDIDATES, FEATURES, PIPELINE, night_pipeline
+from tests.worlds.nights import COLUMNS, NIGHT, example_rows
 
 LAST_NIGHT = max(CANDIDATES)
 
@@ -194,7 +194,7 @@ def test_nothing_is_mixed_with_other_models(lived, house):
 
 
 def test_nothing_is_mixed_with_other_tables(lived, house, tmp_path):
-    import feature_lake
+    from tests.worlds import feature_lake
 
     elsewhere = dataclasses.replace(house.settings, state_url=f"sqlite:///{tmp_path}/other.db")
     feature_lake.publish(elsewhere, "driver", feature_lake.DAY, feature_lake.drivers(feature_lake.DAY, {"ann": 9.0}))

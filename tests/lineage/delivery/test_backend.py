@@ -4,13 +4,13 @@ import stat
 import time
 
 import pytest
-from lineage_events import PATIENT, event, run_id, transport
 from openlineage.client.event_v2 import RunState
-from receiver import ENDPOINT, nobody_listens
 
 from airloom.lineage.delivery.resend import resend
 from airloom.lineage.delivery.sending import Sender
 from airloom.lineage.delivery.unsent import Unsent
+from tests.lineage.delivery.lineage_events import PATIENT, event, run_id, transport
+from tests.lineage.receiver import ENDPOINT, nobody_listens
 
 #: A backend that is away for a while, and the bound; a hang and a drip end only after the test has released them.
 FAULTS = {"hang": 0.3, "drip": 0.3} | dict.fromkeys(("reset", "close", 500, 503, 429, 401, 404, 302), PATIENT)

@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from lineage_events import event, run_id, transport
-from receiver import ENDPOINT
+
+from tests.lineage.delivery.lineage_events import event, run_id, transport
+from tests.lineage.receiver import ENDPOINT
 
 COMMAND = [sys.executable, "-c", "from airloom.cli import main; main()", "lineage"]
 PROJECT = Path(__file__).parents[3]

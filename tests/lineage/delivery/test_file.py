@@ -3,8 +3,9 @@
 import json
 from multiprocessing import get_context
 
-from lineage_events import event
 from openlineage.client.transport import get_default_factory
+
+from tests.lineage.delivery.lineage_events import event
 
 PROCESSES, EVENTS, LENGTH = 8, 200, 50_000
 

@@ -3,9 +3,9 @@
 import json
 
 from airflow.providers.openlineage.plugins.facets import AirflowDagRunFacet
-from lineage_events import event
 
 from airloom.lineage.delivery.masked import MaskedConfig, MaskedTransport
+from tests.lineage.delivery.lineage_events import event
 
 
 def emitted(tmp_path, conf):

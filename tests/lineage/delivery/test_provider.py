@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from airflow.providers.openlineage.plugins.adapter import OpenLineageAdapter
 from airflow.providers.openlineage.plugins.listener import OpenLineageListener, _run_adapter_method
-from lineage_events import event, run_id
 from openlineage.client.transport import KafkaConfig
 
 from airloom.core.settings import Settings
 from airloom.launcher.environment import environment
 from airloom.launcher.ports import Ports
 from airloom.lineage.delivery.unsent import Unsent
+from tests.lineage.delivery.lineage_events import event, run_id
 
 PROJECT = Path(__file__).parents[3]
 

@@ -1,10 +1,10 @@
 import pytest
-from lineage_events import PATIENT, event
 from openlineage.client.serde import Serde
-from receiver import ENDPOINT, nobody_listens
 
 from airloom.lineage.delivery.answer import ACCEPTED
 from airloom.lineage.delivery.sending import Sender
+from tests.lineage.delivery.lineage_events import PATIENT, event
+from tests.lineage.receiver import ENDPOINT, nobody_listens
 
 EVENT = Serde.to_json(event())
 

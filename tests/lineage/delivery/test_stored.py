@@ -3,11 +3,10 @@
 import json
 from multiprocessing import get_context
 
-from lineage_events import event
-
 from airloom.lineage.delivery.stored import StoredConfig, StoredTransport
 from airloom.lineage.events import read_events
 from airloom.stores.kept_events import count_kept
+from tests.lineage.delivery.lineage_events import event
 
 
 def emit(place, number):

@@ -5,14 +5,14 @@ import signal
 from multiprocessing import get_context
 
 import pytest
-from lineage_events import PATIENT, event, run_id, transport
 from openlineage.client.serde import Serde
-from receiver import ENDPOINT, receiving
 
 from airloom.lineage.delivery.answer import ACCEPTED, Answer
 from airloom.lineage.delivery.resend import resend
 from airloom.lineage.delivery.sending import Sender
 from airloom.lineage.delivery.unsent import Unsent
+from tests.lineage.delivery.lineage_events import PATIENT, event, run_id, transport
+from tests.lineage.receiver import ENDPOINT, receiving
 
 PROCESSES, EVENTS = 4, 10
 _processes = get_context("spawn")

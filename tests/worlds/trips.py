@@ -31,7 +31,7 @@ def declaration(**changes) -> Pipeline:
         "description": "A toy",
         "owner": "tests",
         "schedule": {"nightly": "02:00", "timezone": "UTC", "start": date(2013, 1, 1), "end": date(2013, 12, 30)},
-        "source": "toy_ingest:source",
+        "source": "tests.worlds.trips:source",
         "tables": {"trips": {**trips, "quarantine": {"max_share": 0.1}}, "stations": stations},
         "features": {"module": "none", "views": {"v": {"reads": "trips", "window": "7d", "sql": "v.sql"}}},
         "label": {"table": "trips", "column": "late", "known_after": "1d"},
@@ -74,7 +74,7 @@ def ordinary_day(partition: date) -> dict[str, pd.DataFrame]:
 
 def returning(monkeypatch, **tables: pd.DataFrame) -> None:
     """Let the source return other rows than usual for some tables."""
-    monkeypatch.setattr("toy_ingest.source", lambda partition: ordinary_day(partition) | tables)
+    monkeypatch.setattr("tests.worlds.trips.source", lambda partition: ordinary_day(partition) | tables)
 
 
 def staged(settings: Settings, pipeline: Pipeline | None = None) -> None:

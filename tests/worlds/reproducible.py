@@ -2,10 +2,6 @@
 
 from datetime import date, timedelta
 
-from small_lake import START, flights_on, publish, publish_days
-from synthetic_nights import NIGHT
-from two_nights import declare
-
 from airloom.core.partitions import day_range
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
@@ -13,13 +9,16 @@ from airloom.steps.assemble import assemble
 from airloom.steps.evaluate import evaluate
 from airloom.steps.fit import fit
 from airloom.stores.ledger import Ledger
+from tests.worlds.nights import NIGHT
+from tests.worlds.small_lake import START, flights_on, publish, publish_days
+from tests.worlds.two_nights import declare
 
 NIGHT_BEFORE = NIGHT - timedelta(days=1)
 CORRECTED = NIGHT - timedelta(days=3)
 #: With these parameters a candidate learns within a moment.
 BOOSTING = {"fit": "include.flight_delays.models:boosting", "params": {"max_iter": 8, "min_samples_leaf": 10}}
 NETWORK = {"fit": "include.flight_delays.models:torch_mlp", "params": {"epochs": 2, "learning_rate": 0.01}}
-RATE = {"fit": "synthetic_candidates:by_rate", "params": {"share": 0.5}}
+RATE = {"fit": "tests.worlds.candidates:by_rate", "params": {"share": 0.5}}
 
 
 def make(settings: Settings, candidate: dict) -> Pipeline:

@@ -3,12 +3,11 @@
 import shutil
 from pathlib import Path
 
-import synthetic_candidates
-from synthetic_nights import COLUMNS, NIGHT, example_rows, settings_at
-
 from airloom.stores.models import ModelRegistry
 from airloom.stores.runs import RunKey, TrainingRuns
 from airloom.stores.tracking import open_client
+from tests.worlds import candidates as synthetic_candidates
+from tests.worlds.nights import COLUMNS, NIGHT, example_rows, settings_at
 
 PIPELINE = "late"
 VERSIONS = 9

@@ -5,7 +5,6 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow as pa
-from synthetic_nights import NIGHT, declaration_with, example_rows, training_set
 
 from airloom.core.declaration import find_pipeline
 from airloom.core.settings import Settings
@@ -14,6 +13,7 @@ from airloom.stores.content import content_version
 from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.models import ModelRegistry
 from airloom.stores.validations import ValidationResults
+from tests.worlds.nights import NIGHT, declaration_with, example_rows, training_set
 
 FIRST, SECOND = NIGHT, NIGHT + timedelta(days=1)
 CORRECTED, HELD_BACK = NIGHT - timedelta(days=3), NIGHT - timedelta(days=1)

@@ -6,13 +6,13 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from synthetic_nights import pipeline_with
 
 from airloom.core.partitions import as_of
 from airloom.core.settings import Settings
 from airloom.stores.content import content_version
 from airloom.stores.feast_loading import load_feast
 from airloom.stores.lake import Lake, PartitionVersion
+from tests.worlds.nights import pipeline_with
 
 START = date(2024, 1, 1)
 CARRIERS = ["UA", "B6", "WN"]
