@@ -2,13 +2,15 @@
 
 import ipaddress
 import os
+import shutil
 import socket
 import tempfile
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
-pytest_plugins = ["tests.servers.fixtures", "tests.servers.state"]
+pytest_plugins = ["tests.servers.fixtures", "tests.servers.state", "tests.worlds.fixtures"]
 
 PROJECT = Path(__file__).parents[1]
 
@@ -46,6 +48,30 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+_SYSTEM = "tests/system"
+
+
+class _SystemTogether(LoadFileScheduling):
+    """A file's tests stay on one worker, for what they share; so do all that share running installations."""
+
+    def _split_scope(self, nodeid):
+        return _SYSTEM if nodeid.startswith(_SYSTEM) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return _SystemTogether(config, log)
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """Begin with what takes longest: whole installations, which wait much, then the sweep of deaths."""
+    first = (_SYSTEM, "tests/faults")
+    items.sort(key=lambda item: [not item.nodeid.startswith(folder) for folder in first])
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_HOME, ignore_errors=True)
 
 
 def pytest_terminal_summary(terminalreporter) -> None:

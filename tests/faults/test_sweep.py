@@ -5,6 +5,9 @@ import traceback
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import cycle
+
+import pytest
 
 from tests.faults.invariants import check_invariants, end_state
 from tests.faults.processes import ENDS, run
@@ -40,12 +43,20 @@ def passings(listed):
     return found
 
 
-def plan(found):
+def every_end(found):
     """Kill at every passing; end in the other two ways at the last passing of every point."""
-    last = {each.point: each for each in found}
     return [(each, "kill") for each in found] + [
-        (each, action) for each in last.values() for action in ENDS if action != "kill"
+        (each, action) for each in last_passings(found) for action in ENDS if action != "kill"
     ]
+
+
+def one_end_each(found):
+    """End once at the last passing of every point, in the three ways in turn."""
+    return list(zip(last_passings(found), cycle(ENDS), strict=False))
+
+
+def last_passings(found):
+    return list({each.point: each for each in found}.values())
 
 
 def recover(world, task, report):
@@ -86,7 +97,8 @@ def sweep(world, runs):
     return wrong
 
 
-def test_a_death_at_any_place_and_another_try_end_as_if_nothing_had_happened(worlds, record_property):
+@pytest.mark.parametrize("plan", [one_end_each, pytest.param(every_end, marks=pytest.mark.long)])
+def test_a_death_at_any_place_and_another_try_end_as_if_nothing_had_happened(worlds, record_property, plan):
     started = time.monotonic()
     found = passings(worlds[0].passed)
     runs = plan(found)

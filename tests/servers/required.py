@@ -10,15 +10,20 @@ import pytest
 _ELSEWHERE = (*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True), Path("/usr/sbin"))
 
 
+def require(available, reason):
+    """Skip a test whose server or browser is missing; where the environment promises them all, fail instead."""
+    if available:
+        return
+    if os.environ.get("AIRLOOM_REQUIRE_SERVERS"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
 def program(name, package):
     """The path of a program; `package` is what to install where it is missing."""
     found = shutil.which(name) or next((str(at / name) for at in _ELSEWHERE if (at / name).exists()), None)
-    if found:
-        return found
-    missing = f"{name} is not installed (Debian: apt-get install {package})"
-    if os.environ.get("AIRLOOM_REQUIRE_SERVERS"):
-        pytest.fail(missing)
-    pytest.skip(missing)
+    require(found is not None, f"{name} is not installed (Debian: apt-get install {package})")
+    return found
 
 
 def demoted():

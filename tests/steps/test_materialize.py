@@ -1,9 +1,6 @@
 import importlib
 import shutil
-import tempfile
 from datetime import timedelta
-from functools import cache
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -19,14 +16,14 @@ RATE = "carrier_delays:carrier_late_rate_28d"
 
 
 @pytest.fixture
-def settings(tmp_path):
-    shutil.copytree(_applied() / "state", tmp_path / "state")
+def settings(applied, tmp_path):
+    shutil.copytree(applied / "state", tmp_path / "state")
     return settings_at(tmp_path)
 
 
-@cache
-def _applied():
-    folder = Path(tempfile.mkdtemp(prefix="airloom-tests-"))
+@pytest.fixture(scope="module")
+def applied(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("applied")
     apply_features(flight_pipeline(), settings_at(folder), importlib.import_module("include.flight_delays.features"))
     return folder
 

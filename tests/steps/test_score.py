@@ -2,10 +2,7 @@ import dataclasses
 import importlib
 import shutil
 import sqlite3
-import tempfile
 from datetime import timedelta
-from functools import cache
-from pathlib import Path
 
 import pytest
 
@@ -31,10 +28,10 @@ class Carriers:
         return frame["carrier_delays__carrier_late_rate_28d"].to_numpy()
 
 
-@cache
-def _prepared():
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
     """An installation with features of two days, offline and online."""
-    folder = Path(tempfile.mkdtemp(prefix="airloom-tests-"))
+    folder = tmp_path_factory.mktemp("prepared")
     settings = settings_at(folder)
     apply_features(PIPELINE, settings, importlib.import_module("include.flight_delays.features"))
     publish_days(settings, START, DAY)
@@ -46,8 +43,8 @@ def _prepared():
 
 
 @pytest.fixture
-def settings(tmp_path, monkeypatch):
-    shutil.copytree(_prepared(), tmp_path, dirs_exist_ok=True)
+def settings(prepared, tmp_path, monkeypatch):
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     monkeypatch.setattr(ModelRegistry, "load", lambda registry, version: Carriers())
     return settings_at(tmp_path)
 

@@ -92,7 +92,7 @@ ROUNDS = {
         ),
         Fault(
             "feature view not registered",
-            changed("airloom", "feature_views", "project_id", "elsewhere", "feature_view_name = 'plane'"),
+            changed("airloom", "feature_views", "project_id", "elsewhere", "feature_view_name = 'depot_traffic'"),
             (Said("features", f"pipeline {PIPELINE}", "run: airloom apply"),),
         ),
         Fault(

@@ -1,10 +1,7 @@
-"""A whole installation for the system tests: a copy of the project with short windows, its own folder and ports."""
+"""A whole installation for the system tests: a prepared one is copied into its own folder, with ports of its own."""
 
 import contextlib
 import json
-import os
-import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -19,55 +16,20 @@ import yaml
 from airloom.core.settings import Settings
 from airloom.stores.lake import Lake
 from airloom.stores.ledger import Ledger
+from tests.servers.process import free_port
 from tests.terminal import interruptible
+from tests.worlds.prepared import copy_of, own_environment
 
-PROJECT = Path(__file__).parents[2]
-PIPELINE = "flight_delays"
+PIPELINE = "parcels"
 #: The days of the range that the tests run again and again.
-FIRST, LAST = "2013-01-01", "2013-01-06"
-
-#: Short windows; the floors let a model through that has seen three days.
-SHORTER = {
-    "window: 28d": "window: 3d",
-    "window: 7d": "window: 2d",
-    "holdout: 7d": "holdout: 1d",
-    "patience: 2h": "patience: 20m",
-    "min_rows: 1000": "min_rows: 100",
-    "confidence: 0.95": "confidence: 0.51",
-    "max_regression: 0.05": "max_regression: 0.5",
-    "floors: {roc_auc: 0.6}": "floors: {roc_auc: 0.2}",
+FIRST, LAST = "2024-01-01", "2024-01-05"
+#: What is wrong with each day, which task stops it, and what its log says.
+CORRUPTED = {
+    "2024-01-06": ("no keys", "validate", "parcels of 2024-01-06 is blocked"),
+    "2024-01-08": ("no rows", "extract", "The source has no rows for parcels of 2024-01-08"),
+    "2024-01-09": ("impossible times", "validate", "parcels of 2024-01-09 is blocked"),
 }
-
-#: Lets a test change what the source says of a day, by a file next to it.
-CHANGEABLE = """
-
-_extract = extract
-
-
-def extract(partition):
-    from pathlib import Path
-
-    tables = _extract(partition)
-    change = Path(__file__).with_name(f"{partition}.change")
-    if change.exists():
-        flights = tables["flights"]
-        tables["flights"] = {
-            "fewer flights": lambda: flights.iloc[5:].reset_index(drop=True),
-            "no keys": lambda: flights.assign(flight_id=None),
-            "no rows": lambda: flights.iloc[:0],
-            "impossible times": lambda: flights.assign(
-                scheduled_at=flights["scheduled_at"].iloc[0].replace(year=2031), tailnum="PLANTED-ROW"
-            ),
-        }[change.read_text()]()
-    return tables
-
-
-def tell(alert):
-    from pathlib import Path
-
-    with Path(__file__).with_name("alerts.txt").open("a") as told:
-        print(alert.pipeline, alert.partition, alert.message, file=told)
-"""
+BAD, GOOD = "2024-01-06", "2024-01-07"
 
 
 @dataclass(frozen=True)
@@ -81,21 +43,9 @@ class Installation:
     backend: str = ""
 
     @classmethod
-    def create(cls, folder, backend=""):
-        project = folder / "project"
-        project.mkdir(parents=True)
-        for name in ("config", "dags", "plugins", "requirements.txt"):
-            (project / name).symlink_to(PROJECT / name)
-        shutil.copytree(PROJECT / "include", project / "include", ignore=shutil.ignore_patterns("__pycache__"))
-        pipeline = project / "include" / PIPELINE
-        declaration = (pipeline / "pipeline.yaml").read_text()
-        for long, short in SHORTER.items():
-            assert long in declaration
-            declaration = declaration.replace(long, short)
-        (pipeline / "pipeline.yaml").write_text(declaration)
-        with (pipeline / "source.py").open("a") as source:
-            source.write(CHANGEABLE)
-        return cls(folder, _free_port(), _free_port(), backend)
+    def create(cls, folder, template, backend=""):
+        """Make an installation that has never run, as a copy of one that is prepared."""
+        return cls(copy_of(template, folder), free_port(), free_port(), backend)
 
     @property
     def settings(self):
@@ -113,17 +63,16 @@ class Installation:
 
     @property
     def environment(self):
-        own = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AIRLOOM"))}
-        return own | {
-            "AIRLOOM_PROJECT": str(self.settings.project),
-            "AIRLOOM_VAR": str(self.settings.var),
-            "AIRLOOM_AIRFLOW_PORT": str(self.airflow_port),
-            "AIRLOOM_MLFLOW_PORT": str(self.mlflow_port),
-            "AIRLOOM_LINEAGE_URL": self.backend,
+        return own_environment(
+            AIRLOOM_PROJECT=str(self.settings.project),
+            AIRLOOM_VAR=str(self.settings.var),
+            AIRLOOM_AIRFLOW_PORT=str(self.airflow_port),
+            AIRLOOM_MLFLOW_PORT=str(self.mlflow_port),
+            AIRLOOM_LINEAGE_URL=self.backend,
             # A declaration that changes twice within half a minute is read twice.
-            "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "0",
-            "AIRFLOW_CONN_WAREHOUSE": "postgres://user:PLANTED-PASSWORD@127.0.0.1/warehouse",
-        }
+            AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL="0",
+            AIRFLOW_CONN_WAREHOUSE="postgres://user:PLANTED-PASSWORD@127.0.0.1/warehouse",
+        )
 
     def airloom(self, *arguments, check=True):
         command = [str(Path(sys.executable).with_name("airloom")), *arguments]
@@ -154,7 +103,7 @@ class Installation:
         command = self.start("backfill", PIPELINE, *options)
         try:
             yield
-            assert command.wait(timeout=600) == 0
+            assert command.wait(timeout=1500) == 0
         except subprocess.TimeoutExpired as slow:
             raise AssertionError(f"{slow}\nNot ended: {self.unfinished()}") from None
         finally:
@@ -222,7 +171,7 @@ class Installation:
 
     def predicted_by(self, day):
         """The versions that have predicted a day."""
-        rows = Lake(self.settings.lake / PIPELINE).read("predictions", [date.fromisoformat(day)], ["model_version"])
+        rows = Lake(self.settings.lake / PIPELINE).read("predictions", [day], ["model_version"])
         return set(rows["model_version"])
 
     def online(self):
@@ -281,8 +230,8 @@ class Installation:
         return "\n".join(file.read_text() for file in sorted(files))
 
 
-def wait_until(look, wanted, seconds=300):
-    """Look until the first column of the first row is what is wanted."""
+def wait_until(look, wanted, seconds=900):
+    """Look until the first column of the first row is what is wanted; the limit only ends what hangs."""
     deadline = time.monotonic() + seconds
     while (found := look()) != [(wanted,)]:
         assert time.monotonic() < deadline, f"{found} instead of {wanted!r}"
@@ -290,10 +239,4 @@ def wait_until(look, wanted, seconds=300):
 
 
 def day(number):
-    return date(2013, 1, number)
-
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return date(2024, 1, number)

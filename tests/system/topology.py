@@ -9,7 +9,8 @@ What differs from Compose is all here:
 - Containers are processes: a service's host name is the loopback address, its port is one that is free, and the ports
   that only other services of the same container see (health checks, logs) are made different.
 - They see this machine's environment too, but for what begins as a variable of Airflow, Airloom or AWS.
-- `/opt/airloom` is a copy of the project with short windows, and `/opt/airloom/var`, the shared volume, its `var`.
+- `/opt/airloom` is a project with the tests' own pipelines, and `/opt/airloom/var`, the shared volume, its `var`.
+- What is lost with a process is noticed within seconds (`_SOONER`).
 - There is no `dumb-init`; limits of memory and processors, health checks as conditions, restarts, and the time that a
   service has to end are the engine's. Marquez is not started.
 """
@@ -28,6 +29,7 @@ from datetime import date
 from pathlib import Path
 
 import psutil
+import pytest
 
 from airloom.core.settings import Settings
 from tests.deploy.compose import PROJECT, read_compose, read_variables
@@ -36,15 +38,19 @@ from tests.servers.process import free_port
 from tests.servers.redis_server import running_redis
 from tests.servers.required import program
 from tests.servers.s3 import forget_clients, running_s3
+from tests.system.installation import PIPELINE
+from tests.worlds.prepared import make_project
 
 #: In which the engine would start them.
 ORDER = (
     *("mlflow", "airflow-init", "airflow-api-server", "airflow-scheduler", "airflow-dag-processor"),
     *("airflow-triggerer", "worker", "worker-training"),
 )
-#: The days that the tests run on it, and those while which everything is killed.
-FIRST, LAST = date(2013, 1, 1), date(2013, 1, 10)
-FIRST_KILLED, LAST_KILLED = date(2013, 1, 11), date(2013, 1, 14)
+#: The days that the tests run on it while a worker and the scheduler are killed; in the long form some days more, and
+#: those while which everything is killed.
+FIRST, LAST = date(2024, 1, 1), date(2024, 1, 5)
+FIRST_CALM, LAST_CALM = date(2024, 1, 6), date(2024, 1, 10)
+FIRST_KILLED, LAST_KILLED = date(2024, 1, 11), date(2024, 1, 14)
 _ONE_SHOT = ("airflow-init",)
 #: Ports inside a container, which two processes of one machine cannot share.
 _INSIDE = (
@@ -53,7 +59,20 @@ _INSIDE = (
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT",
     "AIRFLOW__CELERY__FLOWER_PORT",
 )
-_HEALTHY_SECONDS = 180
+#: What only ends a wait for something that hangs.
+_HANGS_SECONDS = 900
+#: What is lost with a process is noticed within seconds, not minutes.
+_SOONER = {
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "20",
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "60",
+    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "5",
+    "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "30",
+}
 
 
 @dataclass
@@ -89,7 +108,7 @@ class Topology:
         }
         inside = self.own.setdefault(service, {name: str(free_port()) for name in _INSIDE})
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        return {**here, **given, **inside, "PATH": path, "HOME": str(self.folder)}
+        return {**here, **given, **_SOONER, **inside, "PATH": path, "HOME": str(self.folder)}
 
     def command(self, service):
         """The command of a service, through the image's entry point."""
@@ -153,7 +172,7 @@ class Topology:
         return subprocess.run(words, env=self.environment(service), capture_output=True, timeout=90).returncode == 0
 
     def wait_until_healthy(self, service):
-        deadline = time.monotonic() + _HEALTHY_SECONDS
+        deadline = time.monotonic() + _HANGS_SECONDS
         while not self.is_healthy(service):
             ended = self.running[service].poll() is not None
             if ended or time.monotonic() > deadline:
@@ -162,7 +181,7 @@ class Topology:
 
     def wait_until_whole(self):
         """Wait until every service is healthy, also one that has to be started again meanwhile."""
-        deadline = time.monotonic() + _HEALTHY_SECONDS
+        deadline = time.monotonic() + _HANGS_SECONDS
         while sick := [service for service in self.running if not self.is_healthy(service)]:
             if time.monotonic() > deadline:
                 raise AssertionError(f"not healthy: {sick}\n{self.log(sick[0])[-5000:]}")
@@ -221,7 +240,7 @@ class Topology:
     def backfill(self, first, last, *options, check=True, seconds=1500):
         """Run every stage, as the service `demo` does, for other days."""
         demo = self.services["demo"]["command"]
-        command = [*demo[: demo.index("--from")], "--from", str(first), "--to", str(last), *options]
+        command = [*demo[: demo.index("backfill") + 1], PIPELINE, "--from", str(first), "--to", str(last), *options]
         return self.run("demo", *command, check=check, seconds=seconds)
 
     def import_from(self, var):
@@ -230,14 +249,17 @@ class Topology:
         assert f":{mounted}" in self.services["import"]["volumes"][-1]
         return self.run("import", *command, str(var))
 
-    def settings(self, monkeypatch):
-        """Where everything is, for this process, which then has the credentials of a worker."""
+    @contextlib.contextmanager
+    def as_worker(self):
+        """Where everything is, for this process, which has the credentials of a worker until the block ends."""
         variables = self.environment("worker")
-        for name, value in variables.items():
-            if name.startswith("AWS"):
-                monkeypatch.setenv(name, value)
+        with pytest.MonkeyPatch.context() as patched:
+            for name, value in variables.items():
+                if name.startswith("AWS"):
+                    patched.setenv(name, value)
+            forget_clients()
+            yield Settings.from_environment(variables)
         forget_clients()
-        return Settings.from_environment(variables)
 
     def ask(self, query, database="airflow"):
         """Ask Airflow's own database, or another one."""
@@ -273,13 +295,13 @@ class Topology:
 
 
 @contextlib.contextmanager
-def running_topology(folder, project):
+def running_topology(folder):
     """Run everything that the stack needs besides its Python services, until the block ends.
 
     Args:
         folder: For everything that is made.
-        project: A copy of the project.
     """
+    make_project(folder / "project")
     shutil.copytree(PROJECT / "deploy", folder / "deploy")
     subprocess.run(["bash", str(folder / "deploy" / "create-env.sh")], check=True, capture_output=True)
     variables = read_variables(folder / ".env")
@@ -290,7 +312,7 @@ def running_topology(folder, project):
         running_s3(folder, page=1000) as s3,
     ):
         _create_databases(postgres, variables)
-        topology = Topology(folder, project, variables, postgres, redis, s3, _ports(postgres, redis, s3))
+        topology = Topology(folder, folder / "project", variables, postgres, redis, s3, _ports(postgres, redis, s3))
         try:
             yield topology
         finally:

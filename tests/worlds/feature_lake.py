@@ -1,5 +1,6 @@
 """A small pipeline with two feature views, and a lake and feature store for it."""
 
+import os
 import shutil
 import tempfile
 from datetime import UTC, date, datetime, timedelta
@@ -76,7 +77,7 @@ def open_small(settings: Settings) -> FeatureStore:
 @cache
 def _applied() -> Path:
     """Applying the definitions takes longer than most tests: it is done once, and copied."""
-    folder = Path(tempfile.mkdtemp(prefix="airloom-tests-"))
+    folder = Path(tempfile.mkdtemp(dir=os.environ["AIRFLOW_HOME"]))
     apply_features(small_pipeline(), settings_at(folder), definitions())
     return folder
 

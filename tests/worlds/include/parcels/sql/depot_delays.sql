@@ -1,0 +1,3 @@
+SELECT depot, avg(delay) AS depot_delay_mean_2d
+FROM parcels
+GROUP BY depot

@@ -1,0 +1,3 @@
+SELECT depot, last(speed ORDER BY observed_at) AS depot_speed_last
+FROM traffic
+GROUP BY depot
