@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: setup demo down test check bench lock help
+.PHONY: setup demo down test test-all test-install check bench lock help
 
 PYTHON ?= python3.11
 VENV := .venv
@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.airloom-installed
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(STAMP) ## the environment in .venv, from the lock
 
@@ -21,11 +21,17 @@ demo: $(STAMP) ## embedded Airflow and every stage over real days; stays up unti
 down: ## stop Airflow and MLflow; data and history stay
 	@if [ -x $(BIN)/airloom ]; then $(BIN)/airloom down; else echo "Nothing is installed, so nothing runs."; fi
 
-# A file's tests stay together, for what they share. Whole installations run one after the other, each takes all cores,
-# and their tests build on each other.
-test: $(STAMP) ## the whole test suite
-	$(BIN)/pytest -m "not system" --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
-	$(BIN)/pytest -m system --exitfirst
+# One process more than processors: whole installations, which wait much, run beside everything else.
+PYTEST := $(BIN)/pytest --numprocesses=$$(( $$(nproc) + 1 )) --maxprocesses=5
+
+test: $(STAMP) ## the test suite, each long proof in its short form
+	$(PYTEST) -m "not long and not install"
+
+test-all: $(STAMP) ## the whole test suite, every proof in its long form too
+	$(PYTEST) -m "not install"
+
+test-install: $(STAMP) ## the tests that make environments of their own
+	$(BIN)/pytest -m install
 
 check: $(STAMP) ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .
@@ -54,6 +60,7 @@ $(STAMP): requirements.txt pyproject.toml
 	  echo "$(VENV) is only half made; making it again."; rm -rf $(VENV); fi
 	@[ -d $(VENV) ] || $(PYTHON) -m venv $(VENV)
 	@echo "Installing $$(grep -c '==' requirements.txt) packages into $(VENV); this takes some minutes the first time."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $(STAMP)

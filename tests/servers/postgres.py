@@ -18,9 +18,9 @@ class Postgres(ServerProcess):
 
     def __init__(self, folder):
         port = free_port()
-        self.folder, self.password = folder, PASSWORD
+        self.folder, self.password, self.programs = folder, PASSWORD, _programs(folder)
         command = [
-            *(program("postgres", "postgresql"), "-D", str(folder / "data"), "-p", str(port), "-k", str(folder)),
+            *(str(self.programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), "-k", str(folder)),
             *("-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200", "-c", "fsync=off"),
         ]
         super().__init__(command, port, folder / "log", cwd=folder, **demoted())
@@ -30,15 +30,8 @@ class Postgres(ServerProcess):
         secret.write_text(PASSWORD)
         secret.chmod(0o644)
         command = [
-            *(
-                program("initdb", "postgresql"),
-                "-D",
-                str(self.folder / "data"),
-                "-U",
-                "postgres",
-                "--auth=scram-sha-256",
-            ),
-            *("--encoding=UTF8", "--locale=C", f"--pwfile={secret}"),
+            *(str(self.programs / "initdb"), "-D", str(self.folder / "data"), "-U", "postgres"),
+            *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", f"--pwfile={secret}"),
         ]
         subprocess.run(command, check=True, capture_output=True, cwd=self.folder, **demoted())
 
@@ -72,19 +65,33 @@ class Postgres(ServerProcess):
             self.kill(signal.SIGINT)
 
 
+def _programs(folder):
+    """Return the folder of its programs; where it runs as another user, who may not enter the environment, a copy."""
+    programs = program("initdb").parent
+    if not demoted() or programs.is_relative_to("/usr"):
+        return programs
+    environment = programs.parents[2]
+    for part in (programs.parent, environment / f"{programs.parents[1].name}.libs"):
+        copy = folder / "programs" / part.relative_to(environment)
+        shutil.copytree(part, copy, ignore=shutil.ignore_patterns("include"))
+    return folder / "programs" / programs.relative_to(environment)
+
+
 @contextlib.contextmanager
 def running_postgres():
     """Run a server until the block ends."""
     # Not below pytest's folder: only root may enter that, and the server is another user. A socket's path is short.
     folder = Path(tempfile.mkdtemp(prefix="airloom-pg-"))
     folder.chmod(0o755)
-    server = Postgres(folder)
+    server = None
     try:
+        server = Postgres(folder)
         if user := demoted().get("user"):
-            shutil.chown(folder, user, user)
+            shutil.chown(folder, user)
         server.initialise()
         server.start()
         yield server
     finally:
-        server.stop()
+        if server:
+            server.stop()
         shutil.rmtree(folder, ignore_errors=True)

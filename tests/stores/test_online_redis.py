@@ -16,9 +16,7 @@ HALF = NAMES[::2]
 
 @pytest.fixture
 def url(redis_server):
-    with redis.Redis.from_url(redis_server.url(15)) as client:
-        client.flushdb()
-    return redis_server.url(15)
+    return redis_server.empty()
 
 
 @pytest.fixture

@@ -151,7 +151,7 @@ class Installation:
         before = file.read_text()
         declaration = yaml.safe_load(before)
         for section, change in changes.items():
-            declaration[section] = {**declaration[section], **change} if isinstance(change, dict) else change
+            declaration[section] = {**declaration.get(section, {}), **change} if isinstance(change, dict) else change
         try:
             self._declare(yaml.safe_dump(declaration, sort_keys=False))
             yield

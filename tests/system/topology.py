@@ -334,8 +334,7 @@ def _ports(postgres, redis, s3):
 def _create_databases(postgres, variables):
     """Run the stack's own script, as PostgreSQL's image does."""
     environment = {**os.environ, **variables, "PGHOST": "127.0.0.1", "PGPORT": str(postgres.port)}
-    environment |= {"PGPASSWORD": postgres.password}
-    program("psql", "postgresql-client")
+    environment |= {"PGPASSWORD": postgres.password, "PATH": f"{program('psql').parent}:{os.environ['PATH']}"}
     subprocess.run([str(PROJECT / "deploy" / "postgres" / "create-databases.sh")], env=environment, check=True)
 
 

@@ -164,9 +164,10 @@ def test_features_that_are_registered_otherwise_than_they_are_defined(installed)
 def test_redis_that_keeps_everything(installed, redis_server):
     import redis
 
-    with redis.Redis.from_url(redis_server.url(9)) as server:
+    url = redis_server.empty()
+    with redis.Redis.from_url(url) as server:
         server.config_set("maxmemory-policy", "noeviction")
-        found = look(online_store, installed.subject(online_url=redis_server.url(9)))
+        found = look(online_store, installed.subject(online_url=url))
         assert states(found) == {"online store": "ok", "Redis keeps features": "ok"}
         assert server.dbsize() == 0
 
