@@ -22,7 +22,7 @@ down: ## stop Airflow and MLflow; data and history stay
 	@if [ -x $(BIN)/airloom ]; then $(BIN)/airloom down; else echo "Nothing is installed, so nothing runs."; fi
 
 # One process more than processors: whole installations, which wait much, run beside everything else.
-PYTEST := $(BIN)/pytest --numprocesses=$$(( $$(nproc) + 1 )) --maxprocesses=5
+PYTEST := $(BIN)/pytest --numprocesses=$$(( $$(nproc) + 1 )) --maxprocesses=5 --no-loadscope-reorder --durations=25
 
 test: $(STAMP) ## the test suite, each long proof in its short form
 	$(PYTEST) -m "not long and not install"

@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -70,12 +71,21 @@ def pytest_collection_modifyitems(items) -> None:
     items.sort(key=lambda item: [not item.nodeid.startswith(folder) for folder in first])
 
 
+_not_proven = Counter()
+
+
 def pytest_unconfigure() -> None:
+    """Leave nothing behind; the last line is what was not proven, and what adds it."""
     shutil.rmtree(_HOME, ignore_errors=True)
+    for reason, tests in _not_proven.items():
+        print(f"Not proven by {tests} skipped tests: {reason}")
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
-    """Tell what tests have counted, wherever they ran."""
+    """Print what tests have counted, wherever they ran."""
+    _not_proven.update(
+        str(report.longrepr[2]).removeprefix("Skipped: ") for report in terminalreporter.getreports("skipped")
+    )
     counted = [report for report in terminalreporter.getreports("passed") if report.user_properties]
     if counted:
         terminalreporter.section("counted")

@@ -6,8 +6,10 @@ import shutil
 
 from playwright.sync_api import expect, sync_playwright
 
+from tests.servers.required import require
+
 #: What is installed on the machine; nothing is downloaded.
-CHROMIUM = shutil.which("chromium")
+_CHROMIUM = shutil.which("chromium")
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -22,10 +24,14 @@ PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)
 
 
+def require_browser():
+    require(_CHROMIUM is not None, "Chromium is not installed: apt-get install chromium")
+
+
 @contextlib.contextmanager
 def signed_in(address, user, password):
     """A page of the UI behind its login form."""
-    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS) as browser:
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=_CHROMIUM, args=FLAGS) as browser:
         page = browser.new_page(base_url=address, viewport={"width": 1300, "height": 1000})
         page.set_default_timeout(PATIENCE_MS)
         page.goto("/")

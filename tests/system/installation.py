@@ -45,7 +45,12 @@ class Installation:
     @classmethod
     def create(cls, folder, template, backend=""):
         """Make an installation that has never run, as a copy of one that is prepared."""
-        return cls(copy_of(template, folder), free_port(), free_port(), backend)
+        return cls.at(copy_of(template, folder), backend)
+
+    @classmethod
+    def at(cls, folder, backend=""):
+        """Return the installation that is in a folder, with ports of its own."""
+        return cls(folder, free_port(), free_port(), backend)
 
     @property
     def settings(self):

@@ -6,9 +6,8 @@ from datetime import date
 import pytest
 
 from airloom.stores.quarantine import Quarantine
-from tests.servers.required import require
 from tests.system.approval import Approval
-from tests.system.browser import CHROMIUM, TriggerForm, answer, expect, signed_in
+from tests.system.browser import TriggerForm, answer, expect, require_browser, signed_in
 from tests.system.installation import BAD, CORRUPTED, GOOD, LAST, PIPELINE, day
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(3600)]
@@ -135,7 +134,7 @@ def test_a_person_promotes_a_version_and_rolls_it_back(installation, repaired):
 
 
 def test_a_person_rolls_back_in_airflows_ui_and_finds_it_in_the_ledger(installation, repaired):
-    require(CHROMIUM is not None, "Chromium is not installed")
+    require_browser()
     champion, other = other_version(installation)
     installation.airloom("promote", PIPELINE, str(other), "--reason", "a trial")
     with signed_in(installation.airflow_url, *installation.login()) as page:
@@ -157,7 +156,7 @@ def test_a_person_rolls_back_in_airflows_ui_and_finds_it_in_the_ledger(installat
 
 
 def test_airflows_form_lets_nobody_move_a_champion_without_a_reason(installation, ran):
-    require(CHROMIUM is not None, "Chromium is not installed")
+    require_browser()
     champions = installation.champions()
     with signed_in(installation.airflow_url, *installation.login()) as page:
         form = TriggerForm(page, f"{PIPELINE}.champion")
@@ -200,7 +199,7 @@ def test_training_that_is_rejected_night_after_night_pauses_and_tells_it_once(in
 
 
 def test_a_person_declines_a_better_model_by_rest_and_approves_it_in_airflows_ui(installation, repaired):
-    require(CHROMIUM is not None, "Chromium is not installed")
+    require_browser()
     asked = "2024-01-08"
     installation.correct(asked)
     installation.backfill(

@@ -1,0 +1,62 @@
+"""What an earlier commit has left is used by this one: the next days run on it, and nothing of before changes."""
+
+import json
+
+import pytest
+
+from tests.system.installation import PIPELINE, day
+from tests.system.kept import FOLDER, unpack
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(3600)]
+
+ARCHIVES = sorted(FOLDER.glob("*.tar.xz"))
+
+
+@pytest.fixture(scope="module", params=ARCHIVES, ids=lambda archive: archive.name.partition(".")[0])
+def gone_on(request, tmp_path_factory):
+    """The state before and after the next two days."""
+    installation = unpack(request.param, tmp_path_factory.mktemp("kept") / "installation")
+    before = installation.state()
+    try:
+        installation.airloom("demo", PIPELINE, "--from", "2024-01-06", "--to", "2024-01-07")
+        yield before, installation.state(), installation
+    finally:
+        installation.airloom("down")
+
+
+def test_there_is_something_to_go_on_from():
+    assert ARCHIVES
+
+
+def test_the_next_days_are_published_and_scored(gone_on):
+    _, after, installation = gone_on
+    for stage in ("ingest", "features", "train", "score"):
+        assert [installation.runs(stage)[f"2024-01-0{number}"] for number in (6, 7)] == ["success", "success"]
+    for table in after["lake"]:
+        assert {day(6), day(7)} <= set(after["lake"][table])
+
+
+def test_the_days_of_before_are_what_they_were(gone_on):
+    before, after, _ = gone_on
+    for table, partitions in before["lake"].items():
+        assert {each: after["lake"][table][each] for each in partitions} == partitions
+
+
+def test_the_history_of_champions_goes_on(gone_on):
+    before, after, installation = gone_on
+    assert [version for _, version in before["champions"]] == [1, 2, 1]
+    assert after["champions"][:3] == before["champions"]
+    told = json.loads(installation.airloom("ledger", PIPELINE, "--json").stdout)
+    assert {each["partition"] for each in told["verdicts"]} >= {"2024-01-04", "2024-01-05", "2024-01-06", "2024-01-07"}
+
+
+def test_a_prediction_of_before_is_traced_to_its_source(gone_on):
+    _, _, installation = gone_on
+    told = installation.airloom("trace", PIPELINE, "2024-01-05").stdout
+    for words in ("raw.parcels", "training", "champion", "source"):
+        assert words in told
+
+
+def test_the_doctor_finds_nothing_wrong(gone_on):
+    _, _, installation = gone_on
+    assert "0 wrong" in installation.airloom("doctor").stdout
