@@ -30,5 +30,3 @@ load_feast()
 with quietly():
     for _library in _LIBRARIES:
         importlib.import_module(_library)
-    # MLflow looks through every installed package when a process saves its first model.
-    importlib.import_module("mlflow.utils.requirements_utils")._init_modules_to_packages_map()

@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from airloom.core.errors import SetupError
+from airloom.stores.online_sqlite import GuardedSqliteOnlineStore
 from tests.worlds.feature_lake import online, open_small, settings_at
 
 
@@ -22,3 +23,8 @@ def test_no_driver_of_another_store_and_no_store_of_feast_is_imported():
     script = f"import sys; sys.path[:0] = {sys.path!r}; {code}"
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
+
+
+def test_what_feast_would_find_out_of_old_versions_is_known_without_importing_its_other_stores():
+    store = GuardedSqliteOnlineStore()
+    assert store._versioned_read_supported is store._is_versioned_read_supported() is False

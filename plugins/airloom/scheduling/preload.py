@@ -36,12 +36,18 @@ LIBRARIES = (
     "pyarrow.dataset",
     "deltalake",
     "duckdb",
+    "deltalake.fs",
+    "feast.infra.passthrough_provider",
+    "airloom.stores.engine",
+    "airloom.stores.offline",
+    "airloom.stores.online",
     "airloom.lineage.custom",
     "great_expectations",
     "mlflow.pyfunc",
     "mlflow.data.pandas_dataset",
-    "mlflow.store.tracking.sqlalchemy_store",
-    "mlflow.store.model_registry.sqlalchemy_store",
+    "mlflow.store.tracking.sqlalchemy_workspace_store",
+    "mlflow.store.model_registry.sqlalchemy_workspace_store",
+    "alembic.command",
     "sklearn.ensemble",
     "torch",
     "torch._dynamo",
@@ -65,11 +71,11 @@ def preload() -> float:
         Seconds that it took.
     """
     started = time.monotonic()
+    load_skops()  # First: it asks every module that is loaded for the ufuncs of scipy, and later there are 7,000.
+    load_feast()
     names = [*LIBRARIES, *_clients(Settings.from_environment()), *_modules()]
     for name in names:
         importlib.import_module(name)
-    load_feast()
-    load_skops()
     _follow_sql()
     seconds = time.monotonic() - started
     log.info("Preloaded %d modules and their libraries in %.1f s; tasks find them in memory.", len(names) + 2, seconds)

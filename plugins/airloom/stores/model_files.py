@@ -167,7 +167,7 @@ def load_verified(folder: Path, manifest: dict[str, Any]) -> Model:
     Raises:
         DataError: The model cannot be loaded with the code and the libraries that are installed.
     """
-    differing = [f"{name} {was}" for name, was in manifest["libraries"].items() if _version(name) != was]
+    differing = [f"{name} {was}" for name, was in manifest["libraries"].items() if version_of(name) != was]
     if differing:
         _log.warning("A model was trained with other libraries than are installed: %s.", ", ".join(differing))
     module, _, name = manifest["class"].partition(":")
@@ -183,7 +183,8 @@ def load_verified(folder: Path, manifest: dict[str, Any]) -> Model:
         ) from error
 
 
-def _version(distribution: str) -> str | None:
+def version_of(distribution: str) -> str | None:
+    """Return the installed version of a distribution, None where there is none."""
     try:
         return version(distribution)
     except PackageNotFoundError:

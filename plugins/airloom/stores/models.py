@@ -16,20 +16,18 @@ from typing import TYPE_CHECKING, Any
 from airloom.core.errors import GateError, VersionGone
 from airloom.core.failpoints import failpoint
 from airloom.core.settings import Settings
-from airloom.stores import model_files
 from airloom.stores.locks import exclusive
-from airloom.stores.model_files import Model, installed, read_model, verify, write_model
+from airloom.stores.mlflow_files import FILES, write_description
+from airloom.stores.model_files import Model, read_model, verify, write_model
 from airloom.stores.project_code import make_importable
 from airloom.stores.served import unanswered
-from airloom.stores.tracking import experiment_id, open_client, quietly, there_already
+from airloom.stores.tracking import experiment_id, open_client, there_already
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
-#: Where MLflow's pyfunc flavour keeps our files, below the model's own folder.
-_FILES = "data/model"
 _MANIFEST_TAG = "airloom.manifest"
 _SOURCE_TAG = "airloom.model_source"
 _MODEL_TAG = "airloom.model_id"
@@ -95,9 +93,9 @@ class ModelRegistry:
         logged = client.create_logged_model(experiment_id(self.settings, self.pipeline), name, source_run_id=run_id)
         failpoint("save.after_entry")
         with tempfile.TemporaryDirectory() as folder:
-            manifest_sum = write_model(model, Path(folder) / "model", inputs)
-            _write_pyfunc(Path(folder), logged.model_id, run_id, inputs, outputs)
-            client.log_model_artifacts(logged.model_id, str(Path(folder) / "pyfunc"))
+            manifest_sum = write_model(model, Path(folder) / FILES, inputs)
+            write_description(Path(folder), logged.model_id, run_id, inputs, outputs)
+            client.log_model_artifacts(logged.model_id, folder)
         failpoint("save.after_files")
         client.finalize_logged_model(logged.model_id, "READY")
         failpoint("save.after_ready")
@@ -310,7 +308,7 @@ class ModelRegistry:
         from mlflow.artifacts import download_artifacts
         from mlflow.exceptions import MlflowException
 
-        uri = f"{source}/{_FILES}"
+        uri = f"{source}/{FILES}"
         try:
             folder = None if source.startswith(_LOCAL) else self._download_folder()
             return Path(download_artifacts(uri, dst_path=folder, tracking_uri=self.settings.tracking_uri))
@@ -328,25 +326,3 @@ class ModelRegistry:
                 if folder.stat().st_mtime < time.time() - _DOWNLOAD_SECONDS:
                     shutil.rmtree(folder, ignore_errors=True)
         return tempfile.mkdtemp(dir=root)
-
-
-def _write_pyfunc(folder: Path, model_id: str, run_id: str, inputs: pd.DataFrame, outputs: np.ndarray) -> None:
-    """Write MLflow's own description around the files, so that every tool that knows MLflow can read the model."""
-    with quietly():
-        from mlflow import pyfunc
-        from mlflow.models import Model as Description
-        from mlflow.models import infer_signature
-
-        pyfunc.save_model(
-            path=str(folder / "pyfunc"),
-            loader_module=model_files.__name__,
-            data_path=str(folder / "model"),
-            signature=infer_signature(inputs, outputs),
-            pip_requirements=_requirements(),
-            mlflow_model=Description(run_id=run_id, model_id=model_id),
-        )
-
-
-def _requirements() -> list[str]:
-    """Pin what is installed; a local build's suffix, such as `+cpu`, names nothing that an index has."""
-    return [f"{name}=={version.partition('+')[0]}" for name, version in installed().items()]

@@ -77,6 +77,9 @@ class GuardedOnlineStore(OnlineStore):  # type: ignore[misc]
     the view: the same as the offline join answers for that moment.
     """
 
+    #: Old versions of a view cannot be read. Feast would find that out by importing every store in which they can.
+    _versioned_read_supported = False
+
     @abstractmethod
     def _change(self, config: RepoConfig, view: str, layout: str) -> AbstractContextManager[Change]:
         """Let one writer at a time change a view; what it did becomes visible when the block ends well."""

@@ -18,7 +18,8 @@ from airloom.core.failpoints import failpoint
 from airloom.core.places import Place
 from airloom.core.settings import Settings
 from airloom.stores.locks import exclusive
-from airloom.stores.tracking import experiment_id, open_client, quietly
+from airloom.stores.mlflow_files import described_dataset
+from airloom.stores.tracking import experiment_id, open_client
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -183,12 +184,9 @@ class TrainingRuns:
 
     def log_dataset(self, run_id: str, rows: pd.DataFrame, digest: str, file: Place) -> None:
         """Log what was learned from: its columns and how many rows, under our own digest."""
-        with quietly():
-            from mlflow.data import from_pandas
-            from mlflow.entities import DatasetInput, InputTag
+        from mlflow.entities import DatasetInput, InputTag
 
-            dataset = from_pandas(rows, source=str(file), name="training", digest=digest)
-            entity = dataset._to_mlflow_entity()
+        entity = described_dataset(rows, digest, file)
         tag = InputTag("mlflow.data.context", "training")
         client = open_client(self.settings)
         # Candidates of a night learn from the same rows side by side; MLflow would fail to add them twice at once.

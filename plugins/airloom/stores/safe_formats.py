@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import warnings
 from pathlib import Path
 from types import ModuleType
@@ -21,12 +22,28 @@ _TRUSTED = (
     "sklearn.utils.validation.check_array",
 )
 
+#: What scikit-learn's search for its own estimators imports and leaves out of the result.
+_PASSED_OVER = tuple(f"sklearn.externals.array_api_compat.{name}" for name in ("cupy", "dask", "torch"))
+
 
 def load_skops() -> ModuleType:
-    """Import skops quietly: it looks at every attribute of every module, also at those that warn about being old."""
+    """Import skops quietly, and with nothing that a list of scikit-learn's estimators does not need.
+
+    skops trusts the estimators of scikit-learn, and asks it for a list as it is imported. scikit-learn leaves its
+    `externals` out of the list, yet imports them on the way, and with them all of torch and dask (2 s). A package that
+    `sys.modules` holds as None cannot be imported, and is passed over; the list is the same. Afterwards it can again.
+
+    skops also looks at every attribute of every module, also at those that warn about being old.
+    """
+    passed = {name: None for name in _PASSED_OVER if name not in sys.modules}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return importlib.import_module("skops.io")
+        sys.modules.update(cast("dict[str, ModuleType]", passed))
+        try:
+            return importlib.import_module("skops.io")
+        finally:
+            for name in passed:
+                sys.modules.pop(name, None)
 
 
 def save_estimator(estimator: Any, file: Path) -> None:
