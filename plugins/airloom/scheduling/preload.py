@@ -13,6 +13,7 @@ import logging
 import os
 import pkgutil
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -71,6 +72,8 @@ def preload() -> float:
     load_feast()
     load_skops()
     _follow_sql()
+    # The libraries have put filters of their own before that of PYTHONWARNINGS (airloom.launcher.environment).
+    warnings.filterwarnings("ignore", "GitWildMatchPattern", DeprecationWarning)
     seconds = time.monotonic() - started
     log.info("Preloaded %d modules and their libraries in %.1f s; tasks find them in memory.", len(names) + 2, seconds)
     return seconds
