@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from airloom.core.errors import SetupError
 from airloom.core.settings import Settings
-from airloom.launcher.environment import environment, metadata_url
+from airloom.launcher.environment import environment, of_tasks
 from airloom.launcher.health import unhealthy_airflow, unhealthy_mlflow
 from airloom.launcher.ports import AIRFLOW_PORT, HOST, MLFLOW_PORT, Ports, require_free
 from airloom.launcher.process import Background, stop
@@ -45,7 +45,7 @@ class Services:
     def workers(self) -> list[Background]:
         """What runs tasks and triggers: stopped first, while the API server can still record how they ended."""
         return [
-            self._airflow("scheduler", "--skip-serve-logs", grace=_TASK_GRACE, variables=_PRELOAD),
+            self._airflow("scheduler", "--skip-serve-logs", grace=_TASK_GRACE, variables={**_PRELOAD, **of_tasks()}),
             self._airflow("triggerer", "--skip-serve-logs", grace=_STATELESS_GRACE),
             self._airflow("dag-processor", grace=_STATELESS_GRACE),
         ]
@@ -53,10 +53,7 @@ class Services:
     @property
     def servers(self) -> list[Background]:
         """What listens on a port."""
-        # Creating a backfill waits for the write lock in the event loop, and so keeps the request that holds it from
-        # ending: the API server gives up soon, and whoever asked it asks again.
-        impatient = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata_url(self.settings, patience=3)}
-        api_server = self._airflow("api-server", variables=impatient, grace=_SERVER_GRACE)
+        api_server = self._airflow("api-server", grace=_SERVER_GRACE)
         # Where MLflow has a server already, there is none to start.
         return [api_server] if self.settings.tracking_url else [api_server, self._mlflow()]
 
