@@ -8,7 +8,8 @@ from typing import Any
 
 from airloom.launcher.ports import Ports
 
-_TIMEOUT = 5.0
+#: A busy machine answers late; one on which nothing answers refuses at once.
+_TIMEOUT = 15.0
 _DATABASE = "metadatabase"
 
 

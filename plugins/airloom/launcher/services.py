@@ -15,12 +15,12 @@ from airloom.launcher.environment import environment, of_tasks
 from airloom.launcher.health import unhealthy_airflow, unhealthy_mlflow
 from airloom.launcher.ports import AIRFLOW_PORT, HOST, MLFLOW_PORT, Ports, require_free
 from airloom.launcher.process import Background, stop
+from airloom.launcher.waiting import STALLED_SECONDS, Waiting
 
 #: Seconds to end by itself: a running task also reports how it ended; triggers and parsing have nothing to lose.
 _TASK_GRACE = 15.0
 _SERVER_GRACE = 5.0
 _STATELESS_GRACE = 2.0
-_START_SECONDS = 240.0
 _LISTENING = {"api-server", "mlflow"}
 
 #: The scheduler forks the tasks, so it alone imports what they need.
@@ -77,7 +77,8 @@ class Services:
             "mlflow": (self.ports.mlflow, "MLflow", MLFLOW_PORT),
         }
         for server in self.servers:
-            if server.process() is None:
+            # What a server has left behind is ended before its successor is started.
+            if server.process() is None and not server.session():
                 require_free(*needed[server.name])
 
     def start(self, report: Report) -> list[str]:
@@ -95,6 +96,7 @@ class Services:
         with self._alone():
             self.require_ports()
             missing = [service for service in self.all if service.process() is None]
+            _stop_orderly(missing)
             complete = {**os.environ, **environment(self.settings, self.ports)}
             try:
                 for service in missing:
@@ -130,16 +132,17 @@ class Services:
         return Background("mlflow", command, self.settings.var, _SERVER_GRACE, store)
 
     def _wait_until_healthy(self, report: Report) -> None:
-        deadline = time.monotonic() + _START_SECONDS
-        while waiting_for := self.unhealthy():
+        waiting = Waiting()
+        while names := self.unhealthy():
             self._require_alive()
-            if time.monotonic() > deadline:
+            waiting.look((names, [service.activity() for service in self.all if service.name in names]))
+            if waiting.stalled:
                 raise SetupError(
-                    f"{', '.join(waiting_for)} did not become healthy within {_START_SECONDS:.0f} seconds.",
+                    f"{', '.join(names)} did not become healthy, without progress for {STALLED_SECONDS:.0f} seconds.",
                     where=str(self.settings.var / "logs"),
                     do="look into the logs there, then start again",
                 )
-            report(f"waiting for {', '.join(waiting_for)}")
+            report(f"waiting for {', '.join(names)}{waiting.remark}")
             time.sleep(0.5)
 
     def unhealthy(self) -> list[str]:
