@@ -114,6 +114,12 @@ def test_a_task_asks_the_api_server_longer_than_a_request_may_wait_there_for_the
     assert waits < asks < int(tasks["AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT"])
 
 
+@pytest.mark.parametrize(("cores", "tasks"), [(2, "6"), (64, "32")])
+def test_tasks_never_take_all_threads_of_the_api_server(monkeypatch, cores, tasks):
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert of_tasks()["AIRFLOW__CORE__PARALLELISM"] == tasks
+
+
 def test_secrets_are_readable_by_their_owner_only_and_made_once(settings):
     secrets = secrets_of(settings)
     assert secrets.create() is True

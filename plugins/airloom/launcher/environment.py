@@ -27,6 +27,9 @@ _TASKS_PER_CORE = 3
 #: How long a transaction waits for another writer of SQLite. On a busy machine one may hold the lock for many seconds.
 _LOCK_SECONDS = 60
 
+#: The API server answers in 40 threads. Were all of them waiting for the lock, the request that holds it could not end.
+_FEWER_THAN_THREADS = 32
+
 #: The name of the transport that we configure, by which it is known again.
 _TRANSPORT = "airloom"
 
@@ -104,7 +107,7 @@ def _core(settings: Settings) -> dict[tuple[str, str], object]:
         ("core", "plugins_folder"): settings.project / "plugins",
         ("core", "load_examples"): False,
         ("core", "executor"): "LocalExecutor",
-        ("core", "parallelism"): _TASKS_PER_CORE * (os.cpu_count() or 1),
+        ("core", "parallelism"): _tasks_at_once(),
         ("core", "dags_are_paused_at_creation"): True,
         ("core", "dagbag_import_error_traceback_depth"): 1,
         ("core", "daemon_umask"): "0o077",
@@ -122,6 +125,10 @@ def _core(settings: Settings) -> dict[tuple[str, str], object]:
         ("logging", "colored_console_log"): False,
         ("logging", "namespace_levels"): " ".join(f"{logger}=WARNING" for logger in CHATTER),
     }
+
+
+def _tasks_at_once() -> int:
+    return _TASKS_PER_CORE * (os.cpu_count() or 1)
 
 
 def metadata_url(settings: Settings) -> str:
@@ -175,6 +182,7 @@ def of_tasks() -> dict[str, str]:
     are not taken for dead meanwhile.
     """
     options: dict[tuple[str, str], object] = {
+        ("core", "parallelism"): min(_tasks_at_once(), _FEWER_THAN_THREADS),
         ("workers", "execution_api_timeout"): _LOCK_SECONDS + 30,
         ("workers", "execution_api_retries"): 10,
         ("workers", "execution_api_retry_wait_max"): 30,
