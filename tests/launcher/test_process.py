@@ -117,8 +117,11 @@ def test_a_process_that_dies_is_started_again_without_what_it_had_left_behind(ba
     service = background(ORPHANS.replace("{end}", "time.sleep(60)"))
     child = child_of(service)
     [_, server, _] = service.session()
+    assert service.started() == server.create_time()
     server.kill()
+    killed = time.time()
     wait_for(lambda: service.last_lines().count("child") == 2)
+    assert service.started() > killed
     assert "status 137; it is started again" in service.last_lines()
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
     assert service.process() is not None
@@ -154,6 +157,7 @@ def test_what_it_logs_and_computes_is_activity(background):
     assert service.activity() == (2, 0)
     stop([service])
     assert service.activity() == (2, 0)
+    assert service.started() is None
 
 
 def test_its_files_are_readable_by_their_owner_only(background, tmp_path):

@@ -23,6 +23,8 @@ from airloom.stores.ledger import Ledger
 
 PROJECT = Path(__file__).parents[2]
 PIPELINE = "flight_delays"
+#: The smallest pipeline that runs every stage.
+TOY = Path(__file__).with_name("toy")
 #: The days of the range that the tests run again and again.
 FIRST, LAST = "2013-01-01", "2013-01-06"
 
@@ -82,10 +84,7 @@ class Installation:
 
     @classmethod
     def create(cls, folder, backend=""):
-        project = folder / "project"
-        project.mkdir(parents=True)
-        for name in ("config", "dags", "plugins", "requirements.txt"):
-            (project / name).symlink_to(PROJECT / name)
+        project = _project(folder)
         shutil.copytree(PROJECT / "include", project / "include", ignore=shutil.ignore_patterns("__pycache__"))
         pipeline = project / "include" / PIPELINE
         declaration = (pipeline / "pipeline.yaml").read_text()
@@ -96,6 +95,20 @@ class Installation:
         with (pipeline / "source.py").open("a") as source:
             source.write(CHANGEABLE)
         return cls(folder, _free_port(), _free_port(), backend)
+
+    @classmethod
+    def with_toys(cls, folder, names):
+        """Make one whose pipelines are copies of the smallest one."""
+        include = _project(folder) / "include"
+        include.mkdir()
+        (include / "__init__.py").touch()
+        for name in names:
+            shutil.copytree(TOY, include / name, ignore=shutil.ignore_patterns("__pycache__"))
+            declaration = yaml.safe_load((TOY / "pipeline.yaml").read_text())
+            declaration["name"] = name
+            text = yaml.safe_dump(declaration, sort_keys=False).replace("include.toy.", f"include.{name}.")
+            (include / name / "pipeline.yaml").write_text(text)
+        return cls(folder, _free_port(), _free_port())
 
     @property
     def settings(self):
@@ -265,6 +278,13 @@ class Installation:
         with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=60)) as database:
             return database.execute(query, values).fetchall()
 
+    def change_database(self, *statements):
+        """Change Airflow's own database by hand."""
+        file = self.settings.var / "airflow" / "airflow.db"
+        with contextlib.closing(sqlite3.connect(file, timeout=60)) as database, database:
+            for statement in statements:
+                assert database.execute(statement).rowcount == 1, statement
+
     def service_log(self, service):
         """What one of Airflow's servers has logged."""
         return (self.settings.var / "logs" / f"{service}.log").read_text()
@@ -291,6 +311,14 @@ def wait_until(look, wanted, seconds=300):
 
 def day(number):
     return date(2013, 1, number)
+
+
+def _project(folder):
+    project = folder / "project"
+    project.mkdir(parents=True)
+    for name in ("config", "dags", "plugins", "requirements.txt"):
+        (project / name).symlink_to(PROJECT / name)
+    return project
 
 
 def _free_port():

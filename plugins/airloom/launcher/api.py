@@ -209,6 +209,14 @@ class AirflowApi:
         with self._calling(f"reading a run of {dag_id}"):
             return str(self._runs.get_dag_run(dag_id, run_id).state.value)
 
+    def task_states(self, dag_id: str, run_id: str) -> list[tuple[str, int, str]]:
+        """Return name, map index and state of every task of one run."""
+        from airflow_client.client.api.task_instance_api import TaskInstanceApi
+
+        with self._calling(f"reading a run of {dag_id}"):
+            found = TaskInstanceApi(self._client).get_task_instances(dag_id, run_id, limit=_PAGE).task_instances
+        return sorted((each.task_id, each.map_index, each.state.value if each.state else "") for each in found)
+
     def count_runs(self, dag_id: str, days: Range, states: list[str] | None = None) -> int:
         """Count the runs of a DAG for a range of days, all of them or those in given states."""
         first, last = days.instants()

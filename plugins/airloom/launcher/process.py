@@ -99,6 +99,20 @@ class Background:
         except (OSError, ValueError, KeyError, psutil.Error):
             return None
 
+    def started(self) -> float | None:
+        """Return when the server was last started, in seconds since the epoch; None when it is not kept running.
+
+        Between its end and its next start that is now: a heartbeat from before was its predecessor's.
+        """
+        import psutil
+
+        keeper = self.process()
+        if keeper is None:
+            return None
+        with contextlib.suppress(psutil.Error):
+            return max((child.create_time() for child in keeper.children()), default=time.time())
+        return None
+
     def session(self) -> list[psutil.Process]:
         """Return every living process of its session, also those whose parents have ended."""
         try:

@@ -147,7 +147,7 @@ class Services:
 
     def unhealthy(self) -> list[str]:
         """Return the names of the servers that do not answer, or that Airflow does not call healthy."""
-        started = {service.name: process.create_time() for service in self.all if (process := service.process())}
+        started = {service.name: moment for service in self.all if (moment := service.started())}
         mlflow = [] if self.settings.tracking_url else unhealthy_mlflow(self.ports)
         return [*unhealthy_airflow(self.ports, started), *mlflow]
 
