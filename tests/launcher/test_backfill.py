@@ -4,9 +4,11 @@ from pathlib import Path
 import pytest
 
 from airloom.core.declaration import find_pipeline
-from airloom.core.errors import DataError, UsageError
-from airloom.launcher.api import Range
+from airloom.core.errors import DataError, SetupError, UsageError
+from airloom.launcher import backfill
+from airloom.launcher.api import FailedTask, Range
 from airloom.launcher.backfill import STAGES, Request, run
+from airloom.launcher.waiting import Waiting
 
 FLIGHTS = find_pipeline(Path(__file__).parents[2] / "include", "flight_delays")
 DAYS = Range(date(2013, 2, 1), date(2013, 2, 3))
@@ -20,6 +22,19 @@ class Airflow:
         self.runs = {f"flight_delays.{stage}": ["success"] * success for stage in STAGES}
         self.failing, self.busy, self.reads_files_after = set(failing), busy, reads_files_after
         self.errors, self.asks = {}, asks
+        self.failed, self.recorded, self.cleared = [], set(), []
+
+    def failed_tasks(self, dag_id, days):
+        return [task for task in self.failed if "failed" in self.runs[dag_id]]
+
+    def has_record(self, dag_id, task):
+        return task in self.recorded
+
+    def clear(self, dag_id, run_id, tasks):
+        """Run them again: those that are cleared here end well, unless they have to fail anew."""
+        self.cleared.append((dag_id, run_id, tasks))
+        self.runs[dag_id][self.runs[dag_id].index("failed")] = "queued"
+        self.failing.discard(dag_id)
 
     def count_tasks(self, dag_id, days, states):
         assert states == ["awaiting_input"]
@@ -70,6 +85,48 @@ def test_every_stage_gets_its_own_backfill_in_the_order_of_the_data():
 def test_failed_runs_are_counted():
     ended = run(Airflow(failing=["flight_delays.train"]), request(), lambda stages: None, pause=0)
     assert {stage.stage: stage.failed for stage in ended} == {"ingest": 0, "features": 0, "train": 3, "score": 0}
+
+
+def failed_task(task_id, day, map_index=-1, index=""):
+    return FailedTask(f"backfill__{day}", task_id, map_index, date.fromisoformat(day), index)
+
+
+def test_failed_tasks_whose_work_is_done_are_cleared_once_and_the_others_named():
+    airflow = Airflow(failing=["flight_delays.train"])
+    first, second = (failed_task("fit", "2013-02-01", number, name) for number, name in enumerate("ab"))
+    real = failed_task("assemble", "2013-02-02")
+    airflow.failed, airflow.recorded = [first, second, real], {first, second}
+    [train] = run(airflow, request(stages=("train",)), lambda stages: None, pause=0)
+    assert airflow.cleared == [("flight_delays.train", "backfill__2013-02-01", [first, second])]
+    assert (train.ended, train.failed) == (3, 0)
+    assert train.cleared == (first, second)
+    assert [str(task) for task in train.cleared] == ["2013-02-01 fit[a]", "2013-02-01 fit[b]"]
+
+
+def test_a_cleared_task_that_fails_again_is_not_cleared_twice():
+    airflow = Airflow(failing=["flight_delays.train"])
+    task = failed_task("fit", "2013-02-01")
+    airflow.failed, airflow.recorded = [task], {task}
+    airflow.failing = StillFailing(airflow.failing)
+    [train] = run(airflow, request(stages=("train",)), lambda stages: None, pause=0)
+    assert len(airflow.cleared) == 1
+    assert (train.failed, train.failures) == (3, (task,))
+
+
+class StillFailing(set):
+    """DAGs that fail however often they are cleared."""
+
+    def discard(self, dag_id):
+        """Keep it."""
+
+
+def test_dag_files_that_are_never_read_end_the_waiting_after_a_time_without_progress(monkeypatch):
+    clock, notes = iter(range(0, 10_000, 10)), []
+    monkeypatch.setattr(backfill, "Waiting", lambda: Waiting(lambda: next(clock)))
+    with pytest.raises(SetupError, match="has no DAG"):
+        run(Airflow(reads_files_after=1000), request(stages=("ingest",)), lambda s: notes.append(s[0].note), pause=0)
+    assert notes[0] == "waits for Airflow to read the DAG files"
+    assert notes[-1].startswith("waits for Airflow to read the DAG files (for ")
 
 
 def test_progress_is_shown_until_the_end():

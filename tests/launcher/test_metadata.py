@@ -1,11 +1,13 @@
+import asyncio
 import sqlite3
 import threading
+import time
 from contextlib import closing
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from airloom.launcher.metadata import create_metadata_engine
 
@@ -74,6 +76,103 @@ def test_a_savepoint_inside_a_transaction_begins_no_second_one(engine, file):
             session.execute(text("INSERT INTO runs VALUES (2)"))
         session.rollback()
     assert count(file) == 0
+
+
+def test_a_transaction_begins_with_the_lock_when_it_begins_with_a_write(engine, file):
+    with Session(engine) as session:
+        assert session.execute(text("SELECT count(*) FROM runs")).scalar() == 0
+        write_elsewhere(file)
+        statements = []
+        session.connection().connection.dbapi_connection.set_trace_callback(statements.append)
+        session.execute(text("INSERT INTO runs VALUES (1)"))
+        session.commit()
+    assert statements[0].strip() == "BEGIN IMMEDIATE"
+    assert count(file) == 2
+
+
+def test_there_is_a_connection_for_every_request_that_waits(file):
+    pool = {"pool_size": 1, "max_overflow": 0}
+    engine = create_metadata_engine(f"sqlite:///{file}", engine_args=pool, connect_args={})
+    with engine.connect(), engine.connect(), engine.connect() as third:
+        assert third.execute(text("SELECT count(*) FROM runs")).scalar() == 0
+    engine.dispose()
+
+
+class Base(DeclarativeBase):
+    """The tables of this test."""
+
+
+class Run(Base):
+    __tablename__ = "runs"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+def eventually(file, rows):
+    deadline = time.monotonic() + 10
+    while count(file) != rows:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_commit_in_an_event_loop_does_not_wait_for_another_writer(engine, file):
+    """Whoever holds the lock needs the event loop to end, as a request of the API server does."""
+
+    async def audit_then_release():
+        with Session(engine) as session:
+            session.add(Run(id=1))
+            session.commit()
+        holder.rollback()
+
+    with closing(sqlite3.connect(file)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        asyncio.run(audit_then_release())
+        assert time.monotonic() - began < 2
+    eventually(file, 1)
+
+
+def test_what_follows_in_the_session_of_an_event_loop_is_written_by_its_own_commit(engine, file):
+    async def request():
+        with Session(engine) as session:
+            session.add(Run(id=1))
+            session.commit()
+            await asyncio.to_thread(session.add, Run(id=2))
+            await asyncio.to_thread(session.commit)
+            assert count(file) >= 1
+
+    asyncio.run(request())
+    eventually(file, 2)
+
+
+def test_rows_of_another_database_are_written_in_the_event_loop_as_ever(engine, file):
+    other = create_engine(f"sqlite:///{file}")
+
+    async def write():
+        with Session(other) as session:
+            session.add(Run(id=1))
+            session.commit()
+        assert count(file) == 1
+
+    asyncio.run(write())
+    other.dispose()
+
+
+def test_a_row_that_cannot_be_written_is_logged(file, caplog):
+    engine = create_metadata_engine(f"sqlite:///{file}?timeout=0.1", engine_args={}, connect_args={})
+
+    async def write():
+        with Session(engine) as session:
+            session.add(Run(id=1))
+            session.commit()
+
+    with closing(sqlite3.connect(file)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        asyncio.run(write())
+        deadline = time.monotonic() + 10
+        while "An audit entry was not written" not in caplog.text:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    engine.dispose()
 
 
 def test_a_lock_that_is_never_released_is_an_error_after_the_timeout(file):

@@ -1,14 +1,18 @@
 import http.server
+import os
 import socket
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
 
 from airloom.core.errors import SetupError
 from airloom.core.settings import Settings
+from airloom.launcher import waiting
 from airloom.launcher.health import unhealthy_airflow, unhealthy_mlflow
 from airloom.launcher.ports import Ports
+from airloom.launcher.process import Background
 from airloom.launcher.services import Services
 
 
@@ -78,6 +82,74 @@ def test_nothing_is_started_when_a_port_is_busy(tmp_path):
         with pytest.raises(SetupError, match="MLflow"):
             servers.start(lambda text: None)
     assert servers.running() == []
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def started(servers, codes):
+    """Start what stands in for each server."""
+    for server in servers.all:
+        substitute = Background(server.name, ("-c", codes[server.name]), server.folder, 0.5)
+        substitute.start(dict(os.environ), server.folder)
+
+
+def test_a_start_goes_on_while_servers_live_and_log_and_ends_when_they_stand_still(tmp_path, monkeypatch):
+    """Nothing answers; the scheduler logs for two seconds, and the limit without progress is one."""
+    monkeypatch.setattr(waiting, "STALLED_SECONDS", 1.0)
+    servers, reports = services(tmp_path, Ports(airflow=free_port(), mlflow=free_port())), []
+    (tmp_path / "var").mkdir()
+    logging = "import time\nfor _ in range(20): print('.', flush=True); time.sleep(0.15)\ntime.sleep(60)"
+    started(
+        servers,
+        {
+            server.name: logging if server.name == "api-server" else "import time; time.sleep(60)"
+            for server in servers.all
+        },
+    )
+    try:
+        began = time.monotonic()
+        with pytest.raises(SetupError, match="api-server, mlflow did not become healthy"):
+            servers._wait_until_healthy(reports.append)
+        assert time.monotonic() - began > 2.5
+        assert reports[0] == "waiting for api-server, mlflow"
+    finally:
+        servers.stop()
+
+
+def test_a_server_that_cannot_start_ends_the_start_with_its_last_lines(tmp_path):
+    servers = services(tmp_path, Ports(airflow=free_port(), mlflow=free_port()))
+    (tmp_path / "var").mkdir()
+    started(servers, {server.name: "import time; time.sleep(60)" for server in servers.all} | {"scheduler": "1 / 0"})
+    try:
+        with pytest.raises(SetupError, match="scheduler ended while it was starting") as caught:
+            servers._wait_until_healthy(lambda text: None)
+        assert "ZeroDivisionError" in caught.value.found
+    finally:
+        servers.stop()
+    assert servers.running() == []
+
+
+def test_what_a_killed_keeper_has_left_behind_is_ended_before_its_server_is_started(tmp_path):
+    with answering("") as busy:
+        servers = services(tmp_path, Ports(airflow=busy.airflow, mlflow=free_port()))
+        (tmp_path / "var").mkdir()
+        api_server = servers.servers[0]
+        started(servers, {server.name: "import time; time.sleep(60)" for server in servers.all})
+        try:
+            wait_for(lambda: len(api_server.session()) == 2)
+            api_server.process().kill()
+            wait_for(lambda: api_server.process() is None)
+            assert len(api_server.session()) == 1
+            # Its port is busy by itself.
+            servers.require_ports()
+        finally:
+            servers.stop()
+        assert api_server.session() == []
 
 
 def test_stopping_what_does_not_run_is_fine(tmp_path):

@@ -18,7 +18,7 @@ from airloom.stores.lake import Lake
 from airloom.stores.ledger import Ledger
 from tests.servers.process import free_port
 from tests.terminal import interruptible
-from tests.worlds.prepared import copy_of, own_environment
+from tests.worlds.prepared import TOY, copy_of, make_project, own_environment
 
 PIPELINE = "parcels"
 #: The days of the range that the tests run again and again.
@@ -51,6 +51,21 @@ class Installation:
     def at(cls, folder, backend=""):
         """Return the installation that is in a folder, with ports of its own."""
         return cls(folder, free_port(), free_port(), backend)
+
+    @classmethod
+    def with_toys(cls, folder, names):
+        """Make one whose pipelines are copies of the smallest one."""
+        include = folder / "toys"
+        include.mkdir(parents=True)
+        (include / "__init__.py").touch()
+        for name in names:
+            shutil.copytree(TOY, include / name, ignore=shutil.ignore_patterns("__pycache__"))
+            declaration = yaml.safe_load((TOY / "pipeline.yaml").read_text())
+            declaration["name"] = name
+            text = yaml.safe_dump(declaration, sort_keys=False).replace("include.toy.", f"include.{name}.")
+            (include / name / "pipeline.yaml").write_text(text)
+        make_project(folder / "project", include)
+        return cls.at(folder)
 
     @property
     def settings(self):
@@ -218,6 +233,13 @@ class Installation:
         file = self.settings.var / "airflow" / "airflow.db"
         with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=60)) as database:
             return database.execute(query, values).fetchall()
+
+    def change_database(self, *statements):
+        """Change Airflow's own database by hand."""
+        file = self.settings.var / "airflow" / "airflow.db"
+        with contextlib.closing(sqlite3.connect(file, timeout=60)) as database, database:
+            for statement in statements:
+                assert database.execute(statement).rowcount == 1, statement
 
     def service_log(self, service):
         """What one of Airflow's servers has logged."""

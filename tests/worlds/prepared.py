@@ -13,6 +13,8 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[2]
 #: The folder with the pipelines of the tests, as a project has one.
 INCLUDE = Path(__file__).with_name("include")
+#: The smallest pipeline that runs every stage.
+TOY = Path(__file__).with_name("toy")
 
 _PREPARE = """
 import os
@@ -28,12 +30,12 @@ assert not prepared.broken, prepared.broken
 """
 
 
-def make_project(project: Path) -> None:
+def make_project(project: Path, include: Path = INCLUDE) -> None:
     """Make the folder of a project: links to the distribution, and pipelines of one's own."""
     project.mkdir(parents=True)
     for name in ("config", "dags", "plugins", "requirements.txt"):
         (project / name).symlink_to(PROJECT / name)
-    shutil.copytree(INCLUDE, project / "include", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(include, project / "include", ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def own_environment(**variables: str) -> dict[str, str]:

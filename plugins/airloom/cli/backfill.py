@@ -18,6 +18,9 @@ from airloom.launcher.backfill import Progress as StageProgress
 from airloom.launcher.given import adopt
 
 _LINE_SECONDS = 15.0
+#: How many failed tasks are named, each on a line below the first.
+_NAMED = 10
+_INDENT = "\n" + " " * 12
 
 
 def backfill(
@@ -47,6 +50,17 @@ def backfill(
 
 def watch(api: AirflowApi, request: Request) -> list[StageProgress]:
     """Run a request and show how far each stage is, as bars for people and as lines for logs."""
+    stages = _watch(api, request)
+    for stage in stages:
+        if stage.cleared:
+            tasks = ", ".join(str(task) for task in stage.cleared)
+            console.print(
+                f"{stage.stage}: Airflow had recorded finished tasks as failed; cleared {tasks}", markup=False
+            )
+    return stages
+
+
+def _watch(api: AirflowApi, request: Request) -> list[StageProgress]:
     if not console.is_terminal:
         return run(api, request, _Lines(request).show)
     columns = (TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -56,17 +70,21 @@ def watch(api: AirflowApi, request: Request) -> list[StageProgress]:
 
 
 def require_no_failure(stages: list[StageProgress]) -> None:
-    """Make a failed run the command's failure.
+    """Make a failed run the command's failure, and name the tasks that failed.
 
     Raises:
         DataError: Some runs failed.
     """
-    failed = {stage.stage: stage.failed for stage in stages if stage.failed}
+    failed = [stage for stage in stages if stage.failed]
     if failed:
+        tasks = [f"{stage.stage} {task}" for stage in failed for task in stage.failures]
+        more = [f"and {len(tasks) - _NAMED} more"] if len(tasks) > _NAMED else []
+        counts = ", ".join(f"{stage.stage}: {stage.failed} of its days" for stage in failed)
         raise DataError(
-            "Some runs failed; their logs in Airflow say why.",
-            found=", ".join(f"{stage}: {count} of its days" for stage, count in failed.items()),
-            do="correct the cause, then run the same again with --reprocess failed",
+            "Some runs failed.",
+            found=_INDENT.join([counts, *tasks[:_NAMED], *more]),
+            do="read in Airflow why these tasks failed and correct the cause, then run the same again with "
+            "--reprocess failed",
         )
 
 
@@ -94,7 +112,7 @@ class _Lines:
             return
         self.printed = time.monotonic()
         parts = [
-            f"{stage.stage} {stage.ended}/{stage.runs}" + (f" ({stage.waits})" if stage.asks else "")
+            f"{stage.stage} {stage.ended}/{stage.runs}" + (f" ({stage.waits})" if stage.waits else "")
             for stage in stages
         ]
         console.print(f"{self.request.pipeline.name}: {', '.join(parts)}", highlight=False)

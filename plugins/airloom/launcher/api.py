@@ -26,7 +26,8 @@ Reprocess = Literal["none", "failed", "completed"]
 
 _PAGE = 100
 _TIMEOUT = 60.0
-_RETRIES = 6
+#: About 75 seconds in all: so long the API server may take to be started again.
+_RETRIES = 8
 _CONFLICT = 409
 _NOT_FOUND = 404
 _REFUSED = (400, 422)
@@ -60,6 +61,28 @@ class Span:
     def seconds(self) -> float:
         """How long that was."""
         return (self.ended - self.started).total_seconds()
+
+
+@dataclass(frozen=True)
+class FailedTask:
+    """A task instance that Airflow calls failed.
+
+    Args:
+        run_id: Its run.
+        task_id: Its task.
+        map_index: Which of a mapped task, -1 for any other.
+        day: The partition of its run.
+        index: Name of which of a mapped task, empty for any other.
+    """
+
+    run_id: str
+    task_id: str
+    map_index: int
+    day: date
+    index: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.task_id}" + (f"[{self.index}]" if self.index else "")
 
 
 @dataclass(frozen=True)
@@ -186,6 +209,14 @@ class AirflowApi:
         with self._calling(f"reading a run of {dag_id}"):
             return str(self._runs.get_dag_run(dag_id, run_id).state.value)
 
+    def task_states(self, dag_id: str, run_id: str) -> list[tuple[str, int, str]]:
+        """Return name, map index and state of every task of one run."""
+        from airflow_client.client.api.task_instance_api import TaskInstanceApi
+
+        with self._calling(f"reading a run of {dag_id}"):
+            found = TaskInstanceApi(self._client).get_task_instances(dag_id, run_id, limit=_PAGE).task_instances
+        return sorted((each.task_id, each.map_index, each.state.value if each.state else "") for each in found)
+
     def count_runs(self, dag_id: str, days: Range, states: list[str] | None = None) -> int:
         """Count the runs of a DAG for a range of days, all of them or those in given states."""
         first, last = days.instants()
@@ -205,6 +236,64 @@ class AirflowApi:
                 dag_id, "~", limit=1, logical_date_gte=first, logical_date_lte=last, state=states
             )
         return found.total_entries or 0
+
+    def failed_tasks(self, dag_id: str, days: Range) -> list[FailedTask]:
+        """Return the failed task instances of a DAG for a range of days, the earliest first."""
+        from airflow_client.client.api.task_instance_api import TaskInstanceApi
+
+        first, last = days.instants()
+        found: list[Any] = []
+        with self._calling(f"listing the failed tasks of {dag_id}"):
+            while True:
+                page = TaskInstanceApi(self._client).get_task_instances(
+                    dag_id,
+                    "~",
+                    limit=_PAGE,
+                    offset=len(found),
+                    logical_date_gte=first,
+                    logical_date_lte=last,
+                    state=["failed"],
+                    order_by=["logical_date"],
+                )
+                found += page.task_instances
+                if len(page.task_instances) < _PAGE:
+                    break
+        return [
+            FailedTask(
+                run_id=each.dag_run_id,
+                task_id=each.task_id,
+                map_index=each.map_index,
+                day=each.logical_date.date(),
+                index=each.rendered_map_index or (str(each.map_index) if each.map_index >= 0 else ""),
+            )
+            for each in found
+        ]
+
+    def has_record(self, dag_id: str, task: FailedTask) -> bool:
+        """Tell whether the last attempt of a task has left its record: each attempt begins by clearing it."""
+        from airflow_client.client.api.x_com_api import XComApi
+
+        with self._calling(f"reading the record of {task.task_id}"):
+            found = XComApi(self._client).get_xcom_entries(
+                dag_id, task.run_id, task.task_id, xcom_key="return_value", map_index=task.map_index, limit=1
+            )
+        return bool(found.total_entries)
+
+    def clear(self, dag_id: str, run_id: str, tasks: list[FailedTask]) -> None:
+        """Run tasks of one run again, and all that come after them."""
+        from airflow_client.client import ClearTaskInstancesBody, ClearTaskInstancesBodyTaskIdsInner
+        from airflow_client.client.api.task_instance_api import TaskInstanceApi
+
+        chosen: list[Any] = [task.task_id if task.map_index < 0 else [task.task_id, task.map_index] for task in tasks]
+        body = ClearTaskInstancesBody(
+            dry_run=False,
+            dag_run_id=run_id,
+            task_ids=[ClearTaskInstancesBodyTaskIdsInner(each) for each in chosen],
+            include_downstream=True,
+            only_failed=False,
+        )
+        with self._calling(f"clearing tasks of {dag_id}"):
+            TaskInstanceApi(self._client).post_clear_task_instances(dag_id, body)
 
     def span(self, dag_id: str, days: Range) -> Span | None:
         """Return from when to when the runs of a range of days ran, None when none has ended."""
@@ -239,7 +328,7 @@ class AirflowApi:
         from urllib3 import Retry
 
         configuration = Configuration(host=self.url)
-        # A busy SQLite answers 503 after undoing what it began, so that also a POST may be repeated.
+        # An answer of 5xx comes after undoing what was begun, so that also a POST may be repeated.
         configuration.retries = Retry(
             total=_RETRIES, backoff_factor=0.3, status_forcelist=[500, 502, 503, 504], allowed_methods=None
         )

@@ -10,7 +10,8 @@ from airloom.core.errors import DataError, SetupError, UsageError
 from airloom.core.partitions import day_range
 from airloom.core.pipeline import Pipeline
 from airloom.core.wording import counted
-from airloom.launcher.api import AirflowApi, Range, Reprocess
+from airloom.launcher.api import AirflowApi, FailedTask, Range, Reprocess
+from airloom.launcher.waiting import Waiting
 
 #: In the order in which data flows through them.
 STAGES = ("ingest", "features", "train", "score")
@@ -18,7 +19,6 @@ STAGES = ("ingest", "features", "train", "score")
 #: The API server also serves every task, so it is asked seldom and little.
 _PAUSE_SECONDS = 3.0
 _ENDED = ["success", "failed"]
-_DAGS_SECONDS = 90.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ class Progress:
         failed: How many of those failed.
         note: What it waits for, if it does.
         asks: How many of them wait for a person's answer.
+        cleared: The tasks that were done when Airflow called them failed, and so were cleared.
+        failures: The other failed tasks.
     """
 
     stage: str
@@ -65,6 +67,8 @@ class Progress:
     failed: int = 0
     note: str = ""
     asks: int = 0
+    cleared: tuple[FailedTask, ...] = ()
+    failures: tuple[FailedTask, ...] = ()
 
     @property
     def waits(self) -> str:
@@ -119,18 +123,20 @@ def run(api: AirflowApi, request: Request, watch: Watch, pause: float = _PAUSE_S
         SetupError: Airflow does not have the DAGs, or does not answer.
     """
     check(request)
-    _require_dags(api, [request.dag_id(stage) for stage in request.stages], pause)
     days = len(day_range(request.days.first, request.days.last))
     stages = [Progress(stage, days, note="waits to be created") for stage in request.stages]
+    dag_ids = [request.dag_id(stage) for stage in request.stages]
+    _require_dags(api, dag_ids, pause, lambda note: watch([replace(stages[0], note=note), *stages[1:]]))
+    judged: set[FailedTask] = set()
     while not all(stage.done for stage in stages):
-        stages = [stage if stage.done else _look(api, request, stage) for stage in stages]
+        stages = [stage if stage.done else _look(api, request, stage, judged) for stage in stages]
         watch(stages)
         if not all(stage.done for stage in stages):
             time.sleep(pause)
     return stages
 
 
-def _look(api: AirflowApi, request: Request, stage: Progress) -> Progress:
+def _look(api: AirflowApi, request: Request, stage: Progress, judged: set[FailedTask]) -> Progress:
     """Create a stage's backfill if that is still to be done, and count how far it is."""
     dag_id = request.dag_id(stage.stage)
     note = stage.note and _begin(api, request, stage)
@@ -139,7 +145,27 @@ def _look(api: AirflowApi, request: Request, stage: Progress) -> Progress:
     asks = api.count_tasks(dag_id, request.days, ["awaiting_input"]) if may_ask else 0
     if (ended, note, asks) == (stage.ended, stage.note, stage.asks):
         return stage
-    return replace(stage, note=note, ended=ended, asks=asks, failed=api.count_runs(dag_id, request.days, ["failed"]))
+    failed = api.count_runs(dag_id, request.days, ["failed"])
+    stage = replace(stage, note=note, ended=ended, asks=asks, failed=failed, failures=())
+    return _judge(api, request, stage, judged) if failed else stage
+
+
+def _judge(api: AirflowApi, request: Request, stage: Progress, judged: set[FailedTask]) -> Progress:
+    """Clear failed tasks whose work is done, each once.
+
+    A task leaves its record when its work is done; Airflow may still fail to note its success. Run again, such a task
+    changes nothing.
+    """
+    dag_id = request.dag_id(stage.stage)
+    failures = api.failed_tasks(dag_id, request.days)
+    done = [task for task in failures if task not in judged and api.has_record(dag_id, task)]
+    judged.update(failures)
+    for run_id in dict.fromkeys(task.run_id for task in done):
+        api.clear(dag_id, run_id, [task for task in done if task.run_id == run_id])
+    if done:
+        ended, failed = (api.count_runs(dag_id, request.days, states) for states in (_ENDED, ["failed"]))
+        stage = replace(stage, ended=ended, failed=failed, cleared=(*stage.cleared, *done))
+    return replace(stage, failures=tuple(task for task in failures if task not in done))
 
 
 def _begin(api: AirflowApi, request: Request, stage: Progress) -> str:
@@ -163,14 +189,16 @@ def _begin(api: AirflowApi, request: Request, stage: Progress) -> str:
     return "" if created else "waits for an earlier backfill, which Airflow still calls active"
 
 
-def _require_dags(api: AirflowApi, dag_ids: list[str], pause: float) -> None:
-    """Wait until Airflow has read the DAG files: after a first start that takes some seconds."""
+def _require_dags(api: AirflowApi, dag_ids: list[str], pause: float, report: Callable[[str], None]) -> None:
+    """Wait until Airflow has read the DAG files: after a first start some seconds, on a busy machine minutes."""
     prefix = dag_ids[0].partition(".")[0] + "."
-    deadline = time.monotonic() + _DAGS_SECONDS
+    waiting = Waiting()
     while missing := sorted(set(dag_ids) - api.dags(prefix)):
         if errors := api.import_errors():
             file, error = next(iter(errors.items()))
             raise DataError("A DAG file cannot be imported.", where=file, found=error)
-        if time.monotonic() > deadline:
+        waiting.look(missing)
+        if waiting.stalled:
             raise SetupError(f"Airflow has no DAG {missing[0]}.", do="airflow dags list-import-errors")
+        report(f"waits for Airflow to read the DAG files{waiting.remark}")
         time.sleep(pause)

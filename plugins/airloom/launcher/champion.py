@@ -12,12 +12,12 @@ from airloom.core.settings import Settings
 from airloom.launcher.api import AirflowApi
 from airloom.launcher.ports import Ports
 from airloom.launcher.secrets import USER
+from airloom.launcher.waiting import Waiting
 from airloom.steps.choose import choose
 from airloom.steps.reconcile import current_partition
 from airloom.stores.ledger import Champion, Ledger
 
 _PAUSE_SECONDS = 1.0
-_PATIENCE_SECONDS = 180.0
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def move(settings: Settings, ports: Ports, pipeline: Pipeline, wish: Wish) -> Ch
     Raises:
         UsageError: The wish makes no sense.
         GateError: It cannot be fulfilled, or the run failed.
-        SetupError: Airflow does not answer, or not in time.
+        SetupError: Airflow does not answer, or its run makes no progress.
     """
     day = wish.first or current_partition(pipeline, settings)
     wanted = choose(pipeline, day, wish.action, wish.version, USER, wish.reason, settings)
@@ -74,11 +74,12 @@ def move(settings: Settings, ports: Ports, pipeline: Pipeline, wish: Wish) -> Ch
 
 
 def _wait(api: AirflowApi, dag_id: str, run_id: str) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    waiting = Waiting()
     where = f"{api.pages}/dags/{dag_id}/runs/{run_id}"
     while (state := api.run_state(dag_id, run_id)) != "success":
         if state == "failed":
             raise GateError("The champion was not moved.", where=where, do="the log of the failed task says why")
-        if time.monotonic() > deadline:
-            raise SetupError("The run has not ended yet.", where=where, found=state, do="look there how it goes on")
+        waiting.look(api.task_states(dag_id, run_id))
+        if waiting.stalled:
+            raise SetupError("The run makes no progress.", where=where, found=state, do="look there how it goes on")
         time.sleep(_PAUSE_SECONDS)

@@ -12,6 +12,7 @@ from typing import Any
 
 from airloom.core.places import S3Path
 from airloom.core.settings import Settings
+from airloom.launcher.logs import CHATTER
 from airloom.launcher.ports import AIRFLOW_PORT, HOST, MLFLOW_PORT, Ports
 from airloom.launcher.secrets import USER, Secrets
 from airloom.lineage.delivery.address import Address
@@ -22,6 +23,12 @@ _ONE_THREAD_EACH = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 #: A task waits for the API server about as long as it computes.
 _TASKS_PER_CORE = 3
+
+#: How long a transaction waits for another writer of SQLite. On a busy machine one may hold the lock for many seconds.
+_LOCK_SECONDS = 60
+
+#: The API server answers in 40 threads. Were all of them waiting for the lock, the request that holds it could not end.
+_FEWER_THAN_THREADS = 32
 
 #: The name of the transport that we configure, by which it is known again.
 _TRANSPORT = "airloom"
@@ -100,7 +107,7 @@ def _core(settings: Settings) -> dict[tuple[str, str], object]:
         ("core", "plugins_folder"): settings.project / "plugins",
         ("core", "load_examples"): False,
         ("core", "executor"): "LocalExecutor",
-        ("core", "parallelism"): _TASKS_PER_CORE * (os.cpu_count() or 1),
+        ("core", "parallelism"): _tasks_at_once(),
         ("core", "dags_are_paused_at_creation"): True,
         ("core", "dagbag_import_error_traceback_depth"): 1,
         ("core", "daemon_umask"): "0o077",
@@ -110,18 +117,23 @@ def _core(settings: Settings) -> dict[tuple[str, str], object]:
         ("core", "simple_auth_manager_users"): f"{USER}:admin",
         ("core", "simple_auth_manager_all_admins"): False,
         ("core", "simple_auth_manager_passwords_file"): secrets.passwords,
-        ("database", "sql_alchemy_conn"): metadata_url(settings, patience=60),
+        ("database", "sql_alchemy_conn"): metadata_url(settings),
         ("logging", "base_log_folder"): settings.var / "logs" / "airflow",
         ("logging", "dag_processor_child_process_log_directory"): settings.var / "logs" / "dag_processor",
         ("logging", "file_task_handler_new_folder_permissions"): "0o700",
         ("logging", "file_task_handler_new_file_permissions"): "0o600",
         ("logging", "colored_console_log"): False,
+        ("logging", "namespace_levels"): " ".join(f"{logger}=WARNING" for logger in CHATTER),
     }
 
 
-def metadata_url(settings: Settings, patience: int) -> str:
+def _tasks_at_once() -> int:
+    return _TASKS_PER_CORE * (os.cpu_count() or 1)
+
+
+def metadata_url(settings: Settings) -> str:
     """Return the SQLAlchemy URL of Airflow's own database, with the seconds to wait for another writer."""
-    return f"sqlite:///{metadata_database(settings)}?timeout={patience}"
+    return f"sqlite:///{metadata_database(settings)}?timeout={_LOCK_SECONDS}"
 
 
 def metadata_database(settings: Settings) -> Path:
@@ -160,6 +172,23 @@ def _scheduling() -> dict[tuple[str, str], object]:
         ("dag_processor", "min_file_process_interval"): 30,
         ("dag_processor", "parsing_processes"): 1,
     }
+
+
+def of_tasks() -> dict[str, str]:
+    """Return what the scheduler of the embedded stack needs besides: it forks the processes that supervise tasks.
+
+    They ask the API server, whose database is SQLite, longer than a request may wait there: one that is given up too
+    early is repeated while the first is still served. They also ask until a server that has died is there again, and
+    are not taken for dead meanwhile.
+    """
+    options: dict[tuple[str, str], object] = {
+        ("core", "parallelism"): min(_tasks_at_once(), _FEWER_THAN_THREADS),
+        ("workers", "execution_api_timeout"): _LOCK_SECONDS + 30,
+        ("workers", "execution_api_retries"): 10,
+        ("workers", "execution_api_retry_wait_max"): 30,
+        ("scheduler", "task_instance_heartbeat_timeout"): 3 * _LOCK_SECONDS,
+    }
+    return _airflow(options)
 
 
 def _celery() -> dict[tuple[str, str], object]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airloom.launcher.ports import Ports
 
-_TIMEOUT = 5.0
+if TYPE_CHECKING:
+    import httpx
+
+#: Seconds until an answer must be there, on a busy machine too; and a connection, where nothing answers.
+_ANSWER, _CONNECT = 15.0, 5.0
 _DATABASE = "metadatabase"
 
 
@@ -27,7 +31,7 @@ def unhealthy_at(url: str, started: Mapping[str, float]) -> list[str]:
     import httpx
 
     try:
-        answer = httpx.get(f"{url}/api/v2/monitor/health", timeout=_TIMEOUT).raise_for_status().json()
+        answer = httpx.get(f"{url}/api/v2/monitor/health", timeout=_timeout()).raise_for_status().json()
     except (httpx.HTTPError, ValueError):
         return ["api-server"]
     return [
@@ -42,10 +46,16 @@ def unhealthy_mlflow(ports: Ports) -> list[str]:
     import httpx
 
     try:
-        httpx.get(f"{ports.mlflow_url}/health", timeout=_TIMEOUT).raise_for_status()
+        httpx.get(f"{ports.mlflow_url}/health", timeout=_timeout()).raise_for_status()
     except httpx.HTTPError:
         return ["mlflow"]
     return []
+
+
+def _timeout() -> httpx.Timeout:
+    import httpx
+
+    return httpx.Timeout(_ANSWER, connect=_CONNECT)
 
 
 def _is_healthy(name: str, state: dict[str, Any] | None, started: float) -> bool:

@@ -1,9 +1,12 @@
-"""Opens Airflow's own database. On SQLite a savepoint then takes the write lock first, and waits for it.
+"""Opens Airflow's own database. On SQLite, transactions that write take the write lock first, and wait for it.
 
 Python's sqlite3 starts no transaction before a savepoint. Airflow creates each run of a backfill in one: first it
 reads, then it writes, and when any other process has written in between, SQLite refuses at once, whatever the timeout.
 Airflow then deletes the runs that it has already made visible, and a scheduler that was about to start one of them ends
 with a StaleDataError. With the lock taken first, all runs of a backfill appear in one transaction, or none.
+
+A thread waits for the lock as long as the URL's timeout says. The event loop of the API server never waits: its audit
+entries are written by a thread (`airloom.launcher.audit_log`), and there is a connection for every request.
 """
 
 from __future__ import annotations
@@ -24,12 +27,27 @@ def create_metadata_engine(
         engine_args: Pool settings.
         connect_args: Arguments of the driver.
     """
-    from sqlalchemy import create_engine, event
+    from sqlalchemy import create_engine, make_url
 
-    engine = create_engine(sql_alchemy_conn, connect_args=connect_args, **engine_args)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare)
-        event.listen(engine, "savepoint", _take_write_lock)
+    if make_url(sql_alchemy_conn).get_backend_name() != "sqlite":
+        return create_engine(sql_alchemy_conn, connect_args=connect_args, **engine_args)
+    return _sqlite_engine(sql_alchemy_conn, engine_args, connect_args)
+
+
+def _sqlite_engine(url: str, engine_args: dict[str, Any], connect_args: dict[str, Any]) -> Engine:
+    from sqlalchemy import create_engine, event
+    from sqlalchemy.orm import Session
+
+    from airloom.launcher.audit_log import AuditLog
+
+    if "max_overflow" in engine_args:
+        # Requests that wait for the lock must not keep the one that holds it, or the event loop, from a connection.
+        engine_args = {**engine_args, "max_overflow": -1}
+    # A transaction that begins with a write begins with the lock.
+    engine = create_engine(url, connect_args={**connect_args, "isolation_level": "IMMEDIATE"}, **engine_args)
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "savepoint", _take_write_lock)
+    event.listen(Session, "before_commit", AuditLog(engine).take)
     return engine
 
 

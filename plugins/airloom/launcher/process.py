@@ -1,4 +1,4 @@
-"""One background process: started in a session of its own, found again later, stopped with everything it started."""
+"""One background process: kept running in a session of its own, found again, stopped with everything it started."""
 
 from __future__ import annotations
 
@@ -22,11 +22,16 @@ if TYPE_CHECKING:
 _CLOCK_TOLERANCE = 0.5
 _LOG_TAIL = 15
 _LOOK_SECONDS = 0.1
+#: A server that only waits needs minutes for so much CPU time; one that starts on a busy machine does not.
+_STEP_SECONDS = 5.0
+
+#: Starts the command that follows, and starts it again when it ends by itself. Its folder is no place for imports.
+_KEEPER = ("-P", str(Path(__file__).with_name("keeper.py")))
 
 
 @dataclass(frozen=True)
 class Background:
-    """A background process of one installation.
+    """A background process of one installation, which is started again when it ends by itself.
 
     Args:
         name: What people call it.
@@ -65,7 +70,7 @@ class Background:
         self.record.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log, _uninterrupted():
             started = subprocess.Popen(
-                [sys.executable, *self.command],
+                [sys.executable, *_KEEPER, sys.executable, *self.command],
                 env={**environment, **self.variables},
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
@@ -80,7 +85,10 @@ class Background:
             self.record.write_text(json.dumps(identity), encoding="utf-8")
 
     def process(self) -> psutil.Process | None:
-        """Return the running process, None when it has ended; a later process with its number is not taken for it."""
+        """Return the process that keeps it running, None when that has ended or given up.
+
+        A later process with its number is not taken for it.
+        """
         import psutil
 
         try:
@@ -91,17 +99,45 @@ class Background:
         except (OSError, ValueError, KeyError, psutil.Error):
             return None
 
+    def started(self) -> float | None:
+        """Return when the server was last started, in seconds since the epoch; None when it is not kept running.
+
+        Between its end and its next start that is now: a heartbeat from before was its predecessor's.
+        """
+        import psutil
+
+        keeper = self.process()
+        if keeper is None:
+            return None
+        with contextlib.suppress(psutil.Error):
+            return max((child.create_time() for child in keeper.children()), default=time.time())
+        return None
+
     def session(self) -> list[psutil.Process]:
         """Return every living process of its session, also those whose parents have ended."""
         try:
             leader, created = self._identity()
         except (OSError, ValueError, KeyError):
             return []
-        members = [process for process in _living() if _session(process) == leader]
+        members = session_of(leader)
         # Its number is free for another session only once all of its own have ended, at the latest by a crash.
         if any(each.pid == leader and abs(each.create_time() - created) >= _CLOCK_TOLERANCE for each in members):
             return []
         return members
+
+    def activity(self) -> tuple[int, int]:
+        """Return how much it has logged and computed, in bytes and steps of CPU time: either grows while it starts."""
+        import psutil
+
+        seconds = 0.0
+        for process in self.session():
+            with contextlib.suppress(psutil.Error):
+                seconds += sum(process.cpu_times()[:4])
+        try:
+            logged = self.log.stat().st_size
+        except OSError:
+            logged = 0
+        return logged, int(seconds / _STEP_SECONDS)
 
     def _identity(self) -> tuple[int, float]:
         """Return its number, which is that of its session, and when it was started."""
@@ -146,9 +182,12 @@ def stop(services: Iterable[Background]) -> int:
 
     left = {service.name: service for service in services}
     members = [process for service in left.values() for process in service.session()]
+    keepers = {process.pid for process in members if _session(process) == process.pid}
     for process in members:
         with contextlib.suppress(psutil.NoSuchProcess):
-            process.terminate()
+            # A keeper passes the signal on to its server, for which a second one would cut a graceful end short.
+            if process.ppid() not in keepers:
+                process.terminate()
     began = time.monotonic()
     while left:
         for service in list(left.values()):
@@ -170,10 +209,13 @@ def _kill(service: Background) -> None:
     service.record.unlink(missing_ok=True)
 
 
-def _living() -> list[psutil.Process]:
+def session_of(leader: int) -> list[psutil.Process]:
+    """Return every living process of a session; its leader first, so that it is also the first to be told to end."""
     import psutil
 
-    return [each for each in psutil.process_iter(["status"]) if each.info["status"] != psutil.STATUS_ZOMBIE]
+    living = [each for each in psutil.process_iter(["status"]) if each.info["status"] != psutil.STATUS_ZOMBIE]
+    members = [process for process in living if _session(process) == leader]
+    return sorted(members, key=lambda process: process.pid != leader)
 
 
 def _session(process: psutil.Process) -> int | None:

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 from airloom.core.errors import SetupError
 from airloom.core.settings import Settings
-from airloom.launcher.environment import environment, metadata_url
+from airloom.launcher.environment import environment, of_tasks
 from airloom.launcher.health import unhealthy_airflow, unhealthy_mlflow
 from airloom.launcher.ports import AIRFLOW_PORT, HOST, MLFLOW_PORT, Ports, require_free
 from airloom.launcher.process import Background, stop
+from airloom.launcher.waiting import STALLED_SECONDS, Waiting
 
 #: Seconds to end by itself: a running task also reports how it ended; triggers and parsing have nothing to lose.
 _TASK_GRACE = 15.0
 _SERVER_GRACE = 5.0
 _STATELESS_GRACE = 2.0
-_START_SECONDS = 240.0
 _LISTENING = {"api-server", "mlflow"}
 
 #: The scheduler forks the tasks, so it alone imports what they need.
@@ -45,7 +45,7 @@ class Services:
     def workers(self) -> list[Background]:
         """What runs tasks and triggers: stopped first, while the API server can still record how they ended."""
         return [
-            self._airflow("scheduler", "--skip-serve-logs", grace=_TASK_GRACE, variables=_PRELOAD),
+            self._airflow("scheduler", "--skip-serve-logs", grace=_TASK_GRACE, variables={**_PRELOAD, **of_tasks()}),
             self._airflow("triggerer", "--skip-serve-logs", grace=_STATELESS_GRACE),
             self._airflow("dag-processor", grace=_STATELESS_GRACE),
         ]
@@ -53,10 +53,7 @@ class Services:
     @property
     def servers(self) -> list[Background]:
         """What listens on a port."""
-        # Creating a backfill waits for the write lock in the event loop, and so keeps the request that holds it from
-        # ending: the API server gives up soon, and whoever asked it asks again.
-        impatient = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata_url(self.settings, patience=3)}
-        api_server = self._airflow("api-server", variables=impatient, grace=_SERVER_GRACE)
+        api_server = self._airflow("api-server", grace=_SERVER_GRACE)
         # Where MLflow has a server already, there is none to start.
         return [api_server] if self.settings.tracking_url else [api_server, self._mlflow()]
 
@@ -80,7 +77,8 @@ class Services:
             "mlflow": (self.ports.mlflow, "MLflow", MLFLOW_PORT),
         }
         for server in self.servers:
-            if server.process() is None:
+            # What a server has left behind is ended before its successor is started.
+            if server.process() is None and not server.session():
                 require_free(*needed[server.name])
 
     def start(self, report: Report) -> list[str]:
@@ -98,6 +96,7 @@ class Services:
         with self._alone():
             self.require_ports()
             missing = [service for service in self.all if service.process() is None]
+            _stop_orderly(missing)
             complete = {**os.environ, **environment(self.settings, self.ports)}
             try:
                 for service in missing:
@@ -133,21 +132,22 @@ class Services:
         return Background("mlflow", command, self.settings.var, _SERVER_GRACE, store)
 
     def _wait_until_healthy(self, report: Report) -> None:
-        deadline = time.monotonic() + _START_SECONDS
-        while waiting_for := self.unhealthy():
+        waiting = Waiting()
+        while names := self.unhealthy():
             self._require_alive()
-            if time.monotonic() > deadline:
+            waiting.look((names, [service.activity() for service in self.all if service.name in names]))
+            if waiting.stalled:
                 raise SetupError(
-                    f"{', '.join(waiting_for)} did not become healthy within {_START_SECONDS:.0f} seconds.",
+                    f"{', '.join(names)} did not become healthy, without progress for {STALLED_SECONDS:.0f} seconds.",
                     where=str(self.settings.var / "logs"),
                     do="look into the logs there, then start again",
                 )
-            report(f"waiting for {', '.join(waiting_for)}")
+            report(f"waiting for {', '.join(names)}{waiting.remark}")
             time.sleep(0.5)
 
     def unhealthy(self) -> list[str]:
         """Return the names of the servers that do not answer, or that Airflow does not call healthy."""
-        started = {service.name: process.create_time() for service in self.all if (process := service.process())}
+        started = {service.name: moment for service in self.all if (moment := service.started())}
         mlflow = [] if self.settings.tracking_url else unhealthy_mlflow(self.ports)
         return [*unhealthy_airflow(self.ports, started), *mlflow]
 

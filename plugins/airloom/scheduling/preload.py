@@ -13,6 +13,7 @@ import logging
 import os
 import pkgutil
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -77,6 +78,8 @@ def preload() -> float:
     for name in names:
         importlib.import_module(name)
     _follow_sql()
+    # The libraries have put filters of their own before that of PYTHONWARNINGS (airloom.launcher.environment).
+    warnings.filterwarnings("ignore", "GitWildMatchPattern", DeprecationWarning)
     seconds = time.monotonic() - started
     log.info("Preloaded %d modules and their libraries in %.1f s; tasks find them in memory.", len(names) + 2, seconds)
     return seconds

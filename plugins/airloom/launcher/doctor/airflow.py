@@ -32,7 +32,7 @@ def airflow(subject: Subject) -> Iterator[Finding]:
 
 def _started(subject: Subject) -> dict[str, float]:
     """Return when each component that runs was started."""
-    return {server.name: process.create_time() for server in subject.services.all if (process := server.process())}
+    return {server.name: moment for server in subject.services.all if (moment := server.started())}
 
 
 def _ended(subject: Subject, started: dict[str, float]) -> set[str]:

@@ -1,0 +1,1 @@
+"""The smallest pipeline that runs every stage."""
