@@ -15,20 +15,19 @@ from airloom.stores.models import ModelRegistry
 from airloom.stores.tracking import open_client
 from tests.worlds import candidates as synthetic_candidates
 from tests.worlds.candidates import ByRate
+from tests.worlds.installation import project_at
 from tests.worlds.reproducible import CORRECTED, RATE, correct, make, train
-from tests.worlds.two_nights import declare, settings_at
+from tests.worlds.two_nights import declare
 
 PROJECT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
-    path = list(sys.path)
-    settings = settings_at(tmp_path_factory.mktemp("reproduce"))
+    settings = project_at(tmp_path_factory.mktemp("reproduce"))
     train(make(settings, RATE), settings)
     correct(settings)
-    yield settings
-    sys.path[:] = path
+    return settings
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -14,13 +13,12 @@ from airloom.cli.console import console
 from airloom.core.errors import SetupError
 from airloom.stores.ledger import Ledger
 from airloom.stores.state import state_engine
-
-PROJECT = Path(__file__).parents[1]
+from tests.worlds.prepared import make_project
 
 
 @pytest.fixture
-def project(tmp_path):
-    shutil.copytree(PROJECT / "include", tmp_path / "project" / "include", ignore=shutil.ignore_patterns("__pycache__"))
+def project(tmp_path, own_include):
+    make_project(tmp_path / "project")
     return tmp_path / "project"
 
 
@@ -52,13 +50,13 @@ def test_everything_is_made_where_there_is_nothing_and_left_alone_afterwards(com
     assert outcomes(command("--json")) == {
         "ledger": (True, "upgraded to revision 0001"),
         "MLflow": (True, "tables created"),
-        "features of flight_delays": (True, "6 feature views registered"),
+        "features of parcels": (True, "3 feature views registered"),
     }
-    assert Ledger(empty_state_url).history("flight_delays") == []
+    assert Ledger(empty_state_url).history("parcels") == []
     told = command()
     assert "revision 0001, as it was" in told
     assert "tables, as they were" in told
-    assert "6 feature views, as they were" in told
+    assert "3 feature views, as they were" in told
 
 
 @pytest.mark.parametrize("empty_state_url", ["sqlite"], indirect=True)
@@ -77,9 +75,9 @@ def test_on_one_machine_too_a_bucket_is_made_when_asked_for_and_its_server_is_tr
 def test_a_pipeline_that_is_broken_keeps_nothing_else_from_being_upgraded(command, project, empty_state_url):
     (project / "include" / "broken").mkdir()
     (project / "include" / "broken" / "pipeline.yaml").write_text("name: broken\n")
-    _copy_of_the_example(project, "wrong")
+    _declare_wrong_features(project, "wrong")
     told = outcomes(command("--json"))
-    assert told["features of flight_delays"] == (True, "6 feature views registered")
+    assert told["features of parcels"] == (True, "3 feature views registered")
     assert "broken/pipeline.yaml, line 1" in told["a pipeline"][1]
     changed, outcome = told["features of wrong"]
     assert (changed, "wrong_features.py, line 2\n" in outcome, "nowhere_defined" in outcome) == (False, True, True)
@@ -89,19 +87,19 @@ def test_a_pipeline_that_is_broken_keeps_nothing_else_from_being_upgraded(comman
 @pytest.mark.parametrize("empty_state_url", ["sqlite"], indirect=True)
 def test_what_could_not_be_registered_is_told_by_apply_after_all_others(command, project):
     command()
-    _copy_of_the_example(project, "a_wrong_one")
+    _declare_wrong_features(project, "a_wrong_one")
     done = CliRunner().invoke(app, ["apply"])
     assert done.exit_code == 2
-    assert "flight_delays: 6 feature views are registered." in done.stdout
+    assert "parcels: 3 feature views are registered." in done.stdout
     assert "a_wrong_one_features.py, line 2\n" in done.stderr
 
 
-def _copy_of_the_example(project, name):
+def _declare_wrong_features(project, name):
     """Declare another pipeline, whose features cannot be imported."""
     folder = project / "include" / name
-    shutil.copytree(project / "include" / "flight_delays", folder)
-    declared = (folder / "pipeline.yaml").read_text().replace("include.flight_delays.features", f"{name}_features")
-    (folder / "pipeline.yaml").write_text(declared.replace("name: flight_delays", f"name: {name}"))
+    shutil.copytree(project / "include" / "parcels", folder)
+    declared = (folder / "pipeline.yaml").read_text().replace("include.parcels.features", f"{name}_features")
+    (folder / "pipeline.yaml").write_text(declared.replace("name: parcels", f"name: {name}"))
     (project / f"{name}_features.py").write_text("import sys\nnowhere_defined\n")
 
 

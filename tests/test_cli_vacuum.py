@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -10,20 +9,18 @@ from typer.testing import CliRunner
 from airloom.cli import app
 from airloom.cli.console import console
 from airloom.core.errors import UsageError
+from tests.worlds.installation import project_at
 from tests.worlds.reproducible import RATE, correct, make, promote, train
-from tests.worlds.two_nights import settings_at
 
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
     """One champion, and a day that was corrected twice since."""
-    path = list(sys.path)
-    settings = settings_at(tmp_path_factory.mktemp("vacuum"))
+    settings = project_at(tmp_path_factory.mktemp("vacuum"))
     promote(train(make(settings, RATE), settings), settings)
     for distance in (100, 200):
         correct(settings, distance=distance)
-    yield settings
-    sys.path[:] = path
+    return settings
 
 
 @pytest.fixture

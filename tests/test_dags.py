@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.worlds.prepared import INCLUDE
+
 PROJECT = Path(__file__).parents[1]
 HEAVY = ["pandas", "pyarrow", "deltalake", "duckdb", "sklearn", "torch", "mlflow", "feast", "great_expectations"]
 STAGES = ["ingest", "features", "train", "score"]
@@ -91,13 +93,13 @@ def test_the_hand_written_example_is_paused(parsed):
 
 
 def test_a_broken_pipeline_folder_breaks_only_its_own_dags(tmp_path):
-    shutil.copytree(PROJECT / "include", tmp_path / "include")
+    shutil.copytree(INCLUDE, tmp_path / "include")
     broken = tmp_path / "include" / "broken"
-    shutil.copytree(PROJECT / "include" / "flight_delays", broken)
+    shutil.copytree(INCLUDE / "parcels", broken)
     declaration = (broken / "pipeline.yaml").read_text()
     (broken / "pipeline.yaml").write_text(declaration.replace("holdout:", "holdot:"))
     parsed = parse(AIRLOOM_PROJECT=str(tmp_path))
     assert list(parsed["errors"]) == ["declarations.py"]
     assert "Did you mean 'holdout'?" in parsed["errors"]["declarations.py"]
     assert f"{broken / 'pipeline.yaml'}, line" in parsed["errors"]["declarations.py"]
-    assert {f"flight_delays.{stage}" for stage in STAGES} <= set(parsed["dags"])
+    assert {f"parcels.{stage}" for stage in STAGES} <= set(parsed["dags"])

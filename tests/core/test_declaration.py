@@ -1,22 +1,20 @@
 import json
 import shutil
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from airloom.core.declaration import find_pipeline, read_pipeline, read_pipelines
 from airloom.core.errors import DeclarationError
 from airloom.core.pipeline import Pipeline
-
-INCLUDE = Path(__file__).parents[2] / "include"
+from tests.worlds.prepared import INCLUDE
 
 
 @pytest.fixture
 def folder(tmp_path):
-    copy = tmp_path / "flight_delays"
-    shutil.copytree(INCLUDE / "flight_delays", copy, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
-    without(copy, "  circuit:", "  ceilings:", "  guardrails:", "promotion:")
+    copy = tmp_path / "parcels"
+    shutil.copytree(INCLUDE / "parcels", copy, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    without(copy, "  guardrails:")
     return copy
 
 
@@ -40,53 +38,53 @@ def error_of(folder) -> str:
     return str(caught.value)
 
 
-def test_the_flights_pipeline_is_read(folder):
+def test_a_complete_pipeline_is_read(folder):
     pipeline = read_pipeline(folder)
-    assert pipeline.train.window == timedelta(days=28)
-    assert pipeline.look_back == 28
+    assert pipeline.train.window == timedelta(days=3)
+    assert pipeline.look_back == 3
 
 
 def test_the_digest_is_that_of_the_meaning_not_of_the_text(folder):
     before = read_pipeline(folder).digest
-    replace(folder, "name: flight_delays", "# a comment\nname:   flight_delays")
+    replace(folder, "name: parcels", "# a comment\nname:   parcels")
     assert read_pipeline(folder).digest == before
-    replace(folder, "window: 28d", "window: 27d")
+    replace(folder, "window: 3d", "window: 4d")
     assert read_pipeline(folder).digest != before
 
 
 def test_an_unknown_key_is_answered_with_the_nearest_known_one_and_its_line(folder):
-    replace(folder, "  holdout: 7d", "  holdot: 7d")
+    replace(folder, "  holdout: 1d", "  holdot: 1d")
     message = error_of(folder)
-    line = (folder / "pipeline.yaml").read_text().splitlines().index("  holdot: 7d") + 1
+    line = (folder / "pipeline.yaml").read_text().splitlines().index("  holdot: 1d") + 1
     assert "Unknown key 'holdot'. Did you mean 'holdout'?" in message
     assert f"pipeline.yaml, line {line}, key train.holdot" in message
 
 
 def test_an_unknown_key_of_a_nested_model_is_known_by_its_own_keys(folder):
-    replace(folder, "{reads: planes, window: 1d", "{read: planes, window: 1d")
+    replace(folder, "{reads: traffic, window: 1d", "{read: traffic, window: 1d")
     assert "Did you mean 'reads'?" in error_of(folder)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("owner: flight-operations", "owner: a\nowner: b", "the key 'owner' is given twice"),
-        ("  nightly:", "\tnightly:", "line 7, column 1"),
-        ("window: 7d", "window: 7 weeks", "a duration is a number and a unit"),
-        ("window: 7d", "window: 36h", "a whole number of days"),
-        ("holdout: 7d", "holdout: 28d", "holdout must be shorter than window"),
-        ("reads: planes", "reads: plans", "no table 'plans'"),
+        ("owner: tests", "owner: a\nowner: b", "the key 'owner' is given twice"),
+        ("  module:", "\tmodule:", "line 29, column 1"),
+        ("window: 2d", "window: 7 weeks", "a duration is a number and a unit"),
+        ("window: 2d", "window: 36h", "a whole number of days"),
+        ("holdout: 1d", "holdout: 3d", "holdout must be shorter than window"),
+        ("reads: traffic", "reads: trafic", "no table 'trafic'"),
         ("metric: roc_auc", "metric: auc", "no metric 'auc'"),
-        ("America/New_York", "America/Old_York", "not a time zone"),
-        ("end: 2013-12-3", "end: 2012-12-3", "is before start"),
-        ("[distance,", "[late, distance,", "'late' is the label"),
-        ("[distance,", "[flight_id, distance,", "'flight_id' identifies a row"),
-        ("name: flight_delays", "name: flights", "named after its folder"),
-        ("sql/plane.sql", "sql/aeroplane.sql", "does not exist"),
-        ("owner: flight-operations\n", "", "The key 'owner' is missing"),
-        ("floors: {roc_auc: 0.6}", "floors: {roc_auc: .nan}", "must be a finite number"),
-        ("table: flights,", "table: flight,", "no table 'flight'"),
-        ("entities: schedule", "entities: timetable", "no table 'timetable'"),
+        ("Europe/Berlin", "Europe/Old_Berlin", "not a time zone"),
+        ("end: 2024-01-3", "end: 2023-01-3", "is before start"),
+        ("[weight]", "[late, weight]", "'late' is the label"),
+        ("[weight]", "[parcel_id, weight]", "'parcel_id' identifies a row"),
+        ("name: parcels", "name: packages", "named after its folder"),
+        ("sql/depot_traffic.sql", "sql/depot_jam.sql", "does not exist"),
+        ("owner: tests\n", "", "The key 'owner' is missing"),
+        ("floors: {roc_auc: 0.2}", "floors: {roc_auc: .nan}", "must be a finite number"),
+        ("table: parcels,", "table: parcel,", "no table 'parcel'"),
+        ("entities: orders", "entities: wishes", "no table 'wishes'"),
     ],
 )
 def test_a_mistake_is_told_with_file_and_line(folder, old, new, said):
@@ -96,7 +94,7 @@ def test_a_mistake_is_told_with_file_and_line(folder, old, new, said):
     assert "pipeline.yaml, line " in message
 
 
-BOUND = "floors: {roc_auc: 0.6}"
+BOUND = "floors: {roc_auc: 0.2}"
 
 
 @pytest.mark.parametrize(
@@ -172,7 +170,7 @@ def test_a_circuit_that_makes_no_sense_is_refused(folder, circuit, said, key):
         ("promotion: {aproval: none}", "Unknown key 'aproval'. Did you mean 'approval'?"),
         ("promotion: {alias_drift: fix}", "The value must be 'repair' or 'adopt'."),
         ("promotion: {approval_timeout: 12}", "a duration is a number and a unit"),
-        ("alert: include.flight_delays.alerts", "a function is named after its module and a colon"),
+        ("alert: include.parcels.alerts", "a function is named after its module and a colon"),
         ("alert: mail me", "a reference is a module, or a function of one after a colon"),
     ],
 )
@@ -183,7 +181,7 @@ def test_a_word_that_means_nothing_is_refused(folder, more, said):
 
 def test_circuit_approval_and_alert_are_declared_in_three_lines(folder):
     replace(folder, "  seed: 7", "  seed: 7\n  circuit: {failures: 3, retry_after: 7d}")
-    replace(folder, "owner: ", "promotion: {approval: required}\nalert: include.flight_delays.alerts:tell\nowner: ")
+    replace(folder, "owner: ", "promotion: {approval: required}\nalert: include.parcels.alerts:tell\nowner: ")
     pipeline = read_pipeline(folder)
     assert (pipeline.train.circuit.failures, pipeline.train.circuit.retry_after) == (3, timedelta(days=7))
     assert (pipeline.train.circuit.drift, pipeline.promotion.approval) == (0.25, "required")
@@ -194,7 +192,7 @@ def test_a_broken_folder_harms_no_other(folder, tmp_path):
     broken.mkdir()
     (broken / "pipeline.yaml").write_text("name: broken\n")
     pipelines, errors = read_pipelines(tmp_path)
-    assert [pipeline.name for pipeline in pipelines] == ["flight_delays"]
+    assert [pipeline.name for pipeline in pipelines] == ["parcels"]
     assert [str(broken) in str(error) for error in errors] == [True]
 
 
@@ -204,13 +202,13 @@ def test_an_empty_file_is_no_pipeline(tmp_path):
 
 
 def test_a_pipeline_that_is_not_there_is_answered_with_the_nearest_name(folder):
-    with pytest.raises(DeclarationError, match="Did you mean 'flight_delays'"):
-        find_pipeline(folder.parent, "flight_delay")
+    with pytest.raises(DeclarationError, match="Did you mean 'parcels'"):
+        find_pipeline(folder.parent, "parcel")
 
 
 @pytest.mark.parametrize("window", ["28d", "400d"])
 def test_a_declaration_that_was_kept_as_json_is_the_same_one(folder, window):
-    replace(folder, "window: 28d, sql: sql/carrier", f"window: {window}, sql: sql/carrier")
+    replace(folder, "window: 3d, sql: sql/courier", f"window: {window}, sql: sql/courier")
     replace(folder, "score: {", "promotion: {approval_timeout: 90m}\nscore: {")
     declared = read_pipeline(folder)
     again = Pipeline.model_validate(json.loads(json.dumps(declared.model_dump(mode="json"))))

@@ -25,7 +25,6 @@ from airloom.stores.features import apply_features
 from airloom.stores.ledger import Ledger
 from airloom.stores.tracking import experiment_id
 from tests.worlds import feature_lake
-from tests.worlds import nights as synthetic_nights
 from tests.worlds.nights import NIGHT, example_rows, pipeline_with, training_set
 
 PIPELINE, FEATURES = "late", "small"
@@ -115,11 +114,7 @@ def act(tasks: Tasks, action: str, settings: Settings) -> Applied:
 def put_online(tasks: Tasks, day: date, settings: Settings) -> Materialized:
     def published() -> Materialized:
         rates = {name: float(day.day + number) for number, name in enumerate(DRIVERS)}
-        feature_lake.publish(settings, "driver", day, feature_lake.drivers(day, rates))
+        feature_lake.publish_view(settings, "driver", day, feature_lake.drivers(day, rates))
         return materialize(feature_lake.small_pipeline(), day, settings)
 
     return tasks.run(f"{day}.materialize", Materialized, published)
-
-
-def settings_at(folder: Path) -> Settings:
-    return synthetic_nights.settings_at(folder)

@@ -35,7 +35,7 @@ from airloom.stores.state_schema import upgrade_state
 from airloom.stores.tracking import open_client
 from tests.faults import ledger_model as model
 from tests.faults import ledger_world as world
-from tests.worlds.nights import settings_at
+from tests.worlds.installation import settings_at
 
 #: So many lives of so many steps each, and how many steps they are at least: a few lives are short. PostgreSQL takes
 #: several times as long to answer.

@@ -9,7 +9,8 @@ from pathlib import Path
 from airloom.core.settings import Settings
 from tests.faults.invariants import Observation, check_invariants, end_state, observe
 from tests.faults.processes import run
-from tests.faults.scenario import live, prepare, settings_at
+from tests.faults.scenario import live, prepare
+from tests.worlds.installation import settings_at
 
 
 @dataclass(frozen=True)

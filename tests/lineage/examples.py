@@ -24,7 +24,7 @@ from airloom.core.verdict import Case, Check, Head, Judged, Proof, Verdict
 from airloom.stores.ledger import Ledger
 from airloom.stores.validations import ValidationResults
 
-PIPELINE, DAY, BEFORE = "flight_delays", date(2013, 2, 10), date(2013, 2, 9)
+PIPELINE, DAY, BEFORE = "flights", date(2013, 2, 10), date(2013, 2, 9)
 SOURCE = Dataset(name="source", partition=DAY)
 STAGED = Dataset(
     name="staging.planes", partition=DAY, version="aa11", rows=3, columns={"tailnum": "string", "seats": "int64"}

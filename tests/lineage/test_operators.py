@@ -16,19 +16,19 @@ from tests.lineage.emitted import STATES, Emitter
 from tests.lineage.examples import DAY, PIPELINE, records
 from tests.lineage.valid import require_valid
 from tests.operators.every_operator import OPERATORS, build
+from tests.worlds.flights import FOLDER
 
 EXPECTED = Path(__file__).with_name("expected")
 #: Set it to write the files anew, and read them before they are kept.
 WRITE = "AIRLOOM_WRITE_EXPECTED_EVENTS"
 WAITS = ("AwaitInputsOperator", "AwaitVerdictsOperator")
-PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def settings(tmp_path, monkeypatch):
     var = tmp_path / "var"
     monkeypatch.setenv("AIRLOOM_VAR", str(var))
-    monkeypatch.setenv("AIRLOOM_PROJECT", str(PROJECT))
+    monkeypatch.setenv("AIRLOOM_PROJECT", str(FOLDER))
     monkeypatch.delenv("AIRLOOM_STATE_URL", raising=False)
     return Settings.from_environment()
 

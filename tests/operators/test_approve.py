@@ -28,7 +28,7 @@ def ledger(tmp_path, monkeypatch):
 def recorded(ledger, auc=0.7, version=7):
     """A verdict on a first model: accepted when it reaches the floor."""
     case = Case(
-        pipeline="flight_delays",
+        pipeline="parcels",
         partition=NIGHT,
         challenger=Judged(version=version, as_of=NIGHT, rows=500, rows_digest="r", metrics={"roc_auc": auc}),
         champion=None,
@@ -43,12 +43,10 @@ def recorded(ledger, auc=0.7, version=7):
 
 
 def task(verdict):
-    decided = Decided(
-        pipeline="flight_delays", partition=NIGHT, headline="", verdict=verdict.id, outcome=verdict.outcome
-    )
+    decided = Decided(pipeline="parcels", partition=NIGHT, headline="", verdict=verdict.id, outcome=verdict.outcome)
     return ApproveOperator(
         task_id="approve",
-        pipeline="flight_delays",
+        pipeline="parcels",
         decided=decided.to_xcom(),
         timeout=timedelta(hours=12),
         partition=str(NIGHT),
@@ -98,7 +96,7 @@ def test_nobody_is_asked_about_a_verdict_that_moves_nobody(ledger):
 def test_nobody_is_asked_about_a_verdict_that_has_moved_the_champion_before(ledger):
     verdict = recorded(ledger)
     ledger.promote(
-        "flight_delays",
+        "parcels",
         expected_epoch=0,
         effective_from=NIGHT,
         version=7,
@@ -114,7 +112,7 @@ def test_a_person_sees_the_verdict_and_is_awaited_for_the_declared_time(ledger, 
     verdict = recorded(ledger)
     with pytest.raises(TaskAwaitingInput) as waits:
         task(verdict).execute(context)
-    assert airflow.shown.subject == "Shall version 7 be the champion of flight_delays from 2013-02-10 on?"
+    assert airflow.shown.subject == "Shall version 7 be the champion of parcels from 2013-02-10 on?"
     assert "| floor roc_auc | passed | 0.7000 | at least 0.6 |" in airflow.shown.body
     assert "Without an answer within 12 hours it will not be." in airflow.shown.body
     assert (airflow.shown.options, airflow.shown.defaults) == (["Approve", "Reject"], ["Reject"])

@@ -53,13 +53,13 @@ def test_it_can_be_serialized(operator):
 @pytest.mark.parametrize("operator", [operator for operator in OPERATORS if operator is not ChooseOperator])
 def test_a_run_without_a_logical_date_is_refused_in_words(operator):
     with pytest.raises(AirflowFailException, match="This is not a partition"):
-        build(operator, partition="", pipeline="flight_delays").execute({})
+        build(operator, partition="", pipeline="parcels").execute({})
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_an_unknown_pipeline_is_refused_in_words(operator):
-    with pytest.raises(AirflowFailException, match="Did you mean 'flight_delays'"):
-        build(operator, pipeline="flight_delay").execute({})
+    with pytest.raises(AirflowFailException, match="Did you mean 'parcels'"):
+        build(operator, pipeline="parcel").execute({})
 
 
 @pytest.mark.parametrize("operator", STEPS)

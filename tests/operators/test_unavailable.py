@@ -36,14 +36,14 @@ class Away(WaitTrigger):
     ("raised", "seen"), [(Unavailable("away"), Unavailable), (SetupError("no bucket"), AirflowFailException)]
 )
 def test_only_what_may_pass_is_left_to_retries(raised, seen):
-    task = Failing(task_id="task", pipeline="flight_delays", partition="2013-02-10")
+    task = Failing(task_id="task", pipeline="parcels", partition="2013-02-10")
     task.raised = raised
     with pytest.raises(seen, match=str(raised)):
         task.execute({})
 
 
 def test_who_waits_goes_on_waiting():
-    trigger = Away("flight_delays", "2013-02-10", "2999-01-01T00:00:00+00:00")
+    trigger = Away("parcels", "2013-02-10", "2999-01-01T00:00:00+00:00")
 
     async def events():
         return [event async for event in trigger.run()]

@@ -11,8 +11,9 @@ from airloom.steps.assemble import assemble, examples_at
 from airloom.steps.columns import input_columns, join_features
 from airloom.steps.training_sets import read_rows
 from airloom.stores.lake import Lake
-from tests.worlds.nights import NIGHT, settings_at
-from tests.worlds.small_lake import CARRIERS, PIPELINE, START, ZONE, flights_on, publish, publish_days, rates_on
+from tests.worlds.installation import publish, settings_at
+from tests.worlds.nights import NIGHT
+from tests.worlds.small_lake import CARRIERS, PIPELINE, START, ZONE, flights_on, publish_days, rates_on
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def test_rows_without_a_label_or_with_one_known_later_are_left_out_and_counted(s
     rows.loc[0, "late"] = None
     rows.loc[[1, 2], "known_at"] = pd.Timestamp(as_of(NIGHT, ZONE)) + pd.Timedelta(minutes=1)
     rows.loc[3, "known_at"] = pd.Timestamp(as_of(NIGHT, ZONE))
-    publish(settings, "raw.flights", day, rows)
+    publish(settings, "late", "raw.flights", day, rows)
     training = assemble(PIPELINE, NIGHT, settings)
     assert training.dropped == {"without a label": 1, "label known later": 2}
     assert training.holdout_rows == 37
@@ -79,7 +80,7 @@ def test_the_record_says_what_was_read(settings):
 
 
 def test_the_record_names_the_commits_of_the_raw_tables_behind_the_features_too(settings):
-    publish(settings, "raw.schedule", date(2024, 1, 9), flights_on(date(2024, 1, 9)))
+    publish(settings, "late", "raw.schedule", date(2024, 1, 9), flights_on(date(2024, 1, 9)))
     view = PIPELINE.features.views["carrier_delays"].model_copy(update={"reads": "schedule"})
     features = PIPELINE.features.model_copy(update={"views": {"carrier_delays": view}})
     training = assemble(PIPELINE.model_copy(update={"features": features}), NIGHT, settings)
@@ -89,7 +90,7 @@ def test_the_record_names_the_commits_of_the_raw_tables_behind_the_features_too(
 @pytest.mark.parametrize("table", ["raw.flights", "features.carrier_delays"])
 def test_a_degraded_day_makes_the_training_set_degraded(settings, table):
     day = date(2024, 1, 6)
-    publish(settings, table, day, flights_on(day) if table == "raw.flights" else rates_on(day), degraded=True)
+    publish(settings, "late", table, day, flights_on(day) if table == "raw.flights" else rates_on(day), degraded=True)
     assert assemble(PIPELINE, NIGHT, settings).degraded
 
 
@@ -102,10 +103,10 @@ def test_assembling_again_gives_the_same_file(settings):
 def test_order_and_later_days_change_nothing(settings):
     expected = assemble(PIPELINE, NIGHT, settings)
     day = date(2024, 1, 7)
-    publish(settings, "raw.flights", day, flights_on(day).sample(frac=1, random_state=1))
+    publish(settings, "late", "raw.flights", day, flights_on(day).sample(frac=1, random_state=1))
     for later in day_range(NIGHT, NIGHT + timedelta(days=1)):
-        publish(settings, "raw.flights", later, flights_on(later).assign(late=1.0))
-        publish(settings, "features.carrier_delays", later, rates_on(later).assign(late_rate=1.0))
+        publish(settings, "late", "raw.flights", later, flights_on(later).assign(late=1.0))
+        publish(settings, "late", "features.carrier_delays", later, rates_on(later).assign(late_rate=1.0))
     again = assemble(PIPELINE, NIGHT, settings)
     assert again.digest == expected.digest
     pd.testing.assert_frame_equal(rows_of(again, settings), rows_of(expected, settings))
@@ -114,7 +115,7 @@ def test_order_and_later_days_change_nothing(settings):
 def test_a_corrected_label_is_another_training_set(settings):
     expected = assemble(PIPELINE, NIGHT, settings).digest
     day = date(2024, 1, 7)
-    publish(settings, "raw.flights", day, flights_on(day).assign(late=lambda rows: 1 - rows["late"]))
+    publish(settings, "late", "raw.flights", day, flights_on(day).assign(late=lambda rows: 1 - rows["late"]))
     assert assemble(PIPELINE, NIGHT, settings).digest != expected
 
 
@@ -122,8 +123,8 @@ def test_rows_and_features_are_read_at_the_commits_that_are_named(settings):
     commits = assemble(PIPELINE, NIGHT, settings).lake
     expected = examples_at(PIPELINE, NIGHT, commits, settings).frame
     day = date(2024, 1, 7)
-    publish(settings, "raw.flights", day, flights_on(day).assign(distance=1))
-    publish(settings, "features.carrier_delays", day, rates_on(day).assign(late_rate=1.0))
+    publish(settings, "late", "raw.flights", day, flights_on(day).assign(distance=1))
+    publish(settings, "late", "features.carrier_delays", day, rates_on(day).assign(late_rate=1.0))
     pd.testing.assert_frame_equal(examples_at(PIPELINE, NIGHT, commits, settings).frame, expected)
     now = examples_at(PIPELINE, NIGHT, assemble(PIPELINE, NIGHT, settings).lake, settings).frame
     assert {"distance", "carrier_delays__late_rate"} == {name for name in now if not now[name].equals(expected[name])}
@@ -151,7 +152,7 @@ def test_a_window_with_a_gap_is_not_due_and_names_it(settings, night, gap):
 
 def test_a_feature_without_any_value_stops_the_training_by_name(settings):
     for day in day_range(START, NIGHT - timedelta(days=1)):
-        publish(settings, "features.carrier_delays", day, rates_on(day).assign(late_rate=np.nan))
+        publish(settings, "late", "features.carrier_delays", day, rates_on(day).assign(late_rate=np.nan))
     with pytest.raises(DataError, match="no value at all in carrier_delays__late_rate"):
         assemble(PIPELINE, NIGHT, settings)
 
@@ -159,14 +160,14 @@ def test_a_feature_without_any_value_stops_the_training_by_name(settings):
 @pytest.mark.parametrize(("days", "split"), [((5, 6, 7), "train"), ((8, 9), "holdout")])
 def test_a_label_with_one_value_stops_the_training(settings, days, split):
     for day in (date(2024, 1, each) for each in days):
-        publish(settings, "raw.flights", day, flights_on(day).assign(late=0.0))
+        publish(settings, "late", "raw.flights", day, flights_on(day).assign(late=0.0))
     with pytest.raises(DataError, match=f"only one value in the {split} rows"):
         assemble(PIPELINE, NIGHT, settings)
 
 
 def test_a_constant_column_is_only_warned_of(settings, caplog):
     for day in day_range(START, NIGHT - timedelta(days=1)):
-        publish(settings, "raw.flights", day, flights_on(day).assign(distance=500))
+        publish(settings, "late", "raw.flights", day, flights_on(day).assign(distance=500))
     assert assemble(PIPELINE, NIGHT, settings).rows == 60
     assert "distance" in caplog.text
 

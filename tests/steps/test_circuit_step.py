@@ -10,13 +10,13 @@ import pytest
 
 from airloom.core.errors import NotDue
 from airloom.core.pipeline import Pipeline
-from airloom.core.settings import Settings
 from airloom.core.verdict import Judged, Proof, Verdict
 from airloom.steps.circuit import announce_pause, current_pause, note_failure, require_training
 from airloom.steps.provenance import recipe
 from airloom.steps.training_sets import write_training_set
 from airloom.stores.ledger import Ledger
 from airloom.stores.notes import Notes
+from tests.worlds.installation import project_at
 from tests.worlds.nights import COLUMNS, NIGHT, declaration_with, example_rows, training_set
 
 ALERTS = (
@@ -31,7 +31,7 @@ def settings(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "circuit_alerts.py").write_text(ALERTS)
     (tmp_path / "circuit_candidate.py").write_text(CANDIDATE)
-    yield Settings(project=tmp_path, var=tmp_path / "var", state_url=f"sqlite:///{tmp_path}/var/state/airloom.db")
+    yield project_at(tmp_path)
     forget_modules()
 
 

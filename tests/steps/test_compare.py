@@ -13,7 +13,8 @@ from airloom.core.rules import Gate, Slices
 from airloom.core.verdict import Case, Judged, Proof
 from airloom.steps.compare import compare
 from airloom.steps.evaluate import score_metrics
-from tests.worlds.nights import pipeline_with, settings_at
+from tests.worlds.installation import settings_at
+from tests.worlds.nights import pipeline_with
 
 NIGHT = date(2024, 1, 10)
 GATE = Gate(metric="roc_auc", slices=Slices(by=("carrier",), max_regression=0.05, min_rows=200))

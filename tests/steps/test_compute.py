@@ -9,26 +9,26 @@ from airloom.core.partitions import as_of, day_range
 from airloom.steps import compute as compute_step
 from airloom.steps.compute import compute
 from airloom.steps.inputs import FeatureInputs
-from tests.worlds.small_raw import (
+from tests.worlds.flights import (
     DAY,
     START,
     VIEWS,
     ZONE,
     flight_pipeline,
     flights,
+    flights_at,
     lake_of,
     local,
     planes,
-    publish,
     publish_days,
-    settings_at,
+    publish_raw,
     weather,
 )
 
 
 @pytest.fixture
 def settings(tmp_path):
-    return settings_at(tmp_path)
+    return flights_at(tmp_path)
 
 
 def features(settings, view, day=DAY):
@@ -90,7 +90,7 @@ def test_a_flight_that_lands_after_midnight_is_not_known_yet(settings):
         .head(1)
         .assign(flight_id="late", arr_delay=900.0, late=1.0, known_at=local(DAY, 24) + timedelta(microseconds=1))
     )
-    publish(settings, "flights", DAY, pd.concat([flights(DAY), late]))
+    publish_raw(settings, "flights", DAY, pd.concat([flights(DAY), late]))
     compute(pipeline, DAY, settings)
     for view in VIEWS:
         pd.testing.assert_frame_equal(features(settings, view), before[view])
@@ -107,22 +107,22 @@ def test_tomorrow_in_the_lake_changes_nothing(settings):
 
 
 def test_rows_planted_in_the_future_of_their_own_day_change_nothing(settings):
-    publish(settings, "weather", DAY, weather(DAY))
+    publish_raw(settings, "weather", DAY, weather(DAY))
     pipeline = flight_pipeline("origin_weather")
     compute(pipeline, DAY, settings)
     before = features(settings, "origin_weather")
     planted = weather(DAY, temp=500.0).assign(observed_at=local(DAY, 25))
-    publish(settings, "weather", DAY, pd.concat([planted, weather(DAY)]))
+    publish_raw(settings, "weather", DAY, pd.concat([planted, weather(DAY)]))
     compute(pipeline, DAY, settings)
     pd.testing.assert_frame_equal(features(settings, "origin_weather"), before)
 
 
 def test_the_order_of_rows_and_of_commits_changes_no_version(settings, tmp_path):
-    other, pipeline = settings_at(tmp_path / "other"), flight_pipeline("carrier_delays", "aircraft_delays")
+    other, pipeline = flights_at(tmp_path / "other"), flight_pipeline("carrier_delays", "aircraft_delays")
     for day in day_range(START, DAY):
-        publish(settings, "flights", day, flights(day))
+        publish_raw(settings, "flights", day, flights(day))
     for day in reversed(day_range(START, DAY)):
-        publish(other, "flights", day, flights(day).sample(frac=1.0, random_state=1))
+        publish_raw(other, "flights", day, flights(day).sample(frac=1.0, random_state=1))
     first, second = (compute(pipeline, DAY, each).outputs for each in (settings, other))
     assert [each.version for each in first] == [each.version for each in second]
 
@@ -147,7 +147,7 @@ def test_a_correction_recomputes_exactly_the_days_that_used_it(settings):
         compute(pipeline, day, settings)
     before = {view: lake_of(settings).partitions(f"features.{view}") for view in pipeline.features.views}
     corrected = START + timedelta(days=2)
-    publish(settings, "flights", corrected, flights(corrected, delay=99.0))
+    publish_raw(settings, "flights", corrected, flights(corrected, delay=99.0))
     healed = compute(pipeline, corrected, settings)
     after = {view: lake_of(settings).partitions(f"features.{view}") for view in pipeline.features.views}
     assert healed.healed == tuple(day_range(corrected + timedelta(days=1), corrected + timedelta(days=6)))
@@ -164,7 +164,7 @@ def test_a_nightly_run_heals_earlier_days_within_the_look_back(settings):
     early = DAY - timedelta(days=3)
     for day in (early, DAY - timedelta(days=1)):
         compute(pipeline, day, settings)
-    publish(settings, "flights", early, flights(early, delay=99.0))
+    publish_raw(settings, "flights", early, flights(early, delay=99.0))
     assert compute(pipeline, DAY, settings).healed == (early, DAY - timedelta(days=1))
 
 
@@ -172,7 +172,7 @@ def test_changed_sql_recomputes(settings, monkeypatch):
     publish_days(settings, DAY, DAY)
     pipeline = flight_pipeline("plane")
     compute(pipeline, DAY, settings)
-    columns = "7 AS plane_age, seats AS plane_seats, engines AS plane_engines, manufacturer AS plane_manufacturer"
+    columns = "7 AS plane_age, seats AS plane_seats, manufacturer AS plane_manufacturer"
     with_sql(monkeypatch, f"SELECT tailnum, {columns} FROM planes")
     assert compute(pipeline, DAY, settings).changed == 1
     assert set(features(settings, "plane")["plane_age"]) == {7}
@@ -184,7 +184,7 @@ def test_a_missing_or_degraded_day_of_the_window_degrades(settings):
     assert not compute(pipeline, START, settings).degraded
     assert not compute(pipeline, START + timedelta(days=1), settings).degraded
     assert compute(pipeline, START + timedelta(days=2), settings).degraded
-    publish(settings, "flights", START, flights(START), degraded=True)
+    publish_raw(settings, "flights", START, flights(START), degraded=True)
     assert compute(pipeline, START, settings).degraded
     published = lake_of(settings).partitions("features.origin_delays")
     assert [each.degraded for each in published.values()] == [True, True, True]
@@ -244,11 +244,11 @@ def with_sql(monkeypatch, sql):
     ],
 )
 def test_sql_that_reads_or_does_something_else_is_refused(settings, monkeypatch, sql):
-    publish(settings, "planes", DAY, planes(DAY))
+    publish_raw(settings, "planes", DAY, planes(DAY))
     with_sql(monkeypatch, sql)
     with pytest.raises(DeclarationError) as refused:
         compute(flight_pipeline("plane"), DAY, settings)
-    assert refused.value.where == "include/flight_delays/sql/plane.sql"
+    assert refused.value.where == "include/flights/sql/plane.sql"
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_sql_that_reads_or_does_something_else_is_refused(settings, monkeypatch,
     ],
 )
 def test_an_error_about_a_value_does_not_show_it(settings, monkeypatch, expression, told):
-    publish(settings, "planes", DAY, planes(DAY))
+    publish_raw(settings, "planes", DAY, planes(DAY))
     with_sql(monkeypatch, f"SELECT tailnum, {expression} AS x FROM planes")
     with pytest.raises(DeclarationError) as refused:
         compute(flight_pipeline("plane"), DAY, settings)
@@ -271,11 +271,11 @@ def test_an_error_about_a_value_does_not_show_it(settings, monkeypatch, expressi
 
 
 def test_a_column_that_cannot_be_a_feature_is_named(settings, monkeypatch):
-    publish(settings, "planes", DAY, planes(DAY))
+    publish_raw(settings, "planes", DAY, planes(DAY))
     with_sql(monkeypatch, "SELECT tailnum, [1, 2] AS many FROM planes")
     with pytest.raises(DataError) as refused:
         compute(flight_pipeline("plane"), DAY, settings)
-    assert refused.value.where == "include/flight_delays/sql/plane.sql, column many"
+    assert refused.value.where == "include/flights/sql/plane.sql, column many"
 
 
 def test_a_correction_that_comes_in_between_leaves_nothing_stale(settings, monkeypatch):
@@ -287,7 +287,7 @@ def test_a_correction_that_comes_in_between_leaves_nothing_stale(settings, monke
         written = compute_all(*arguments)
         if not replaced:
             replaced.append(True)
-            publish(settings, "flights", DAY, flights(DAY, delay=99.0))
+            publish_raw(settings, "flights", DAY, flights(DAY, delay=99.0))
         return written
 
     monkeypatch.setattr(compute_step, "_compute_all", overtaken)
@@ -302,7 +302,7 @@ def test_a_source_that_never_rests_is_given_up(settings, monkeypatch):
 
     def overtaken(*arguments):
         written = compute_all(*arguments)
-        publish(settings, "flights", DAY, flights(DAY, delay=float(next(count))))
+        publish_raw(settings, "flights", DAY, flights(DAY, delay=float(next(count))))
         return written
 
     monkeypatch.setattr(compute_step, "_compute_all", overtaken)

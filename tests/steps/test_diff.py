@@ -1,7 +1,6 @@
 """What changed between two versions, over a real registry, real training sets and a real lake."""
 
 import json
-import sys
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -18,8 +17,9 @@ from airloom.steps.diff import diff
 from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
 from airloom.stores.tracking import open_client
+from tests.worlds.installation import project_at
 from tests.worlds.nights import example_rows, pipeline_with
-from tests.worlds.two_nights import CORRECTED, FIRST, HELD_BACK, SECOND, settings_at, trained, two_versions
+from tests.worlds.two_nights import CORRECTED, FIRST, HELD_BACK, SECOND, trained, two_versions
 
 FLAT = {"fit": "tests.worlds.candidates:by_rate", "params": {"share": 0.0}}
 HALF = {"fit": "tests.worlds.candidates:by_rate", "params": {"share": 0.5}}
@@ -28,9 +28,7 @@ ON_ROWS = ("data window", "lake", "rows", "audits", "columns", "metrics", "impor
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
-    path = list(sys.path)
-    yield settings_at(tmp_path_factory.mktemp("diff"))
-    sys.path[:] = path
+    return project_at(tmp_path_factory.mktemp("diff"))
 
 
 @pytest.fixture(scope="module")

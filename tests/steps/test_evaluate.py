@@ -9,7 +9,8 @@ from airloom.steps.evaluate import evaluate, score_metrics
 from airloom.steps.fit import fit
 from airloom.stores.models import ModelRegistry
 from airloom.stores.tracking import open_client
-from tests.worlds.nights import COLUMNS, NIGHT, example_rows, pipeline_with, settings_at, training_set
+from tests.worlds.installation import settings_at
+from tests.worlds.nights import COLUMNS, NIGHT, example_rows, pipeline_with, training_set
 
 BINARY = metrics_of("binary")
 RATE = {"fit": "tests.worlds.candidates:by_rate"}

@@ -21,7 +21,7 @@ def trips(**columns) -> pd.DataFrame:
 
 
 def test_every_declared_table_is_staged_and_counted(settings):
-    staged = extract(toy.declaration(), toy.DAY, settings)
+    staged = extract(toy.trips_pipeline(), toy.DAY, settings)
     assert staged.headline == "40 trips staged: 43 rows in 2 tables"
     assert staged.tables == {"trips": 40, "stations": 3}
     assert [each.name for each in staged.outputs] == ["staging.trips", "staging.stations"]
@@ -30,24 +30,24 @@ def test_every_declared_table_is_staged_and_counted(settings):
 
 
 def test_the_order_of_the_source_makes_no_difference(settings, monkeypatch):
-    first = extract(toy.declaration(), toy.DAY, settings)
+    first = extract(toy.trips_pipeline(), toy.DAY, settings)
     file = Staging(settings.staging / "toy").path(toy.DAY, "trips")
     content = file.read_bytes()
     toy.returning(monkeypatch, trips=trips().sample(frac=1, random_state=1))
-    assert extract(toy.declaration(), toy.DAY, settings) == first
+    assert extract(toy.trips_pipeline(), toy.DAY, settings) == first
     assert file.read_bytes() == content
 
 
 def test_other_content_has_another_digest(settings, monkeypatch):
-    first = extract(toy.declaration(), toy.DAY, settings)
+    first = extract(toy.trips_pipeline(), toy.DAY, settings)
     toy.returning(monkeypatch, trips=trips(minutes=1.0))
-    assert extract(toy.declaration(), toy.DAY, settings).digest != first.digest
+    assert extract(toy.trips_pipeline(), toy.DAY, settings).digest != first.digest
 
 
 @pytest.mark.parametrize("day", [date(2012, 12, 31), date(2013, 12, 31)])
 def test_a_day_outside_the_schedule_is_refused(settings, day):
     with pytest.raises(UsageError, match="no such partition"):
-        extract(toy.declaration(), day, settings)
+        extract(toy.trips_pipeline(), day, settings)
 
 
 def test_time_zones_become_utc(settings, monkeypatch):
@@ -55,7 +55,7 @@ def test_time_zones_become_utc(settings, monkeypatch):
         lambda column: column.dt.tz_convert("America/New_York") if column.name == "ended_at" else column
     )
     toy.returning(monkeypatch, trips=local)
-    extract(toy.declaration(), toy.DAY, settings)
+    extract(toy.trips_pipeline(), toy.DAY, settings)
     rows = Staging(settings.staging / "toy").read(toy.DAY, "trips")
     assert str(rows.schema.field("ended_at").type) == "timestamp[us, tz=UTC]"
     assert rows["ended_at"][0].as_py() == trips()["ended_at"][0]
@@ -63,7 +63,7 @@ def test_time_zones_become_utc(settings, monkeypatch):
 
 def test_a_column_without_a_single_value_is_text(settings, monkeypatch):
     toy.returning(monkeypatch, trips=trips(rider=None))
-    assert extract(toy.declaration(), toy.DAY, settings).outputs[0].columns["rider"] == "string"
+    assert extract(toy.trips_pipeline(), toy.DAY, settings).outputs[0].columns["rider"] == "string"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_column_without_a_single_value_is_text(settings, monkeypatch):
 def test_what_cannot_be_staged_is_named(settings, monkeypatch, rows, what, where):
     toy.returning(monkeypatch, trips=rows)
     with pytest.raises(DataError) as caught:
-        extract(toy.declaration(), toy.DAY, settings)
+        extract(toy.trips_pipeline(), toy.DAY, settings)
     assert what in caught.value.what
     assert where is None or where in caught.value.where
     assert "secret" not in str(caught.value)
@@ -99,13 +99,13 @@ def test_undeclared_missing_and_no_tables_are_errors(settings, monkeypatch):
     ):
         monkeypatch.setattr("tests.worlds.trips.source", lambda partition, returned=returned: returned)
         with pytest.raises(DataError, match=message):
-            extract(toy.declaration(), toy.DAY, settings)
+            extract(toy.trips_pipeline(), toy.DAY, settings)
 
 
 def test_a_day_that_cannot_be_staged_is_blocked_so_that_nobody_waits_for_it(settings, monkeypatch):
     toy.returning(monkeypatch, trips=trips().iloc[:0])
     with pytest.raises(DataError):
-        extract(toy.declaration(), toy.DAY, settings)
+        extract(toy.trips_pipeline(), toy.DAY, settings)
     assert Quarantine(settings.quarantine / "toy").blocked_days("trips") == {toy.DAY}
 
 
@@ -115,7 +115,7 @@ def test_an_error_of_the_source_keeps_its_kind(settings, monkeypatch):
 
     monkeypatch.setattr("tests.worlds.trips.source", refused)
     with pytest.raises(ConnectionRefusedError):
-        extract(toy.declaration(), toy.DAY, settings)
+        extract(toy.trips_pipeline(), toy.DAY, settings)
 
 
 @pytest.mark.parametrize(

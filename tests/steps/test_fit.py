@@ -10,7 +10,9 @@ from airloom.steps.provenance import definitions
 from airloom.stores.models import ModelRegistry
 from airloom.stores.runs import TrainingRuns
 from airloom.stores.tracking import experiment_id, open_client
-from tests.worlds.nights import BOOSTING, NETWORK, NIGHT, example_rows, pipeline_with, settings_at, training_set
+from tests.worlds.installation import settings_at
+from tests.worlds.nights import BOOSTING, NETWORK, NIGHT, example_rows, pipeline_with, training_set
+from tests.worlds.prepared import INCLUDE
 
 RATE = {"fit": "tests.worlds.candidates:by_rate", "params": {"share": 0.5}}
 
@@ -61,11 +63,15 @@ def test_a_run_keeps_what_the_folder_defines(settings, fitted):
     kept = TrainingRuns(settings, "late").facts(record.run_id, "definitions")
     assert kept["declaration"]["train.candidates.network.params.epochs"] == 2
     assert kept["expectations"] == {"flights": "cannot be read", "schedule": "cannot be read"}
-    assert kept["features"]["none.sql"] == "no file"
-    assert kept["features"]["features.py"] != "no file"
-    shipped = definitions(find_pipeline(settings.include, "flight_delays"), settings)
-    assert "no file" not in shipped["features"].values()
-    assert "cannot be read" not in shipped["expectations"].values()
+    assert kept["features"] == {"none.sql": "no file", "features.py": "no file"}
+
+
+def test_a_folder_with_all_of_its_files_defines_all_of_it(tmp_path):
+    complete = definitions(find_pipeline(INCLUDE, "parcels"), settings_at(tmp_path, project=INCLUDE.parent))
+    views = {f"sql/{view}.sql" for view in ("courier_delays", "depot_delays", "depot_traffic")}
+    assert set(complete["features"]) == {*views, "features.py"}
+    assert "no file" not in complete["features"].values()
+    assert "cannot be read" not in complete["expectations"].values()
 
 
 def test_a_run_keeps_the_declaration_that_it_was_trained_by(settings, fitted):
@@ -149,7 +155,7 @@ def test_other_rows_are_another_training(settings, fitted):
     [("diverging", r"train\.loss is not a finite number"), ("not_probabilities", "not probabilities")],
 )
 def test_a_training_that_goes_wrong_is_stopped_and_its_run_failed(settings, candidate, problem):
-    pipeline = pipeline_with(**{candidate: {"fit": f"synthetic_candidates:{candidate}"}})
+    pipeline = pipeline_with(**{candidate: {"fit": f"tests.worlds.candidates:{candidate}"}})
     with pytest.raises(DataError, match=problem):
         fit(pipeline, NIGHT, candidate, training_set(pipeline, settings), settings)
     assert statuses(settings, candidate) == ["FAILED"]

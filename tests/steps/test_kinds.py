@@ -18,7 +18,8 @@ from airloom.steps.outputs import from_columns, label_codes, require_outputs, to
 from airloom.steps.predict import predict
 from airloom.steps.prove import prove
 from airloom.stores.ledger import Ledger
-from tests.worlds.nights import COLUMNS, NIGHT, declaration_with, example_rows, settings_at, training_set
+from tests.worlds.installation import settings_at
+from tests.worlds.nights import COLUMNS, NIGHT, declaration_with, example_rows, training_set
 
 LATER = NIGHT + timedelta(days=1)
 CLASSES = ("near", "middle", "far")

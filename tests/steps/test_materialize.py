@@ -1,4 +1,3 @@
-import importlib
 import shutil
 from datetime import timedelta
 
@@ -10,21 +9,32 @@ from airloom.core.partitions import as_of, day_range
 from airloom.steps.compute import compute
 from airloom.steps.materialize import materialize
 from airloom.stores.features import apply_features, open_feature_store
-from tests.worlds.small_raw import DAY, START, VIEWS, ZONE, flight_pipeline, flights, publish, publish_days, settings_at
+from tests.worlds.flights import (
+    DAY,
+    START,
+    VIEWS,
+    ZONE,
+    flight_pipeline,
+    flights,
+    flights_at,
+    publish_days,
+    publish_raw,
+)
+from tests.worlds.flights import features as definitions
 
 RATE = "carrier_delays:carrier_late_rate_28d"
 
 
 @pytest.fixture
 def settings(applied, tmp_path):
-    shutil.copytree(applied / "state", tmp_path / "state")
-    return settings_at(tmp_path)
+    shutil.copytree(applied, tmp_path, dirs_exist_ok=True)
+    return flights_at(tmp_path)
 
 
 @pytest.fixture(scope="module")
 def applied(tmp_path_factory):
     folder = tmp_path_factory.mktemp("applied")
-    apply_features(flight_pipeline(), settings_at(folder), importlib.import_module("include.flight_delays.features"))
+    apply_features(flight_pipeline(), flights_at(folder), definitions)
     return folder
 
 
@@ -72,7 +82,7 @@ def test_a_correction_of_an_earlier_day_reaches_the_online_store(settings):
     publish_days(settings, START, DAY)
     run(settings, *day_range(DAY - timedelta(days=2), DAY))
     before = online(settings, [RATE])
-    publish(settings, "flights", START, flights(START, delay=99.0))
+    publish_raw(settings, "flights", START, flights(START, delay=99.0))
     run(settings, START)
     after = online(settings, [RATE])
     expected = pd.concat([flights(START, delay=99.0), *(flights(day) for day in day_range(START, DAY)[1:])])
@@ -92,7 +102,7 @@ def test_a_view_that_was_left_out_keeps_its_newest_value_online(settings):
     publish_days(settings, START, DAY)
     run(settings, DAY)
     before = online(settings, ["plane:plane_seats"])
-    publish(settings, "flights", DAY + timedelta(days=1), flights(DAY + timedelta(days=1)))
+    publish_raw(settings, "flights", DAY + timedelta(days=1), flights(DAY + timedelta(days=1)))
     materialized = run(settings, DAY + timedelta(days=1))
     assert set(VIEWS) - set(materialized.rows) == {"plane", "origin_weather"}
     assert online(settings, ["plane:plane_seats"]) == before
@@ -105,7 +115,7 @@ def test_features_that_were_not_computed_are_an_error(settings):
 
 
 def test_definitions_that_were_not_applied_are_an_error(tmp_path):
-    settings = settings_at(tmp_path)
+    settings = flights_at(tmp_path)
     publish_days(settings, DAY, DAY)
     compute(flight_pipeline(), DAY, settings)
     with pytest.raises(SetupError) as refused:

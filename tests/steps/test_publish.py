@@ -36,7 +36,7 @@ def ingest(settings, monkeypatch, **tables: pd.DataFrame):
     with monkeypatch.context() as patch:
         toy.returning(patch, **tables)
         toy.staged(settings)
-    return publish(toy.declaration(), toy.DAY, settings, toy.audits(settings))
+    return publish(toy.trips_pipeline(), toy.DAY, settings, toy.audits(settings))
 
 
 def test_an_audited_partition_becomes_readable(settings, lake, monkeypatch):
@@ -66,7 +66,7 @@ def test_a_run_that_stood_still_leaves_the_correction_that_came_meanwhile(settin
     validations = toy.audits(settings)
     before_the_next_commit(monkeypatch, lambda: ingest(settings, monkeypatch, trips=trips(minutes=22.0)))
     with pytest.raises(Unavailable, match="Another run has published raw"):
-        publish(toy.declaration(), toy.DAY, settings, validations)
+        publish(toy.trips_pipeline(), toy.DAY, settings, validations)
     assert set(lake.read("raw.trips", [toy.DAY])["minutes"]) == {22.0}
 
 
@@ -127,7 +127,7 @@ def test_what_was_staged_after_the_audit_is_not_published(settings, lake, monkey
     toy.returning(monkeypatch, trips=trips(minutes=21.0))
     toy.staged(settings)
     with pytest.raises(DataError, match="audit of trips of 2013-02-10 is not of what would be published"):
-        publish(toy.declaration(), toy.DAY, settings, validations)
+        publish(toy.trips_pipeline(), toy.DAY, settings, validations)
     assert lake.partitions("raw.trips") == {}
 
 
@@ -136,7 +136,7 @@ def test_an_audit_with_an_older_suite_is_not_enough(settings, tmp_path):
     validations = toy.audits(settings)
     toy.installation(tmp_path, trips=toy.TRIPS.replace("max_value: 100", "max_value: 30"))
     with pytest.raises(DataError) as caught:
-        publish(toy.declaration(), toy.DAY, settings, validations)
+        publish(toy.trips_pipeline(), toy.DAY, settings, validations)
     assert caught.value.expected.startswith("suite ")
 
 
@@ -146,7 +146,7 @@ def test_audits_must_cover_every_table_of_this_partition_once(settings):
     yesterday = stations_audit.model_copy(update={"partition": toy.DAY - timedelta(days=1)})
     for validations in ([], [trips_audit], [trips_audit, trips_audit], [trips_audit, yesterday]):
         with pytest.raises(DataError, match="not those of every table"):
-            publish(toy.declaration(), toy.DAY, settings, validations)
+            publish(toy.trips_pipeline(), toy.DAY, settings, validations)
 
 
 def test_a_record_cannot_pass_for_another_outcome(settings, lake, monkeypatch):
@@ -154,7 +154,7 @@ def test_a_record_cannot_pass_for_another_outcome(settings, lake, monkeypatch):
     toy.staged(settings)
     forged = [each.model_copy(update={"outcome": "passed", "failures": ()}) for each in toy.audits(settings)]
     with pytest.raises(DataError, match="blocked"):
-        publish(toy.declaration(), toy.DAY, settings, forged)
+        publish(toy.trips_pipeline(), toy.DAY, settings, forged)
 
 
 @pytest.mark.parametrize(
@@ -187,4 +187,4 @@ def test_a_lost_staged_file_is_an_error(settings):
     validations = toy.audits(settings)
     Staging(settings.staging / "toy").path(toy.DAY, "stations").unlink()
     with pytest.raises(DataError, match="has not been staged"):
-        publish(toy.declaration(), toy.DAY, settings, validations)
+        publish(toy.trips_pipeline(), toy.DAY, settings, validations)

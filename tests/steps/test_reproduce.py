@@ -1,7 +1,6 @@
 """Making a version again: over a real lake, real registries and real trainings."""
 
 import shutil
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,9 +16,10 @@ from airloom.stores.models import ModelRegistry
 from airloom.stores.tracking import open_client
 from tests.worlds import candidates as synthetic_candidates
 from tests.worlds.candidates import ByRate
-from tests.worlds.nights import NIGHT
-from tests.worlds.reproducible import BOOSTING, CORRECTED, NETWORK, RATE, correct, make, train
-from tests.worlds.two_nights import declare, settings_at
+from tests.worlds.installation import project_at
+from tests.worlds.nights import BOOSTING, NETWORK, NIGHT
+from tests.worlds.reproducible import CORRECTED, RATE, correct, make, train
+from tests.worlds.two_nights import declare
 
 
 def by_rate_of_now(data, params, log):
@@ -29,29 +29,26 @@ def by_rate_of_now(data, params, log):
 @pytest.fixture(scope="module", params=[BOOSTING, NETWORK], ids=["scikit-learn", "torch"])
 def trained(request, tmp_path_factory):
     """A version whose lake has been corrected since."""
-    path = list(sys.path)
-    settings = settings_at(tmp_path_factory.mktemp("reproduce"))
+    settings = project_at(tmp_path_factory.mktemp("reproduce"))
     pipeline = make(settings, request.param)
     version = train(pipeline, settings)
     correct(settings)
-    yield pipeline, version, settings
-    sys.path[:] = path
+    return pipeline, version, settings
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
     """A simple version, whose project no test changes."""
-    settings = settings_at(tmp_path_factory.mktemp("template"))
+    settings = project_at(tmp_path_factory.mktemp("template"))
     return settings.project, train(make(settings, RATE), settings)
 
 
 @pytest.fixture
-def rate(template, tmp_path, monkeypatch):
+def rate(template, tmp_path):
     """A simple version of one's own; the files of its model and run are shared."""
-    monkeypatch.setattr(sys, "path", list(sys.path))
     project, version = template
     shutil.copytree(project, tmp_path, dirs_exist_ok=True)
-    settings = settings_at(tmp_path)
+    settings = project_at(tmp_path)
     return find_pipeline(settings.include, "late"), version, settings
 
 

@@ -1,5 +1,4 @@
 import dataclasses
-import importlib
 import shutil
 import sqlite3
 from datetime import timedelta
@@ -15,7 +14,18 @@ from airloom.steps.score import score
 from airloom.stores.features import apply_features
 from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
-from tests.worlds.small_raw import DAY, START, flight_pipeline, flights, lake_of, publish, publish_days, settings_at
+from tests.worlds.flights import (
+    DAY,
+    START,
+    features,
+    flight_pipeline,
+    flights,
+    flights_at,
+    lake_of,
+    publish_days,
+    publish_raw,
+    schedule,
+)
 
 PIPELINE = flight_pipeline()
 YESTERDAY = DAY - timedelta(days=1)
@@ -32,11 +42,11 @@ class Carriers:
 def prepared(tmp_path_factory):
     """An installation with features of two days, offline and online."""
     folder = tmp_path_factory.mktemp("prepared")
-    settings = settings_at(folder)
-    apply_features(PIPELINE, settings, importlib.import_module("include.flight_delays.features"))
+    settings = flights_at(folder)
+    apply_features(PIPELINE, settings, features)
     publish_days(settings, START, DAY)
     for day in (YESTERDAY, DAY):
-        publish(settings, "schedule", day, schedule(day))
+        publish_raw(settings, "schedule", day, schedule(day))
         compute(PIPELINE, day, settings)
         materialize(PIPELINE, day, settings)
     return folder
@@ -46,7 +56,7 @@ def prepared(tmp_path_factory):
 def settings(prepared, tmp_path, monkeypatch):
     shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     monkeypatch.setattr(ModelRegistry, "load", lambda registry, version: Carriers())
-    return settings_at(tmp_path)
+    return flights_at(tmp_path)
 
 
 @pytest.fixture
@@ -56,14 +66,7 @@ def champion(settings):
 
 def promote(settings, version, day, epoch):
     Ledger(settings.state_url).promote(
-        "flight_delays", expected_epoch=epoch, effective_from=day, version=version, verdict=None, actor="t", reason="t"
-    )
-
-
-def schedule(day):
-    tomorrow = flights(day + timedelta(days=1))[["flight_id", "scheduled_at", "carrier", "origin", "dest", "tailnum"]]
-    return tomorrow.assign(
-        distance=1000, departure_hour=8, arrival_hour=10, weekday=3, announced_at=tomorrow["scheduled_at"]
+        PIPELINE.name, expected_epoch=epoch, effective_from=day, version=version, verdict=None, actor="t", reason="t"
     )
 
 
@@ -122,7 +125,7 @@ def test_history_can_be_scored_by_todays_champion_besides_into_columns_of_its_ow
 
 def test_with_todays_champion_also_a_day_before_the_first_one_is_scored(settings, champion):
     before = YESTERDAY - timedelta(days=1)
-    publish(settings, "schedule", before, schedule(before))
+    publish_raw(settings, "schedule", before, schedule(before))
     compute(PIPELINE, before, settings)
     scored = score(CURRENT, before, settings, "run")
     rows = predictions(settings, before)
@@ -157,7 +160,7 @@ def test_a_run_that_stood_still_puts_no_predictions_over_those_of_a_newer_champi
 def test_later_days_whose_inputs_have_changed_are_scored_again(settings, champion):
     for day in (YESTERDAY, DAY):
         score(PIPELINE, day, settings, "run")
-    publish(settings, "flights", START, flights(START, delay=99.0))
+    publish_raw(settings, "flights", START, flights(START, delay=99.0))
     compute(PIPELINE, START, settings)
     assert score(PIPELINE, YESTERDAY, settings, "run").healed == (DAY,)
 
@@ -165,7 +168,7 @@ def test_later_days_whose_inputs_have_changed_are_scored_again(settings, champio
 def test_a_warning_that_comes_or_goes_reaches_predictions_of_the_same_rows(settings, champion):
     first = score(PIPELINE, DAY, settings, "run").outputs[0].version
     for warned in (True, False):
-        publish(settings, "flights", DAY, flights(DAY), degraded=warned)
+        publish_raw(settings, "flights", DAY, flights(DAY), degraded=warned)
         compute(PIPELINE, DAY, settings)
         score(PIPELINE, DAY, settings, "run")
         published = lake_of(settings).partitions("predictions")[DAY]
@@ -174,7 +177,7 @@ def test_a_warning_that_comes_or_goes_reaches_predictions_of_the_same_rows(setti
 
 def test_a_warning_against_a_day_before_reaches_the_predictions_that_used_it(settings, champion):
     score(PIPELINE, DAY, settings, "run")
-    publish(settings, "flights", START, flights(START), degraded=True)
+    publish_raw(settings, "flights", START, flights(START), degraded=True)
     compute(PIPELINE, START, settings)
     assert score(PIPELINE, YESTERDAY, settings, "run").healed == (DAY,)
     assert lake_of(settings).partitions("predictions")[DAY].degraded
@@ -182,7 +185,7 @@ def test_a_warning_against_a_day_before_reaches_the_predictions_that_used_it(set
 
 def test_a_day_before_the_first_champion_still_repairs_what_used_it(settings, champion):
     score(PIPELINE, DAY, settings, "run")
-    publish(settings, "flights", START, flights(START, delay=99.0))
+    publish_raw(settings, "flights", START, flights(START, delay=99.0))
     compute(PIPELINE, START, settings)
     scored = score(PIPELINE, START, settings, "run")
     assert (scored.healed, scored.rows, scored.champion_version) == ((DAY,), 0, None)
@@ -212,7 +215,7 @@ def test_features_older_than_their_ttl_are_counted_and_those_of_strangers_are_no
     later = DAY + timedelta(days=9)
     rows = schedule(later)
     rows.loc[0, "carrier"] = "XX"
-    publish(settings, "schedule", later, rows)
+    publish_raw(settings, "schedule", later, rows)
     scored = score(PIPELINE, later, settings, "run")
     assert scored.expired == {"carrier_delays": 11, "origin_delays": 12, "aircraft_delays": 11}
     assert "carrier_delays expired for 11 of them" in scored.headline
@@ -251,7 +254,7 @@ def test_predictions_are_copied_and_those_that_were_missed_or_healed_too(setting
     assert score(COPIED, DAY, settings, "run").headline.endswith("; 2 days copied to predicted")
     assert copied(settings) == expected(settings, YESTERDAY, DAY)
     assert "copied" not in score(COPIED, DAY, settings, "run").headline
-    publish(settings, "flights", START, flights(START, delay=99.0))
+    publish_raw(settings, "flights", START, flights(START, delay=99.0))
     compute(PIPELINE, START, settings)
     assert score(COPIED, YESTERDAY, settings, "run").healed == (DAY,)
     assert copied(settings) == expected(settings, YESTERDAY, DAY)

@@ -19,7 +19,8 @@ from tests.servers.forgetful import forgetful
 from tests.servers.mlflow_server import running_mlflow
 from tests.servers.process import free_port
 from tests.worlds import registered
-from tests.worlds.nights import COLUMNS, NIGHT, example_rows, pipeline_with, settings_at
+from tests.worlds.installation import settings_at
+from tests.worlds.nights import COLUMNS, NIGHT, example_rows, pipeline_with
 
 ROWS = example_rows()[COLUMNS.all]
 PIPELINE = registered.PIPELINE

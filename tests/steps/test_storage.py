@@ -1,13 +1,10 @@
 """The same days and the same night with all that is shared in a folder, and in a bucket: the same comes of it."""
 
 import dataclasses
-import sys
-from datetime import date, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
 
-from airloom.core.declaration import find_pipeline
 from airloom.core.errors import DataError
 from airloom.core.settings import Settings
 from airloom.launcher.status import read_status
@@ -27,14 +24,14 @@ from airloom.stores.files import files_below
 from airloom.stores.lake import Lake
 from airloom.stores.quarantine import Quarantine
 from tests.worlds import trips as toy
+from tests.worlds.flights import START, flight_pipeline, flights_at
+from tests.worlds.installation import project_at
 from tests.worlds.nights import NIGHT
 from tests.worlds.reproducible import RATE, correct, make, promote
-from tests.worlds.two_nights import settings_at
 
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")
 
-PROJECT = Path(__file__).parents[2]
-DAYS = [date(2013, 1, day) for day in (1, 2, 3)]
+DAYS = [START + timedelta(days=later) for later in range(3)]
 
 
 def kept(settings: Settings) -> set[str]:
@@ -44,8 +41,8 @@ def kept(settings: Settings) -> set[str]:
 
 
 def ingested(settings: Settings):
-    """Ingest real days of the flights, and compute the features of the last."""
-    pipeline = find_pipeline(settings.include, "flight_delays")
+    """Ingest days of the flights, and compute the features of the last."""
+    pipeline = flight_pipeline()
     for day in DAYS:
         extract(pipeline, day, settings)
         publish(pipeline, day, settings, [validate(pipeline, day, table, settings) for table in pipeline.tables])
@@ -59,15 +56,15 @@ def ingested(settings: Settings):
 
 @pytest.fixture
 def folder(tmp_path):
-    return Settings(project=PROJECT, var=tmp_path / "one", state_url=f"sqlite:///{tmp_path}/one.db")
+    return flights_at(tmp_path / "one")
 
 
-def test_real_days_are_ingested_and_their_features_computed_alike(folder, bucket, tmp_path):
-    shared = dataclasses.replace(folder, var=tmp_path / "two", state_url=f"sqlite:///{tmp_path}/two.db", storage=bucket)
+def test_days_are_ingested_and_their_features_computed_alike(folder, bucket, tmp_path):
+    shared = dataclasses.replace(flights_at(tmp_path / "two"), storage=bucket)
     expected, found = ingested(folder), ingested(shared)
     assert len(expected[1]) == 10
     assert found == expected
-    assert not (tmp_path / "two" / "lake").exists()
+    assert not (tmp_path / "two" / "var" / "lake").exists()
 
 
 def test_a_blocked_day_is_stopped_in_a_bucket_too(tmp_path, bucket, monkeypatch):
@@ -76,7 +73,7 @@ def test_a_blocked_day_is_stopped_in_a_bucket_too(tmp_path, bucket, monkeypatch)
     toy.staged(settings)
     audits = toy.audits(settings)
     with pytest.raises(DataError, match="nothing is published"):
-        publish(toy.declaration(), toy.DAY, settings, audits)
+        publish(toy.trips_pipeline(), toy.DAY, settings, audits)
     quarantine = Quarantine(settings.quarantine / "toy")
     assert quarantine.blocked_days("trips") == {toy.DAY}
     assert quarantine.rows("trips", toy.DAY).num_rows == 40
@@ -100,10 +97,9 @@ def trained(settings: Settings):
     return told, {each.name: each.files for each in freed if each.files}, again.identical
 
 
-def test_a_night_is_trained_judged_and_made_again_alike(tmp_path, bucket, monkeypatch):
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    expected = trained(settings_at(tmp_path / "one"))
-    found = trained(dataclasses.replace(settings_at(tmp_path / "two"), storage=bucket))
+def test_a_night_is_trained_judged_and_made_again_alike(tmp_path, bucket):
+    expected = trained(project_at(tmp_path / "one"))
+    found = trained(dataclasses.replace(project_at(tmp_path / "two"), storage=bucket))
     assert found == expected
     assert found[1:] == ({"raw.flights": 1}, True)
     assert not (tmp_path / "two" / "var" / "training").exists()

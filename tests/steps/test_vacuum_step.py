@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import shutil
-import sys
 import threading
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -22,9 +21,9 @@ from airloom.stores.models import ModelRegistry
 from airloom.stores.state import state_engine
 from airloom.stores.tracking import open_client
 from tests.servers.process import free_port
+from tests.worlds.installation import project_at
 from tests.worlds.nights import NIGHT
 from tests.worlds.reproducible import RATE, correct, make, promote, train
-from tests.worlds.two_nights import settings_at
 
 ALL, LONG = timedelta(0), timedelta(days=30)
 CHAMPION, OTHER, SECOND = 1, 2, 3
@@ -33,7 +32,7 @@ CHAMPION, OTHER, SECOND = 1, 2, 3
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
     """Three versions, each trained on another state of the lake; the first and the last were made champion."""
-    settings = settings_at(tmp_path_factory.mktemp("template"))
+    settings = project_at(tmp_path_factory.mktemp("template"))
     pipeline = make(settings, RATE)
     for version in (CHAMPION, OTHER, SECOND):
         assert train(pipeline, settings) == version
@@ -46,11 +45,10 @@ def template(tmp_path_factory):
 
 
 @pytest.fixture
-def life(template, tmp_path, monkeypatch):
+def life(template, tmp_path):
     """The same for a test of its own."""
-    monkeypatch.setattr(sys, "path", list(sys.path))
     shutil.copytree(template, tmp_path, dirs_exist_ok=True)
-    settings = settings_at(tmp_path)
+    settings = project_at(tmp_path)
     return find_pipeline(settings.include, "late"), settings
 
 

@@ -29,7 +29,7 @@ def minutes(*wrong: float) -> list[float]:
 def audit(settings, monkeypatch, rows: pd.DataFrame | None = None):
     toy.returning(monkeypatch, **({} if rows is None else {"trips": rows}))
     toy.staged(settings)
-    return validate(toy.declaration(), toy.DAY, "trips", settings)
+    return validate(toy.trips_pipeline(), toy.DAY, "trips", settings)
 
 
 def failed(validation) -> list[tuple[str, str | None, str]]:
@@ -147,7 +147,7 @@ def test_every_check_of_a_table_without_rows_has_failed(settings, monkeypatch):
     toy.staged(settings)
     staging = Staging(settings.staging / "toy")
     staging.write(toy.DAY, "trips", staging.read(toy.DAY, "trips").slice(0, 0))
-    validation = validate(toy.declaration(), toy.DAY, "trips", settings)
+    validation = validate(toy.trips_pipeline(), toy.DAY, "trips", settings)
     assert validation.outcome == "blocked"
     assert len(validation.failures) == validation.expectations
 
@@ -212,13 +212,13 @@ def test_what_great_expectations_does_not_know_is_an_error_of_the_suite(tmp_path
 
 def test_an_undeclared_table_and_an_unstaged_one_are_errors(settings):
     with pytest.raises(UsageError, match="Did you mean 'trips'"):
-        validate(toy.declaration(), toy.DAY, "trip", settings)
+        validate(toy.trips_pipeline(), toy.DAY, "trip", settings)
     with pytest.raises(DataError, match="has not been staged"):
-        validate(toy.declaration(), toy.DAY, "trips", settings)
+        validate(toy.trips_pipeline(), toy.DAY, "trips", settings)
 
 
 def test_one_audit_does_not_see_the_rows_of_another(settings, monkeypatch):
     assert audit(settings, monkeypatch, trips(minutes=minutes(-1))).outcome == "quarantined"
     assert audit(settings, monkeypatch).outcome == "passed"
-    assert validate(toy.declaration(), toy.DAY, "stations", settings).outcome == "passed"
+    assert validate(toy.trips_pipeline(), toy.DAY, "stations", settings).outcome == "passed"
     assert isinstance(Staging(settings.staging / "toy").read(toy.DAY, "trips"), pa.Table)

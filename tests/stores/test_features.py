@@ -18,11 +18,11 @@ from tests.worlds.feature_lake import (
     drivers,
     online,
     open_small,
-    publish,
-    settings_at,
+    publish_view,
     small_pipeline,
     write_window,
 )
+from tests.worlds.installation import settings_at
 
 
 @pytest.fixture
@@ -60,14 +60,14 @@ def test_applying_again_changes_nothing(settings):
 
 def test_applying_again_is_no_change_also_once_days_are_online(settings):
     store = open_small(settings)
-    publish(settings, "driver", DAY, drivers(DAY, {"ann": 1.0}))
+    publish_view(settings, "driver", DAY, drivers(DAY, {"ann": 1.0}))
     write_window(store, DAY)
     assert not apply_features(small_pipeline(), settings, definitions())
 
 
 def test_applying_again_keeps_what_is_online_readable(settings):
     store = open_small(settings)
-    publish(settings, "driver", DAY, drivers(DAY, {"ann": 1.0}))
+    publish_view(settings, "driver", DAY, drivers(DAY, {"ann": 1.0}))
     write_window(store, DAY)
     changed = [each for each in definitions() if each.name != "driver" or isinstance(each, Entity)]
     fields = [Field(name="rate", dtype=Float64), Field(name="extra", dtype=Float64)]
@@ -139,7 +139,7 @@ def apply_here(folder):
 
 def test_several_processes_can_be_first(settings):
     spawn = multiprocessing.get_context("spawn")
-    processes = [spawn.Process(target=apply_here, args=(settings.var,)) for _ in range(3)]
+    processes = [spawn.Process(target=apply_here, args=(settings.var.parent,)) for _ in range(3)]
     for process in processes:
         process.start()
     for process in processes:

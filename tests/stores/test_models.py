@@ -9,17 +9,17 @@ import pandas as pd
 import pytest
 
 from airloom.core.errors import DataError, GateError
-from airloom.core.settings import Settings
 from airloom.steps.candidates import TrainingData
 from airloom.stores import model_files, safe_formats
 from airloom.stores.models import ModelRegistry
 from airloom.stores.runs import RunKey, TrainingRuns
 from airloom.stores.tracking import experiment_id, open_client
-from include.flight_delays import models as flight_models
+from tests.worlds import models
+from tests.worlds.installation import settings_at
 
 CANDIDATES = {
-    "boosting": (flight_models.boosting, {"max_iter": 5}),
-    "torch_mlp": (flight_models.torch_mlp, {"epochs": 1}),
+    "boosting": (models.boosting, {"max_iter": 5}),
+    "network": (models.network, {"epochs": 1, "learning_rate": 0.01}),
 }
 NIGHT = date(2024, 1, 10)
 
@@ -27,10 +27,6 @@ NIGHT = date(2024, 1, 10)
 class Silent:
     def log(self, metrics, step):
         pass
-
-
-def settings_at(folder: Path) -> Settings:
-    return Settings(project=Path(), var=folder, state_url=f"sqlite:///{folder}/state/airloom.db")
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +91,7 @@ def test_mlflow_itself_can_read_the_model(registry, trained, frame):
 def test_mlflow_knows_signature_and_pinned_requirements(registry, trained, frame):
     from mlflow.models import Model
 
-    source = files_of(registry, finish_run(registry, trained["torch_mlp"], frame)).parents[1]
+    source = files_of(registry, finish_run(registry, trained["network"], frame)).parents[1]
     assert Model.load(str(source)).signature.inputs.input_names() == list(frame.columns)
     requirements = (source / "requirements.txt").read_text().split()
     assert {"scikit-learn", "torch", "numpy"} <= {line.partition("==")[0] for line in requirements}
@@ -104,10 +100,10 @@ def test_mlflow_knows_signature_and_pinned_requirements(registry, trained, frame
 
 @pytest.mark.parametrize("name", ["weights.pt", "config.json", "manifest.json"])
 def test_a_changed_file_is_named_and_nothing_is_loaded(registry, trained, frame, name, monkeypatch):
-    version = registry.register(run_id := finish_run(registry, trained["torch_mlp"], frame), {})
+    version = registry.register(run_id := finish_run(registry, trained["network"], frame), {})
     changed = files_of(registry, run_id) / name
     changed.write_bytes(changed.read_bytes() + b" ")
-    monkeypatch.setattr(flight_models.NetworkModel, "load", lambda folder: pytest.fail("loaded"))
+    monkeypatch.setattr(models.NetworkModel, "load", lambda folder: pytest.fail("loaded"))
     with pytest.raises(GateError) as error:
         registry.load(version)
     assert error.value.where == str(changed)
@@ -208,7 +204,7 @@ def test_a_model_that_cannot_be_imported_any_more_is_named(tmp_path, trained, fr
         model_files.read_model(tmp_path / "model", manifest_sum)
     with pytest.raises(DataError) as error:
         model_files._load_pyfunc(str(tmp_path / "model"))
-    assert error.value.where == "include.flight_delays.models:Renamed"
+    assert error.value.where == "tests.worlds.models:Renamed"
 
 
 class Planted:

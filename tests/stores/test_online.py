@@ -20,18 +20,18 @@ from tests.worlds.feature_lake import (
     legs,
     online,
     open_small,
-    publish,
-    settings_at,
+    publish_view,
     small_pipeline,
     write_window,
 )
+from tests.worlds.installation import settings_at
 
 JANUARY, FEBRUARY = DAY - timedelta(days=31), DAY
 
 
 @pytest.fixture
 def settings(tmp_path, new_online):
-    return settings_at(tmp_path, new_online())
+    return settings_at(tmp_path, online_url=new_online())
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def store(settings):
 
 
 def published(settings, store, day, rates):
-    publish(settings, "driver", day, drivers(day, rates))
+    publish_view(settings, "driver", day, drivers(day, rates))
     write_window(store, day)
 
 
@@ -70,7 +70,7 @@ def test_every_type_and_a_missing_value_can_be_read(settings, store):
 
 
 def test_keys_of_several_parts_and_types_are_found(settings, store):
-    publish(settings, "leg", DAY, legs(DAY, {("north", 1): 7.0, ("north", 2): 8.0}))
+    publish_view(settings, "leg", DAY, legs(DAY, {("north", 1): 7.0, ("north", 2): 8.0}))
     write_window(store, DAY, view="leg")
     found = store.get_online_features(
         ["leg:minutes"], [{"start": "north", "end_zone": 2}, {"start": "south", "end_zone": 1}]
@@ -84,7 +84,7 @@ def test_more_keys_than_one_query_takes_are_read(settings, store):
 
 
 def test_days_in_any_order_end_the_same(settings, store, tmp_path, new_online):
-    other = settings_at(tmp_path / "other", new_online())
+    other = settings_at(tmp_path / "other", online_url=new_online())
     other_store = open_small(other)
     days = {DAY - timedelta(days=back): {"ann": 1.0 + back, f"d{back}": 2.0} for back in range(4)}
     for day, rates in days.items():
@@ -136,7 +136,7 @@ def test_pipelines_that_share_the_store_do_not_share_rows(settings, store):
 
 def test_views_that_are_torn_down_are_forgotten_and_no_others(settings, store):
     published(settings, store, DAY, {"ann": 1.0})
-    publish(settings, "leg", DAY, legs(DAY, {("north", 1): 7.0}))
+    publish_view(settings, "leg", DAY, legs(DAY, {("north", 1): 7.0}))
     write_window(store, DAY, view="leg")
     view = store.get_feature_view("driver")
     store.provider.online_store.teardown(store.config, [view], [])
@@ -176,7 +176,7 @@ def write_days(settings, days):
 def test_two_processes_at_once_end_with_the_newest_values(settings, store):
     days = [DAY - timedelta(days=back) for back in range(3)]
     for back, day in enumerate(days):
-        publish(settings, "driver", day, drivers(day, {f"d{number}": float(back) for number in range(200)}))
+        publish_view(settings, "driver", day, drivers(day, {f"d{number}": float(back) for number in range(200)}))
     spawn = multiprocessing.get_context("spawn")
     processes = [spawn.Process(target=write_days, args=(settings, order)) for order in (days, days[::-1])]
     for process in processes:

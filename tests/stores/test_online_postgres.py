@@ -5,7 +5,8 @@ import psycopg
 import pytest
 
 from tests.stores.online_windows import read, write
-from tests.worlds.feature_lake import open_small, settings_at
+from tests.worlds.feature_lake import open_small
+from tests.worlds.installation import settings_at
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def database():
 
 @pytest.fixture
 def store(tmp_path, postgres, database):
-    return open_small(settings_at(tmp_path, postgres.create(database)))
+    return open_small(settings_at(tmp_path, online_url=postgres.create(database)))
 
 
 def test_a_reader_goes_on_when_the_server_has_closed_its_connection(store, postgres, database):

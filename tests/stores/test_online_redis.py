@@ -8,7 +8,8 @@ from airloom.core.errors import SetupError
 from airloom.stores.online_redis import _RedisChange
 from airloom.stores.online_redis_scripts import MERGE
 from tests.stores.online_windows import ended, forked, pulled, read, write
-from tests.worlds.feature_lake import open_small, settings_at
+from tests.worlds.feature_lake import open_small
+from tests.worlds.installation import settings_at
 
 NAMES = [f"d{number}" for number in range(3000)]
 HALF = NAMES[::2]
@@ -27,7 +28,7 @@ def server(url):
 
 @pytest.fixture
 def store(tmp_path, url):
-    return open_small(settings_at(tmp_path, url))
+    return open_small(settings_at(tmp_path, online_url=url))
 
 
 def killed_in_its_last_merge(store, lake):

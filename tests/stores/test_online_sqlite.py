@@ -5,7 +5,8 @@ import pytest
 
 from airloom.core.errors import SetupError
 from airloom.stores.online_sqlite import GuardedSqliteOnlineStore
-from tests.worlds.feature_lake import online, open_small, settings_at
+from tests.worlds.feature_lake import online, open_small
+from tests.worlds.installation import settings_at
 
 
 def test_a_file_that_is_not_a_database_is_named(tmp_path):

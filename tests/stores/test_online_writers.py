@@ -13,7 +13,8 @@ from airloom.core.errors import SetupError
 from airloom.stores import online_postgres, online_redis
 from tests.servers.process import free_port
 from tests.stores.online_windows import ended, forked, pulled, push, read, wait_until_stopped, write
-from tests.worlds.feature_lake import open_small, settings_at
+from tests.worlds.feature_lake import open_small
+from tests.worlds.installation import settings_at
 
 FAILPOINTS = ["online.after_remove", "online.before_commit", "online.after_commit"]
 NAMES = ["ann", "bob", "eve", "dan"]
@@ -23,7 +24,7 @@ NEW = {0: {"ann": 1.0, "bob": 1.0, "eve": 1.5}, 1: {"bob": 3.0}}
 
 @pytest.fixture
 def store(tmp_path, new_online):
-    return open_small(settings_at(tmp_path, new_online()))
+    return open_small(settings_at(tmp_path, online_url=new_online()))
 
 
 @pytest.fixture
@@ -174,7 +175,7 @@ def test_a_server_that_lets_nobody_in_is_named_without_the_password(tmp_path, ne
     url = make_url(new_online())
     url = url.set(password="planted-mistake") if wrong == "password" else url.set(port=free_port())
     with pytest.raises(SetupError) as refused:
-        read(open_small(settings_at(tmp_path, url.render_as_string(hide_password=False))), ["ann"])
+        read(open_small(settings_at(tmp_path, online_url=url.render_as_string(hide_password=False))), ["ann"])
     assert refused.value.where == f"{url.drivername}://127.0.0.1:{url.port}/{url.database}"
     assert "planted" not in "".join(traceback.format_exception(refused.value))
 
@@ -191,12 +192,12 @@ def test_a_server_that_lets_nobody_in_is_named_without_the_password(tmp_path, ne
 )
 def test_a_url_that_cannot_be_used_is_not_shown(tmp_path, url):
     with pytest.raises(SetupError) as refused:
-        read(open_small(settings_at(tmp_path, url)), ["ann"])
+        read(open_small(settings_at(tmp_path, online_url=url)), ["ann"])
     assert "planted" not in "".join(traceback.format_exception(refused.value))
     assert "postgresql://" in refused.value.expected or "redis://" in refused.value.expected
 
 
 @pytest.mark.parametrize("new_online", ["postgres", "redis"], indirect=True)
 def test_a_password_is_in_no_representation_of_a_store(tmp_path, new_online):
-    store = open_small(settings_at(tmp_path, new_online()))
+    store = open_small(settings_at(tmp_path, online_url=new_online()))
     assert "planted" not in f"{store.config!r}{store.config.online_store!r}{store.config.online_store}"

@@ -15,44 +15,27 @@ from feast.types import Float64, Int64, String
 from airloom.core.partitions import as_of
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
-from airloom.stores.content import content_version
 from airloom.stores.features import apply_features, open_feature_store
-from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.source import lake_view
+from tests.worlds.installation import declaration, publish, settings_at
 
 ZONE = "America/New_York"
 DAY = date(2024, 3, 1)
 TTL = timedelta(days=5)
 
 
-def settings_at(folder: Path, online_url: str = "") -> Settings:
-    state = f"sqlite:///{folder}/state/airloom.db"
-    return Settings(project=folder, var=folder, state_url=state, online_url=online_url)
-
-
 def small_pipeline(name: str = "small") -> Pipeline:
     table = {"key": ["id"], "time": "at", "known_at": "known_at", "expectations": "none.yaml"}
     views = {view: {"reads": "trips", "window": "7d", "sql": f"{view}.sql"} for view in ("driver", "leg")}
-    return Pipeline.model_validate(
-        {
-            "name": name,
-            "description": "Two views",
-            "owner": "tests",
-            "schedule": {"nightly": "02:00", "timezone": ZONE, "start": DAY - timedelta(days=60)},
-            "source": "none:none",
-            "tables": {"trips": table},
-            "features": {"module": "none", "views": views},
-            "label": {"table": "trips", "column": "late", "known_after": "1d"},
-            "train": {
-                "window": "5d",
-                "holdout": "2d",
-                "inputs": {"numeric": ["distance"]},
-                "candidates": {"one": {"fit": "none:none"}},
-            },
-            "gate": {"metric": "roc_auc"},
-            "score": {"entities": "trips"},
-        }
+    declared = declaration(
+        name,
+        schedule={"nightly": "02:00", "timezone": ZONE, "start": DAY - timedelta(days=60)},
+        tables={"trips": table},
+        features={"module": "none", "views": views},
+        label={"table": "trips", "column": "late", "known_after": "1d"},
+        score={"entities": "trips"},
     )
+    return Pipeline.model_validate(declared)
 
 
 def definitions() -> list[Entity | FeatureView]:
@@ -70,7 +53,7 @@ def definitions() -> list[Entity | FeatureView]:
 
 
 def open_small(settings: Settings) -> FeatureStore:
-    shutil.copytree(_applied() / "state", settings.var / "state")
+    shutil.copytree(_applied() / "var" / "state", settings.var / "state")
     return open_feature_store(small_pipeline(), settings)
 
 
@@ -111,9 +94,8 @@ def legs(day: date, minutes: dict[tuple[str, int], float]) -> pa.Table:
     )
 
 
-def publish(settings: Settings, view: str, day: date, rows: pa.Table, pipeline: str = "small") -> None:
-    version = PartitionVersion(partition=day, version=content_version(rows))
-    Lake(settings.lake / pipeline).replace(f"features.{view}", version, rows)
+def publish_view(settings: Settings, view: str, day: date, rows: pa.Table, pipeline: str = "small") -> None:
+    publish(settings, pipeline, f"features.{view}", day, rows)
 
 
 def asked(moment: datetime | date, drivers: list[str | None]) -> pd.DataFrame:

@@ -1,6 +1,7 @@
-"""The prepared installation that modules of all kinds copy."""
+"""The prepared installation that all modules copy, and the isolation of what a project's code imports."""
 
 import os
+import sys
 
 import pytest
 
@@ -12,3 +13,26 @@ def prepared_installation(tmp_path_factory):
     """The folder of an installation that no test changes; the workers of a run share it."""
     base = tmp_path_factory.getbasetemp()
     return prepared_once((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "prepared")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_path():
+    """Restore `sys.path` after each module of tests: a step puts the folder of its project on it."""
+    path = list(sys.path)
+    yield
+    sys.path[:] = path
+
+
+@pytest.fixture
+def own_include():
+    """Import `include` anew from the project of the test, and forget it afterwards."""
+    path, modules = list(sys.path), _without_include()
+    yield
+    _without_include()
+    sys.modules.update(modules)
+    sys.path[:] = path
+
+
+def _without_include():
+    """Forget the modules of `include` and return them."""
+    return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == "include"}

@@ -1,7 +1,6 @@
 """A small pipeline and training sets of it, for the steps that train and judge."""
 
 from datetime import date, timedelta
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,17 +10,14 @@ from airloom.core.records import Dataset, TrainingSet
 from airloom.core.settings import Settings
 from airloom.steps.columns import ModelColumns
 from airloom.steps.training_sets import SPLIT, write_training_set
+from tests.worlds.installation import declaration
 
-PROJECT = Path(__file__).parents[2]
 NIGHT = date(2024, 1, 10)
 COLUMNS = ModelColumns(categorical=("carrier",), numeric=("distance", "carrier_delays__late_rate"))
 
-BOOSTING = {"fit": "include.flight_delays.models:boosting", "params": {"max_iter": 8, "min_samples_leaf": 10}}
-NETWORK = {"fit": "include.flight_delays.models:torch_mlp", "params": {"epochs": 2, "learning_rate": 0.01}}
-
-
-def settings_at(folder: Path) -> Settings:
-    return Settings(project=PROJECT, var=folder / "var", state_url=f"sqlite:///{folder}/var/state/airloom.db")
+#: With these parameters a candidate learns within a moment.
+BOOSTING = {"fit": "tests.worlds.models:boosting", "params": {"max_iter": 8, "min_samples_leaf": 10}}
+NETWORK = {"fit": "tests.worlds.models:network", "params": {"epochs": 2, "learning_rate": 0.01}}
 
 
 def pipeline_with(**candidates) -> Pipeline:
@@ -30,28 +26,24 @@ def pipeline_with(**candidates) -> Pipeline:
 
 def declaration_with(**candidates) -> dict:
     table = {"key": ["flight_id"], "time": "scheduled_at", "known_at": "known_at", "expectations": "none.yaml"}
-    return {
-        "name": "late",
-        "description": "Late flights",
-        "owner": "tests",
-        "schedule": {"nightly": "02:00", "timezone": "America/New_York", "start": date(2024, 1, 1)},
-        "source": "include.flight_delays.source:extract",
-        "tables": {"flights": table, "schedule": table},
-        "features": {
-            "module": "include.flight_delays.features",
+    return declaration(
+        "late",
+        tables={"flights": table, "schedule": table},
+        features={
+            "module": "include.late.features",
             "views": {"carrier_delays": {"reads": "flights", "window": "7d", "sql": "none.sql"}},
         },
-        "label": {"table": "flights", "column": "late", "known_after": "1d"},
-        "train": {
+        label={"table": "flights", "column": "late", "known_after": "1d"},
+        train={
             "window": "5d",
             "holdout": "2d",
             "seed": 7,
             "inputs": {"categorical": ["carrier"], "numeric": ["distance"]},
-            "candidates": candidates or {"boosting": BOOSTING, "torch_mlp": NETWORK},
+            "candidates": candidates or {"boosting": BOOSTING, "network": NETWORK},
         },
-        "gate": {"metric": "roc_auc", "floors": {"roc_auc": 0.6}},
-        "score": {"entities": "schedule"},
-    }
+        gate={"metric": "roc_auc", "floors": {"roc_auc": 0.6}},
+        score={"entities": "schedule"},
+    )
 
 
 def example_rows(rows_a_day: int = 120, seed: int = 1, night: date = NIGHT) -> pd.DataFrame:

@@ -7,7 +7,8 @@ from airloom.stores.models import ModelRegistry
 from airloom.stores.runs import RunKey, TrainingRuns
 from airloom.stores.tracking import open_client
 from tests.worlds import candidates as synthetic_candidates
-from tests.worlds.nights import COLUMNS, NIGHT, example_rows, settings_at
+from tests.worlds.installation import settings_at
+from tests.worlds.nights import COLUMNS, NIGHT, example_rows
 
 PIPELINE = "late"
 VERSIONS = 9

@@ -9,15 +9,13 @@ from airloom.steps.assemble import assemble
 from airloom.steps.evaluate import evaluate
 from airloom.steps.fit import fit
 from airloom.stores.ledger import Ledger
+from tests.worlds.installation import publish
 from tests.worlds.nights import NIGHT
-from tests.worlds.small_lake import START, flights_on, publish, publish_days
+from tests.worlds.small_lake import START, flights_on, publish_days
 from tests.worlds.two_nights import declare
 
 NIGHT_BEFORE = NIGHT - timedelta(days=1)
 CORRECTED = NIGHT - timedelta(days=3)
-#: With these parameters a candidate learns within a moment.
-BOOSTING = {"fit": "include.flight_delays.models:boosting", "params": {"max_iter": 8, "min_samples_leaf": 10}}
-NETWORK = {"fit": "include.flight_delays.models:torch_mlp", "params": {"epochs": 2, "learning_rate": 0.01}}
 RATE = {"fit": "tests.worlds.candidates:by_rate", "params": {"share": 0.5}}
 
 
@@ -44,6 +42,5 @@ def promote(version: int, settings: Settings, night: date = NIGHT) -> None:
 
 def correct(settings: Settings, day: date = CORRECTED, distance: int = 500) -> None:
     """Publish other labels and distances of a day."""
-    publish(
-        settings, "raw.flights", day, flights_on(day, 60).assign(late=lambda rows: 1 - rows["late"], distance=distance)
-    )
+    rows = flights_on(day, 60)
+    publish(settings, "late", "raw.flights", day, rows.assign(late=1 - rows["late"], distance=distance))

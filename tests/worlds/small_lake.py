@@ -5,13 +5,11 @@ from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from airloom.core.partitions import as_of
 from airloom.core.settings import Settings
-from airloom.stores.content import content_version
 from airloom.stores.feast_loading import load_feast
-from airloom.stores.lake import Lake, PartitionVersion
+from tests.worlds.installation import publish
 from tests.worlds.nights import pipeline_with
 
 START = date(2024, 1, 1)
@@ -41,12 +39,6 @@ def rates_on(day):
     return pd.DataFrame({"carrier": CARRIERS, "late_rate": rates, "as_of": moment, "known_at": moment})
 
 
-def publish(settings, table, day, rows, degraded=False):
-    content = pa.Table.from_pandas(rows, preserve_index=False)
-    version = PartitionVersion(day, content_version(content), degraded=degraded)
-    Lake(settings.lake / PIPELINE.name).replace(table, version, content)
-
-
 def publish_days(settings: Settings, days: Iterable[date], rows: int = 20) -> None:
     """Publish flights and rates of days, and define the view for Feast."""
     load_feast()
@@ -57,8 +49,8 @@ def publish_days(settings: Settings, days: Iterable[date], rows: int = 20) -> No
     from airloom.stores.source import lake_view
 
     for day in days:
-        publish(settings, "raw.flights", day, flights_on(day, rows))
-        publish(settings, "features.carrier_delays", day, rates_on(day))
+        publish(settings, "late", "raw.flights", day, flights_on(day, rows))
+        publish(settings, "late", "features.carrier_delays", day, rates_on(day))
     carrier = Entity(name="carrier", join_keys=["carrier"], value_type=ValueType.STRING)
     rate = Field(name="late_rate", dtype=Float64)
     apply_features(PIPELINE, settings, [carrier, lake_view("carrier_delays", [carrier], timedelta(days=3), [rate])])

@@ -9,6 +9,7 @@ from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.steps.extract import extract
 from airloom.steps.validate import validate
+from tests.worlds.installation import declaration, project_at
 
 DAY = date(2013, 2, 10)
 
@@ -22,29 +23,25 @@ TRIPS = """
 STATIONS = "- {expectation: expect_column_values_to_be_unique, severity: critical, column: station}\n"
 
 
-def declaration(**changes) -> Pipeline:
+def trips_pipeline(**changes) -> Pipeline:
     """Declare the pipeline; `changes` replace whole sections."""
     trips = {"key": ["trip_id"], "time": "started_at", "known_at": "ended_at", "expectations": "trips.yaml"}
     stations = {"key": ["station"], "time": "seen_at", "known_at": "seen_at", "expectations": "stations.yaml"}
-    content = {
-        "name": "toy",
-        "description": "A toy",
-        "owner": "tests",
-        "schedule": {"nightly": "02:00", "timezone": "UTC", "start": date(2013, 1, 1), "end": date(2013, 12, 30)},
-        "source": "tests.worlds.trips:source",
-        "tables": {"trips": {**trips, "quarantine": {"max_share": 0.1}}, "stations": stations},
-        "features": {"module": "none", "views": {"v": {"reads": "trips", "window": "7d", "sql": "v.sql"}}},
-        "label": {"table": "trips", "column": "late", "known_after": "1d"},
-        "train": {"window": "28d", "holdout": "7d", "inputs": {}, "candidates": {"a": {"fit": "none"}}},
-        "gate": {"metric": "roc_auc"},
-        "score": {"entities": "trips"},
-    }
-    return Pipeline.model_validate(content | changes)
+    declared = declaration(
+        "toy",
+        schedule={"nightly": "02:00", "timezone": "UTC", "start": date(2013, 1, 1), "end": date(2013, 12, 30)},
+        source="tests.worlds.trips:source",
+        tables={"trips": {**trips, "quarantine": {"max_share": 0.1}}, "stations": stations},
+        features={"module": "none", "views": {"v": {"reads": "trips", "window": "7d", "sql": "v.sql"}}},
+        label={"table": "trips", "column": "late", "known_after": "1d"},
+        score={"entities": "trips"},
+    )
+    return Pipeline.model_validate(declared | changes)
 
 
 def installation(folder: Path, trips: str = TRIPS, stations: str = STATIONS) -> Settings:
     """Write the suites and return the settings of an installation below a folder."""
-    settings = Settings(folder, folder / "var", "sqlite://")
+    settings = project_at(folder)
     (settings.include / "toy").mkdir(parents=True, exist_ok=True)
     (settings.include / "toy" / "trips.yaml").write_text(trips)
     (settings.include / "toy" / "stations.yaml").write_text(stations)
@@ -79,10 +76,10 @@ def returning(monkeypatch, **tables: pd.DataFrame) -> None:
 
 def staged(settings: Settings, pipeline: Pipeline | None = None) -> None:
     """Extract the day."""
-    extract(pipeline or declaration(), DAY, settings)
+    extract(pipeline or trips_pipeline(), DAY, settings)
 
 
 def audits(settings: Settings, pipeline: Pipeline | None = None) -> list:
     """Audit every table of the day."""
-    pipeline = pipeline or declaration()
+    pipeline = pipeline or trips_pipeline()
     return [validate(pipeline, DAY, table, settings) for table in pipeline.tables]

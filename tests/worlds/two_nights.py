@@ -2,17 +2,16 @@
 
 import json
 from datetime import date, timedelta
-from pathlib import Path
 
 import pyarrow as pa
 
 from airloom.core.declaration import find_pipeline
 from airloom.core.settings import Settings
 from airloom.steps.fit import fit
-from airloom.stores.content import content_version
-from airloom.stores.lake import Lake, PartitionVersion
+from airloom.stores.lake import Lake
 from airloom.stores.models import ModelRegistry
 from airloom.stores.validations import ValidationResults
+from tests.worlds.installation import publish
 from tests.worlds.nights import NIGHT, declaration_with, example_rows, training_set
 
 FIRST, SECOND = NIGHT, NIGHT + timedelta(days=1)
@@ -26,17 +25,12 @@ BETWEEN = """
 """
 
 
-def settings_at(folder: Path) -> Settings:
-    return Settings(project=folder, var=folder / "var", state_url=f"sqlite:///{folder}/var/state/airloom.db")
-
-
 def declare(settings: Settings, candidates: dict, most: int = 5000, sql: str = "select 1", **gate):
     """Write the pipeline's folder and read the declaration from it."""
     folder = settings.include / "late"
     folder.mkdir(parents=True, exist_ok=True)
     declared = declaration_with(**candidates)
     declared["gate"] |= gate
-    declared["features"] |= {"module": "include.late.features"}
     (folder / "pipeline.yaml").write_text(json.dumps(declared, default=str))
     (folder / "none.yaml").write_text(BETWEEN % most)
     (folder / "none.sql").write_text(sql)
@@ -44,10 +38,10 @@ def declare(settings: Settings, candidates: dict, most: int = 5000, sql: str = "
     return find_pipeline(settings.include, "late")
 
 
-def publish(
+def publish_audited(
     settings: Settings, table: str, day: date, content: str, outcome: str = "passed", held_back: int = 0
 ) -> None:
-    rows = pa.table({"content": [content]})
+    """Publish a day of raw data with the audit that let it through."""
     failed = {
         "expectation": "expect_column_values_to_be_between",
         "arguments": {"column": "distance"},
@@ -55,9 +49,8 @@ def publish(
     }
     audit = {"outcome": outcome, "results": [] if outcome == "passed" else [failed]}
     result = ValidationResults(settings.validations).write("late", table, day, audit)
-    version = PartitionVersion(day, content_version(rows), degraded=outcome == "degraded")
     facts = {"validation": result, "quarantined_rows": held_back}
-    Lake(settings.lake / "late").replace(table, version, rows, facts if table.startswith("raw.") else None)
+    publish(settings, "late", table, day, pa.table({"content": [content]}), outcome == "degraded", facts)
 
 
 def trained(settings: Settings, pipeline, candidate: str, night: date, rows=None) -> int:
@@ -74,10 +67,10 @@ def two_versions(settings: Settings, before: dict, after: dict) -> tuple[int, in
     for back in range(6, 0, -1):
         publish_day(settings, FIRST - timedelta(days=back), "first")
     old = trained(settings, declare(settings, {"one": before}), "one", FIRST)
-    publish(settings, "raw.flights", CORRECTED, "corrected", "degraded")
+    publish_audited(settings, "raw.flights", CORRECTED, "corrected", "degraded")
     publish_day(settings, FIRST, "first")
-    publish(settings, "raw.flights", HELD_BACK, "first", "quarantined", held_back=3)
-    publish(settings, "raw.flights", HELD_BACK, "without bad rows", "quarantined", held_back=3)
+    publish_audited(settings, "raw.flights", HELD_BACK, "first", "quarantined", held_back=3)
+    publish_audited(settings, "raw.flights", HELD_BACK, "without bad rows", "quarantined", held_back=3)
     changed = declare(
         settings, {"one": after}, most=6000, sql="select 2", slices={"by": ["carrier"], "max_regression": 0.1}
     )
@@ -85,5 +78,5 @@ def two_versions(settings: Settings, before: dict, after: dict) -> tuple[int, in
 
 
 def publish_day(settings: Settings, day: date, content: str) -> None:
-    publish(settings, "raw.flights", day, content)
-    publish(settings, "features.carrier_delays", day, f"features of {content}")
+    publish_audited(settings, "raw.flights", day, content)
+    publish(settings, "late", "features.carrier_delays", day, pa.table({"content": [f"features of {content}"]}))

@@ -1,10 +1,7 @@
-"""A prepared installation, whose servers do not run: made once, and copied for every test, which may break it."""
+"""A copy of the prepared installation for every test, which may break it; its servers do not run."""
 
 import http.server
 import os
-import shutil
-import subprocess
-import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,22 +16,11 @@ from airloom.launcher.environment import secrets_of
 from airloom.launcher.ports import Ports
 from airloom.stores.feast_loading import load_feast
 from tests.servers.process import free_port
+from tests.worlds.installation import PROJECT, settings_at
+from tests.worlds.prepared import copy_of, own_environment
 
 # Before any test module imports it: no metrics folder is left behind.
 load_feast()
-
-PROJECT = Path(__file__).parents[3]
-PREPARE = """
-import os
-from airloom.core.settings import Settings
-from airloom.launcher.environment import environment
-from airloom.launcher.ports import Ports
-from airloom.launcher.prepare import prepare
-
-settings, ports = Settings.from_environment(), Ports.from_environment()
-os.environ.update(environment(settings, ports))
-prepare(settings, ports, print)
-"""
 
 
 @dataclass(frozen=True)
@@ -45,8 +31,7 @@ class Installed:
 
     @property
     def settings(self):
-        var = self.folder / "var"
-        return Settings(self.folder / "project", var, f"sqlite:///{var / 'state' / 'airloom.db'}")
+        return settings_at(self.folder, project=self.folder / "project")
 
     @property
     def secrets(self):
@@ -54,10 +39,9 @@ class Installed:
 
     def environment(self, **more):
         """The environment of a command; nothing of this process's own installation is in it."""
-        own = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AIRLOOM"))}
         places = {"AIRLOOM_PROJECT": str(self.settings.project), "AIRLOOM_VAR": str(self.settings.var)}
         ports = {"AIRLOOM_AIRFLOW_PORT": str(free_port()), "AIRLOOM_MLFLOW_PORT": str(free_port())}
-        return {**own, **places, **ports, "PYTHONPATH": str(PROJECT / "plugins"), **more}
+        return own_environment(**{**places, **ports, "PYTHONPATH": str(PROJECT / "plugins"), **more})
 
     def subject(self, variables=None, **settings):
         """What single checks look at."""
@@ -75,25 +59,10 @@ class Installed:
             os.environ.update(before)
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory):
-    """An installation that no test changes."""
-    installed = Installed(tmp_path_factory.mktemp("installed"))
-    project = installed.settings.project
-    project.mkdir()
-    for name in ("config", "dags", "plugins", "requirements.txt"):
-        (project / name).symlink_to(PROJECT / name)
-    shutil.copytree(PROJECT / "include", project / "include", ignore=shutil.ignore_patterns("__pycache__"))
-    command = [sys.executable, "-W", "ignore", "-c", PREPARE]
-    subprocess.run(command, env=installed.environment(), check=True, capture_output=True, timeout=600)
-    return installed
-
-
 @pytest.fixture
-def installed(template, tmp_path):
+def installed(prepared_installation, tmp_path, own_include):
     """An installation of one's own."""
-    shutil.copytree(template.folder, tmp_path / "installed", symlinks=True)
-    return Installed(tmp_path / "installed")
+    return Installed(copy_of(prepared_installation, tmp_path / "installed"))
 
 
 @pytest.fixture

@@ -144,7 +144,7 @@ def test_celery_with_a_database_that_is_a_file(installed, monkeypatch):
 
 def test_features_that_are_registered_otherwise_than_they_are_defined(installed):
     from feast import Field
-    from feast.types import Float64
+    from feast.types import Int64
 
     from airloom.stores.features import apply_features
     from airloom.stores.source import lake_view
@@ -153,11 +153,11 @@ def test_features_that_are_registered_otherwise_than_they_are_defined(installed)
     defined = vars(load_reference(pipeline.features.module, installed.settings.project))
     views = {name: defined[name] for name in pipeline.features.views}
     assert the(look(features, installed.subject()), "ok").said.endswith("in the SQL registry of the state database")
-    schema = [Field(name=field.name, dtype=Float64) for field in views["plane"].features]
-    other = lake_view("plane", entities=[defined["aircraft"]], ttl=views["plane"].ttl, schema=schema)
-    apply_features(pipeline, installed.settings, [*(views | {"plane": other}).values()])
+    schema = [Field(name=field.name, dtype=Int64) for field in views["depot_traffic"].features]
+    other = lake_view("depot_traffic", entities=[defined["depot"]], ttl=views["depot_traffic"].ttl, schema=schema)
+    apply_features(pipeline, installed.settings, [*(views | {"depot_traffic": other}).values()])
     found = the(look(features, installed.subject()), "wrong")
-    assert found.said.endswith("features says: plane")
+    assert found.said.endswith("features says: depot_traffic")
     assert found.do == "run: airloom apply"
 
 
@@ -239,7 +239,7 @@ def test_mlflow_that_refuses_and_mlflow_that_does_not_answer(installed, answerin
 
 def test_files_of_models_are_tried_where_trainings_keep_them_and_leave_nothing_behind(installed, tmp_path):
     place = tmp_path / "elsewhere"
-    open_client(installed.settings).create_experiment("flight_delays", artifact_location=place.as_uri())
+    open_client(installed.settings).create_experiment("parcels", artifact_location=place.as_uri())
     assert "files of models can be written" in the(look(mlflow, installed.subject()), "ok").said
     assert list(place.iterdir()) == []
     place.rmdir()
@@ -364,8 +364,8 @@ def test_a_server_that_other_machines_can_reach(installed):
 
 def test_predictions_that_are_to_be_copied_nowhere(installed):
     assert states(look(predictions, installed.subject())) == {"predictions": "ok"}
-    file = installed.settings.include / "flight_delays" / "pipeline.yaml"
-    file.write_text(file.read_text().replace("{entities: schedule}", "{entities: schedule, sink: {table: predicted}}"))
+    file = installed.settings.include / "parcels" / "pipeline.yaml"
+    file.write_text(file.read_text().replace("{entities: orders}", "{entities: orders, sink: {table: predicted}}"))
     found = the(look(predictions, installed.subject()), "wrong")
     assert "AIRLOOM_PREDICTIONS_URL" in found.do
     url = f"postgresql+psycopg://me:planted-password@127.0.0.1:{free_port()}/db"

@@ -103,20 +103,20 @@ def test_no_such_bucket(red, s3_client, s3):
 
 def test_a_champion_that_somebody_has_moved_in_mlflow(installed, red):
     client = open_client(installed.settings)
-    client.create_registered_model("flight_delays")
+    client.create_registered_model("parcels")
     for _ in range(2):
-        client.create_model_version("flight_delays", source=str(installed.folder), run_id=None)
+        client.create_model_version("parcels", source=str(installed.folder), run_id=None)
     promoted = {"expected_epoch": 0, "effective_from": date(2013, 2, 1), "version": 1}
-    Ledger(installed.settings.state_url).promote("flight_delays", **promoted, verdict=None, actor="ann", reason="good")
-    client.set_registered_model_alias("flight_delays", "champion", "2")
+    Ledger(installed.settings.state_url).promote("parcels", **promoted, verdict=None, actor="ann", reason="good")
+    client.set_registered_model_alias("parcels", "champion", "2")
     found = red()
-    assert (found.check, "flight_delays.train" in found.do) == ("champions", True)
+    assert (found.check, "parcels.train" in found.do) == ("champions", True)
     assert "version 1 in the ledger, the alias champion in MLflow is version 2" in found.said
-    assert client.get_registered_model("flight_delays").aliases == {"champion": 2}
+    assert client.get_registered_model("parcels").aliases == {"champion": 2}
 
 
 def test_a_feature_view_that_is_not_registered(installed, red):
-    execute(state_file(installed), "DELETE FROM feature_views WHERE feature_view_name = 'plane'")
+    execute(state_file(installed), "DELETE FROM feature_views WHERE feature_view_name = 'depot_traffic'")
     found = red()
     assert (found.check, found.do) == ("features", "run: airloom apply")
 
@@ -127,7 +127,7 @@ def test_dags_of_a_pipeline_that_are_not_there(installed, red):
     dags.mkdir()
     found = red()
     assert (found.check, "AIRFLOW__CORE__DAGS_FOLDER" in found.do) == ("DAGs", True)
-    assert found.said.startswith("5 DAGs of pipelines are not there: flight_delays.champion, flight_delays.features")
+    assert found.said.startswith("5 DAGs of pipelines are not there: parcels.champion, parcels.features")
 
 
 def test_a_dag_file_with_a_syntax_error_is_named_with_its_line(installed, red):
@@ -152,12 +152,12 @@ def test_a_pipeline_that_cannot_be_read_is_named_with_line_and_key(installed, re
 
 
 def test_an_error_of_many_lines_is_told_by_its_first_one_and_the_place_that_raised_it(installed, red):
-    dags, module = installed.settings.project / "dags", installed.settings.include / "flight_delays" / "careless.py"
+    dags, module = installed.settings.project / "dags", installed.settings.include / "parcels" / "careless.py"
     content = dags.resolve()
     dags.unlink()
     shutil.copytree(content, dags)
     module.write_text("raise ValueError('nothing was given\\nexpected: something')\n")
-    (dags / "own.py").write_text("from airflow.sdk import DAG\n\nimport include.flight_delays.careless\n")
+    (dags / "own.py").write_text("from airflow.sdk import DAG\n\nimport include.parcels.careless\n")
     found = red()
     assert f"own.py: {module}, line 1: ValueError: nothing was given" in found.said
 

@@ -85,8 +85,8 @@ def test_airflow_with_a_database_that_may_only_be_read(installed, postgres, stan
 @pytest.fixture
 def copied(installed):
     """An installation whose pipeline copies its predictions to a table."""
-    file = installed.settings.include / "flight_delays" / "pipeline.yaml"
-    file.write_text(file.read_text().replace("{entities: schedule}", "{entities: schedule, sink: {table: predicted}}"))
+    file = installed.settings.include / "parcels" / "pipeline.yaml"
+    file.write_text(file.read_text().replace("{entities: orders}", "{entities: orders, sink: {table: predicted}}"))
     return installed
 
 

@@ -12,6 +12,7 @@ from airloom.stores.feast_loading import load_feast
 from airloom.stores.state_schema import upgrade_state
 from airloom.stores.tracking import experiment_id
 from tests.servers.mlflow_server import running_mlflow
+from tests.worlds.installation import settings_at
 
 load_feast()
 #: Each test moves to databases and a prefix of its own.
@@ -21,7 +22,7 @@ _number = itertools.count(1)
 @pytest.fixture(scope="session")
 def lived(tmp_path_factory):
     """Two nights of training, a rollback, a pin, features online, lineage of two days; and a pipeline yet to train."""
-    from tests.faults.scenario import live, prepare, settings_at
+    from tests.faults.scenario import live, prepare
 
     settings = settings_at(tmp_path_factory.mktemp("lived"))
     prepare(settings)

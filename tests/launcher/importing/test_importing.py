@@ -197,7 +197,8 @@ def test_nothing_is_mixed_with_other_tables(lived, house, tmp_path):
     from tests.worlds import feature_lake
 
     elsewhere = dataclasses.replace(house.settings, state_url=f"sqlite:///{tmp_path}/other.db")
-    feature_lake.publish(elsewhere, "driver", feature_lake.DAY, feature_lake.drivers(feature_lake.DAY, {"ann": 9.0}))
+    rows = feature_lake.drivers(feature_lake.DAY, {"ann": 9.0})
+    feature_lake.publish_view(elsewhere, "driver", feature_lake.DAY, rows)
     before = {str(each.place) for each in files_below(house.settings.shared)}
     with pytest.raises(DataError, match="something else of the same name"):
         moved(lived, house.settings)

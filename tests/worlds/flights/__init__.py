@@ -1,57 +1,62 @@
-"""The shipped pipeline over small synthetic raw tables."""
+"""A pipeline with six views over small synthetic raw tables, for the steps that compute, materialize and score."""
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from airloom.core.declaration import find_pipeline
-from airloom.core.partitions import as_of
+from airloom.core.partitions import as_of, day_range
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
-from airloom.stores.content import content_version
-from airloom.stores.lake import Lake, PartitionVersion
+from airloom.stores.lake import Lake
+from tests.worlds.installation import publish, settings_at
 
-PROJECT = Path(__file__).parents[2]
+NAME = "flights"
+FOLDER = Path(__file__).parent
 ZONE = "America/New_York"
 #: The clocks of New York change in the night to the 10th.
 START, DAY = date(2013, 3, 1), date(2013, 3, 12)
 VIEWS = ("carrier_delays", "origin_delays", "route_delays", "aircraft_delays", "plane", "origin_weather")
 
 
-def settings_at(folder: Path) -> Settings:
-    return Settings(project=PROJECT, var=folder, state_url=f"sqlite:///{folder}/state/airloom.db")
+def flights_at(folder: Path) -> Settings:
+    """Return the settings of an installation whose project is this folder."""
+    return settings_at(folder, project=FOLDER)
 
 
 def flight_pipeline(*views: str) -> Pipeline:
-    pipeline = find_pipeline(PROJECT / "include", "flight_delays")
+    """Return the pipeline, with some of its views only if they are named."""
+    pipeline = find_pipeline(FOLDER / "include", NAME)
     kept = {name: view for name, view in pipeline.features.views.items() if name in (views or VIEWS)}
-    return pipeline.model_copy(
-        update={
-            "features": pipeline.features.model_copy(update={"views": kept}),
-            "schedule": pipeline.schedule.model_copy(update={"start": START}),
-        }
-    )
+    return pipeline.model_copy(update={"features": pipeline.features.model_copy(update={"views": kept})})
 
 
 def lake_of(settings: Settings) -> Lake:
-    return Lake(settings.lake / "flight_delays")
+    return Lake(settings.lake / NAME)
 
 
-def publish(settings: Settings, table: str, day: date, rows: pd.DataFrame, degraded: bool = False) -> None:
-    content = pa.Table.from_pandas(rows, preserve_index=False)
-    version = PartitionVersion(partition=day, version=content_version(content), degraded=degraded)
-    lake_of(settings).replace(f"raw.{table}", version, content)
+def publish_raw(settings: Settings, table: str, day: date, rows: pd.DataFrame, degraded: bool = False) -> None:
+    publish(settings, NAME, f"raw.{table}", day, rows, degraded)
 
 
 def publish_days(settings: Settings, first: date, last: date) -> None:
-    for count in range((last - first).days + 1):
-        day = first + timedelta(days=count)
-        publish(settings, "flights", day, flights(day))
-        publish(settings, "weather", day, weather(day))
-        publish(settings, "planes", day, planes(day))
+    """Publish all that features are made of."""
+    for day in day_range(first, last):
+        publish_raw(settings, "flights", day, flights(day))
+        publish_raw(settings, "weather", day, weather(day))
+        publish_raw(settings, "planes", day, planes(day))
+
+
+def extract(partition: date) -> dict[str, pd.DataFrame]:
+    """Return the tables of a day: the function that the pipeline names."""
+    return {
+        "flights": flights(partition),
+        "weather": weather(partition),
+        "planes": planes(partition),
+        "schedule": schedule(partition),
+    }
 
 
 def local(day: date, hour: float) -> datetime:
@@ -72,11 +77,16 @@ def flights(day: date, count: int = 12, delay: float | None = None) -> pd.DataFr
             "tailnum": [None if number == 5 else f"N{number % 4}" for number in range(count)],
             "dep_delay": delays,
             "arr_delay": delays,
-            "cancelled": False,
             "known_at": [at + timedelta(hours=1) for at in scheduled],
             "late": (delays >= 15).astype(float),
         }
     )
+
+
+def schedule(day: date) -> pd.DataFrame:
+    """Return tomorrow's flights, which are scored."""
+    tomorrow = flights(day + timedelta(days=1))[["flight_id", "scheduled_at", "carrier", "origin", "dest", "tailnum"]]
+    return tomorrow.assign(distance=1000, announced_at=as_of(day, ZONE))
 
 
 def weather(day: date, temp: float = 10.0) -> pd.DataFrame:
@@ -86,11 +96,7 @@ def weather(day: date, temp: float = 10.0) -> pd.DataFrame:
             "origin": ["EWR"] * 24 + ["JFK"] * 24,
             "observed_at": [local(day, hour) for hour in hours] * 2,
             "temp": [temp + hour for hour in hours] * 2,
-            "humid": 50.0,
-            "wind_speed": 8.0,
             "precip": 0.1,
-            "pressure": 1010.0,
-            "visib": 10.0,
         }
     )
 
@@ -102,7 +108,6 @@ def planes(day: date) -> pd.DataFrame:
             "seen_at": as_of(day, ZONE),
             "year": [1999.0, 2004.0, 0.0, np.nan],
             "manufacturer": ["BOEING", "AIRBUS", None, "EMBRAER"],
-            "engines": [2, 2, 2, 2],
             "seats": [149, 200, 55, 0],
         }
     )

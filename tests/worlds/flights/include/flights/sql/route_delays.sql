@@ -1,0 +1,3 @@
+SELECT origin, dest, avg(late) AS route_late_rate_28d
+FROM flights
+GROUP BY origin, dest
