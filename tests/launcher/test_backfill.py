@@ -92,20 +92,20 @@ def failed_task(task_id, day, map_index=-1, index=""):
 
 
 def test_failed_tasks_whose_work_is_done_are_cleared_once_and_the_others_named():
-    airflow = Airflow(failing=["flight_delays.train"])
-    first, second = (failed_task("fit", "2013-02-01", number, name) for number, name in enumerate("ab"))
-    real = failed_task("assemble", "2013-02-02")
+    airflow = Airflow(failing=["parcels.train"])
+    first, second = (failed_task("fit", "2024-01-01", number, name) for number, name in enumerate("ab"))
+    real = failed_task("assemble", "2024-01-02")
     airflow.failed, airflow.recorded = [first, second, real], {first, second}
     [train] = run(airflow, request(stages=("train",)), lambda stages: None, pause=0)
-    assert airflow.cleared == [("flight_delays.train", "backfill__2013-02-01", [first, second])]
+    assert airflow.cleared == [("parcels.train", "backfill__2024-01-01", [first, second])]
     assert (train.ended, train.failed) == (3, 0)
     assert train.cleared == (first, second)
-    assert [str(task) for task in train.cleared] == ["2013-02-01 fit[a]", "2013-02-01 fit[b]"]
+    assert [str(task) for task in train.cleared] == ["2024-01-01 fit[a]", "2024-01-01 fit[b]"]
 
 
 def test_a_cleared_task_that_fails_again_is_not_cleared_twice():
-    airflow = Airflow(failing=["flight_delays.train"])
-    task = failed_task("fit", "2013-02-01")
+    airflow = Airflow(failing=["parcels.train"])
+    task = failed_task("fit", "2024-01-01")
     airflow.failed, airflow.recorded = [task], {task}
     airflow.failing = StillFailing(airflow.failing)
     [train] = run(airflow, request(stages=("train",)), lambda stages: None, pause=0)
