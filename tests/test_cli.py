@@ -31,7 +31,7 @@ def airloom(tmp_path):
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=600,
         )
 
     return run
@@ -178,18 +178,18 @@ def test_an_interrupt_ends_a_command_without_a_traceback():
     child = waiting("pass")
     child.stdout.readline()
     child.send_signal(signal.SIGINT)
-    _, errors = child.communicate(timeout=60)
+    _, errors = child.communicate(timeout=600)
     assert (child.returncode, errors) == (130, "")
 
 
 def test_an_interrupt_in_a_callback_that_drops_exceptions_ends_a_command_too():
     child = waiting("weakref.finalize(Thing(), os.kill, os.getpid(), signal.SIGINT)")
-    _, errors = child.communicate(timeout=60)
+    _, errors = child.communicate(timeout=600)
     assert (child.returncode, errors) == (130, "")
 
 
 def test_another_error_in_a_finalizer_is_shown_as_ever():
     child = waiting("weakref.finalize(Thing(), int, 'PLANTED'); os.kill(os.getpid(), signal.SIGINT)")
-    _, errors = child.communicate(timeout=60)
+    _, errors = child.communicate(timeout=600)
     assert child.returncode == 130
     assert "PLANTED" in errors

@@ -114,7 +114,7 @@ def test_a_lake_that_cannot_be_read_any_more_ends_in_words_and_an_exit_code(sett
         "PYTHONPATH": os.pathsep.join(map(str, [PROJECT / "plugins", PROJECT])),
     }
     command = [sys.executable, "-c", "from airloom.cli import main; main()", "reproduce", "late", "1"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
     assert (done.returncode, "Traceback" in done.stderr) == (3, False)
     assert "The table raw.flights cannot be read any more as it was at commit 8." in done.stderr
     assert "1 of 5 files gone" in done.stderr

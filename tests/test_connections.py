@@ -123,7 +123,7 @@ def test_a_command_on_servers_finds_connections_of_airflows_database(airflow_on_
             env=os.environ | given,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
         )
 
     before = ledger()

@@ -45,7 +45,7 @@ def parse(**environment):
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=600,
     )
     return json.loads(run.stdout.split("PARSED", 1)[1])
 

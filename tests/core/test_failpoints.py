@@ -67,7 +67,7 @@ def test_an_action_that_there_is_not_is_an_error(monkeypatch):
 @pytest.mark.parametrize(("action", "number"), [("kill", signal.SIGKILL), ("terminate", signal.SIGTERM)])
 def test_a_process_ends_by_the_signal_that_it_is_armed_with(action, number):
     process = start(action)
-    assert process.communicate(timeout=60) == ("", None)
+    assert process.communicate(timeout=600) == ("", None)
     assert process.returncode == -number
 
 
@@ -76,4 +76,4 @@ def test_a_stopped_process_goes_on_when_it_is_told_to():
     _, status = os.waitpid(process.pid, os.WUNTRACED)
     assert os.WIFSTOPPED(status)
     process.send_signal(signal.SIGCONT)
-    assert process.communicate(timeout=60) == ("went on\n", None)
+    assert process.communicate(timeout=600) == ("went on\n", None)

@@ -37,13 +37,13 @@ def run(function, *arguments, failpoint=None, listed: Path | None = None) -> int
 
 
 def ended(process) -> int:
-    process.join(timeout=120)
+    process.join(timeout=600)
     return process.exitcode
 
 
 def wait_until_stopped(process) -> None:
     """Wait until a process has reached a failpoint that stops it."""
-    for _ in range(6000):
+    for _ in range(60_000):
         if psutil.Process(process.pid).status() == psutil.STATUS_STOPPED:
             return
         time.sleep(0.01)

@@ -22,7 +22,7 @@ def settings(tmp_path):
 def run(*words, **variables):
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AIRLOOM"))}
     return subprocess.run(
-        [AIRLOOM, "exec", "--", *words], env=clean | variables, capture_output=True, text=True, timeout=60
+        [AIRLOOM, "exec", "--", *words], env=clean | variables, capture_output=True, text=True, timeout=600
     )
 
 

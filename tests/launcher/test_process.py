@@ -36,7 +36,7 @@ def background(tmp_path):
     stop(started)
 
 
-def wait_for(condition, seconds=10.0):
+def wait_for(condition, seconds=600.0):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it took too long"

@@ -25,9 +25,6 @@ class MlflowServer(ServerProcess):
     def url(self):
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, seconds=120):
-        super().start(seconds)
-
     def kill(self, how=signal.SIGKILL):
         """End what it has started, too."""
         os.killpg(self.process.pid, how)

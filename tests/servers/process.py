@@ -20,7 +20,7 @@ class ServerProcess:
         self.command, self.port, self.log, self.options = command, port, log, options
         self.process = None
 
-    def start(self, seconds=30):
+    def start(self, seconds=600):
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, **self.options

@@ -93,5 +93,5 @@ def ended(process, go_on=False):
     """How a process ended."""
     if go_on:
         os.kill(process.pid, signal.SIGCONT)
-    process.join(120)
+    process.join(600)
     return process.exitcode

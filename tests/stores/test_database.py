@@ -134,7 +134,7 @@ def test_an_engine_that_was_used_before_a_fork_can_be_used_on_both_sides(state_u
         process.start()
     _add(state_url, "here")
     for process in processes:
-        process.join(60)
+        process.join(600)
     assert [process.exitcode for process in processes] == [0] * 4
     assert len(notes.of("p")) == 5
 

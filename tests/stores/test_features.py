@@ -143,6 +143,6 @@ def test_several_processes_can_be_first(settings):
     for process in processes:
         process.start()
     for process in processes:
-        process.join(180)
+        process.join(600)
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert len(open_feature_store(small_pipeline(), settings).list_feature_views()) == 2

@@ -156,7 +156,7 @@ def _begin(root, number, together):
 
 def test_writers_that_begin_a_table_at_the_same_moment_leave_the_rows_of_one(place):
     for turn in range(20):
-        root, together = place / f"{turn}", Barrier(3, timeout=60)
+        root, together = place / f"{turn}", Barrier(3, timeout=600)
         with ThreadPoolExecutor(3) as threads:
             begun = [threads.submit(_begin, root, number, together) for number in range(3)]
         assert [each.result() for each in begun] == [True, True, True]

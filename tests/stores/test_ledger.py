@@ -81,7 +81,7 @@ def _look(ledger):
 def _race_and_look(url, version, rounds, barrier, histories):
     ledger, history = Ledger(url), []
     for epoch in range(rounds):
-        barrier.wait(timeout=60)
+        barrier.wait(timeout=600)
         history.append(_timed(version, lambda epoch=epoch: _attempt(ledger, version, epoch)))
         history.append(_timed(version, lambda: _look(ledger)))
     histories.put(history)
@@ -90,7 +90,7 @@ def _race_and_look(url, version, rounds, barrier, histories):
 def _only_look(url, process, rounds, barrier, histories):
     ledger, history = Ledger(url), []
     for _ in range(rounds):
-        barrier.wait(timeout=60)
+        barrier.wait(timeout=600)
         history += [_timed(process, lambda: _look(ledger)) for _ in range(2)]
     histories.put(history)
 
@@ -106,7 +106,7 @@ def test_what_processes_that_promote_and_look_at_once_are_answered_could_have_ha
     ]
     for process in processes:
         process.start()
-    history = [operation for _ in processes for operation in histories.get(timeout=120)]
+    history = [operation for _ in processes for operation in histories.get(timeout=600)]
     for process in processes:
         process.join()
     order = linearization(history)

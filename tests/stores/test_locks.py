@@ -119,5 +119,5 @@ def test_of_several_processes_one_at_a_time_does_what_it_does(settings, tmp_path
     for process in processes:
         process.start()
     for process in processes:
-        process.join(120)
+        process.join(600)
     assert file.read_text() == "60"

@@ -259,8 +259,8 @@ def test_three_processes_may_use_a_fresh_store_at_once(tmp_path, settings):
     processes = [context.Process(target=_first_use, args=(tmp_path, barrier, results)) for _ in range(3)]
     for process in processes:
         process.start()
-    found = [results.get(timeout=60) for _ in processes]
+    found = [results.get(timeout=600) for _ in processes]
     for process in processes:
-        process.join(timeout=60)
+        process.join(timeout=600)
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert set(found) == {("1", None)}

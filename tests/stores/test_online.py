@@ -182,7 +182,7 @@ def test_two_processes_at_once_end_with_the_newest_values(settings, store):
     for process in processes:
         process.start()
     for process in processes:
-        process.join(120)
+        process.join(600)
     assert [process.exitcode for process in processes] == [0, 0]
     assert online(store, [f"d{number}" for number in range(200)]) == [0.0] * 200
 

@@ -33,7 +33,7 @@ def test_threads_read_each_on_a_connection_of_its_own(store):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(600)
     assert answers == [{"ann": (1.0, 0)}] * 4
 
 

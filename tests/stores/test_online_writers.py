@@ -94,7 +94,7 @@ def test_of_two_writers_the_later_one_reads_after_the_earlier_one_has_written(st
     two = threading.Thread(target=write, args=(store, quick, 0))
     two.start()
     waiting.set()
-    one.join(60), two.join(60)
+    one.join(600), two.join(600)
     assert order == ["first has read", ("second reads", {"ann": (0.0, 0)})]
     assert read(store, ["ann"]) == {"ann": (1.0, 0)}
 

@@ -126,7 +126,7 @@ def test_a_process_that_is_killed_leaves_the_old_or_the_new_and_nothing_between(
     publish(lake, FIRST, [0.5, 0.75])
     process = get_context("spawn").Process(target=_follow, args=(sink.url, lake, f"sink.{place}:kill"))
     process.start()
-    process.join(60)
+    process.join(600)
     assert process.exitcode == -9
     assert scores(sink) == left
     sink.follow(lake, "predictions")
@@ -140,7 +140,7 @@ def test_several_processes_may_copy_at_once(lake, sink):
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(600)
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert scores(sink) == [0.25, 0.5, 0.25, 0.5]
 

@@ -111,9 +111,9 @@ def test_several_processes_may_upgrade_at_once(url):
     processes = [spawn.Process(target=_upgrade, args=(url, barrier, befores)) for _ in range(3)]
     for process in processes:
         process.start()
-    assert sorted((befores.get(timeout=60) for _ in processes), key=str) == [REVISION, REVISION, None]
+    assert sorted((befores.get(timeout=600) for _ in processes), key=str) == [REVISION, REVISION, None]
     for process in processes:
-        process.join(60)
+        process.join(600)
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert tables(url) == TABLES
 

@@ -169,7 +169,7 @@ class Topology:
         check = self.services[service]["healthcheck"]["test"]
         words = check[1:] if check[0] == "CMD" else ["bash", "-c", check[1]]
         words = [self._local(word.replace("${HOSTNAME}", _hostname()), self.own[service]) for word in words]
-        return subprocess.run(words, env=self.environment(service), capture_output=True, timeout=90).returncode == 0
+        return subprocess.run(words, env=self.environment(service), capture_output=True, timeout=600).returncode == 0
 
     def wait_until_healthy(self, service):
         deadline = time.monotonic() + _HANGS_SECONDS

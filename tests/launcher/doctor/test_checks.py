@@ -302,7 +302,7 @@ def test_a_queue_without_a_worker(installed, celery, redis_server, tmp_path):
     with (tmp_path / "worker.log").open("wb") as log:
         worker = subprocess.Popen([sys.executable, "-W", "ignore", "-c", code], stdout=log, stderr=log, cwd=tmp_path)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 600
         while "ready" not in (tmp_path / "worker.log").read_text():
             assert time.monotonic() < deadline, (tmp_path / "worker.log").read_text()
             time.sleep(0.1)
@@ -348,7 +348,7 @@ def test_a_server_that_other_machines_can_reach(installed):
         server = Background("api-server", ("-c", code.format(host=host)), installed.settings.var, 0.5)
         server.start({}, installed.folder)
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 600
             while "listening" not in server.last_lines():
                 assert time.monotonic() < deadline, server.last_lines()
                 time.sleep(0.05)

@@ -69,7 +69,7 @@ examination.CHECKS, examination._SECONDS, examination.load_libraries = lines, 1.
 
 def test_what_never_answers_is_told_and_not_waited_for(installed):
     command = [sys.executable, "-W", "ignore", "-c", f"{HANGING}\n{COMMAND[-2]}", "doctor", "--json"]
-    done = subprocess.run(command, env=installed.environment(), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=installed.environment(), capture_output=True, text=True, timeout=600)
     found = [Finding(**each) for each in json.loads(done.stdout)]
     assert (done.returncode, [(each.check, each.state) for each in found]) == (
         5,

@@ -30,7 +30,7 @@ def airloom(tmp_path, receiver):
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=600,
         )
 
     return run
