@@ -51,24 +51,30 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-_SYSTEM = "tests/system"
+#: Files that share an expensive fixture, by the first of them.
+_TOGETHER = {
+    "tests/system/test_orders.py": "tests/system/test_topology.py",
+    "tests/system/test_lineage.py": "tests/system/test_chain.py",
+    "tests/faults/test_promotion_faults.py": "tests/faults/test_sweep.py",
+}
+#: What takes longest and waits most comes first, so that everything else runs beside it.
+_FIRST = (*_TOGETHER.values(), *_TOGETHER, "tests/system", "tests/faults")
 
 
-class _SystemTogether(LoadFileScheduling):
-    """A file's tests stay on one worker, for what they share; so do all that share running installations."""
+class _Together(LoadFileScheduling):
+    """A file's tests stay on one worker, for what they share; so do files that share something expensive."""
 
     def _split_scope(self, nodeid):
-        return _SYSTEM if nodeid.startswith(_SYSTEM) else super()._split_scope(nodeid)
+        file = super()._split_scope(nodeid)
+        return _TOGETHER.get(file, file)
 
 
 def pytest_xdist_make_scheduler(config, log):
-    return _SystemTogether(config, log)
+    return _Together(config, log)
 
 
 def pytest_collection_modifyitems(items) -> None:
-    """Begin with what takes longest: whole installations, which wait much, then the sweep of deaths."""
-    first = (_SYSTEM, "tests/faults")
-    items.sort(key=lambda item: [not item.nodeid.startswith(folder) for folder in first])
+    items.sort(key=lambda item: [not item.nodeid.startswith(first) for first in _FIRST])
 
 
 _not_proven = Counter()

@@ -42,7 +42,7 @@ from tests.worlds.installation import settings_at
 LENGTH = 60
 KINDS = [
     ("sqlite", 7, 300),
-    ("postgresql", 3, 100),
+    ("postgresql", 2, 60),
     pytest.param("sqlite", 45, 2000, marks=pytest.mark.long),
     pytest.param("postgresql", 10, 400, marks=pytest.mark.long),
 ]

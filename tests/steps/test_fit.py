@@ -108,17 +108,18 @@ def test_the_holdout_is_not_learned_from(settings):
 
 
 def test_the_sample_that_is_kept_with_a_model_is_predicted_with_the_fixed_threads_too(settings, monkeypatch):
-    import synthetic_candidates
     import torch
 
-    class Counting(synthetic_candidates.ByRate):
+    from tests.worlds import candidates
+
+    class Counting(candidates.ByRate):
         def predict(self, frame):
             used.append(torch.get_num_threads())
             return super().predict(frame)
 
     used = []
-    monkeypatch.setattr(synthetic_candidates, "ByRate", Counting)
-    pipeline = pipeline_with(counting={"fit": "synthetic_candidates:by_rate"})
+    monkeypatch.setattr(candidates, "ByRate", Counting)
+    pipeline = pipeline_with(counting={"fit": "tests.worlds.candidates:by_rate"})
     monkeypatch.setenv("AIRLOOM_THREADS", "3")
     fit(pipeline, NIGHT, "counting", training_set(pipeline, settings), settings)
     assert used == [3, 3]

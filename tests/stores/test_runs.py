@@ -84,6 +84,8 @@ def test_a_deleted_experiment_is_restored(runs, settings):
     assert runs.finished(KEY).info.run_id == log.run_id
 
 
+# These are threads, which share one list of what to warn of; tasks are processes.
+@pytest.mark.filterwarnings("ignore:The specified dataset source")
 def test_candidates_side_by_side_may_log_the_same_dataset(runs, tmp_path):
     rows = pd.DataFrame({"distance": [1.0, 2.0]})
     together = threading.Barrier(8)
