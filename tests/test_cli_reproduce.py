@@ -13,7 +13,7 @@ from airloom.cli import app
 from airloom.cli.console import console
 from airloom.stores.models import ModelRegistry
 from airloom.stores.tracking import open_client
-from tests.worlds import candidates as synthetic_candidates
+from tests.worlds import candidates
 from tests.worlds.candidates import ByRate
 from tests.worlds.installation import project_at
 from tests.worlds.reproducible import CORRECTED, RATE, correct, make, train
@@ -54,7 +54,7 @@ def test_a_version_that_is_the_same_says_so_and_ends_well(command):
 
 
 def test_other_code_is_said_first_and_what_differs_after_it_with_an_exit_code(command, monkeypatch):
-    monkeypatch.setattr(synthetic_candidates, "by_rate", by_rate_of_now)
+    monkeypatch.setattr(candidates, "by_rate", by_rate_of_now)
     done = command()
     assert done.exit_code == 4
     told = " ".join(done.output.split())

@@ -163,12 +163,12 @@ def test_a_training_that_goes_wrong_is_stopped_and_its_run_failed(settings, cand
 
 
 def test_a_training_that_went_wrong_is_done_again(settings, monkeypatch):
-    from tests.worlds import candidates as synthetic_candidates
+    from tests.worlds import candidates
 
     pipeline = pipeline_with(by_rate=RATE)
     training = training_set(pipeline, settings)
     with monkeypatch.context() as broken:
-        broken.setattr(synthetic_candidates, "by_rate", lambda data, params, log: 1 / 0)
+        broken.setattr(candidates, "by_rate", lambda data, params, log: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             fit(pipeline, NIGHT, "by_rate", training, settings)
     record = fit(pipeline, NIGHT, "by_rate", training, settings)

@@ -9,8 +9,7 @@ from airloom.steps.prove import _score_rows_of as score_rows_of
 from airloom.steps.prove import prove, prove_choice, prove_version
 from airloom.stores import model_files
 from airloom.stores.tracking import open_client
-from tests.worlds import candidates as synthetic_candidates
-from tests.worlds import registered
+from tests.worlds import candidates, registered
 from tests.worlds.nights import COLUMNS, NIGHT, example_rows, pipeline_with
 
 PIPELINE = pipeline_with()
@@ -70,7 +69,7 @@ def test_files_that_were_changed_are_never_loaded(settings):
 
 
 def test_a_version_that_predicts_other_values_than_in_training_cannot_serve(settings, monkeypatch):
-    monkeypatch.setattr(synthetic_candidates.ByRate, "load", classmethod(lambda cls, folder: cls(0.5)))
+    monkeypatch.setattr(candidates.ByRate, "load", classmethod(lambda cls, folder: cls(0.5)))
     problem = prove_version(PIPELINE, 3, settings).problem
     assert problem.startswith("predictions differ by up to 0.5")
 
@@ -79,7 +78,7 @@ def test_a_version_whose_code_fails_cannot_serve(settings, monkeypatch):
     def load(cls, folder):
         raise ZeroDivisionError("a class of last year")
 
-    monkeypatch.setattr(synthetic_candidates.ByRate, "load", classmethod(load))
+    monkeypatch.setattr(candidates.ByRate, "load", classmethod(load))
     assert prove_version(PIPELINE, 3, settings).problem == "ZeroDivisionError: a class of last year"
 
 

@@ -14,7 +14,7 @@ from airloom.steps.reproduce import reproduce
 from airloom.stores.lake import Lake
 from airloom.stores.models import ModelRegistry
 from airloom.stores.tracking import open_client
-from tests.worlds import candidates as synthetic_candidates
+from tests.worlds import candidates
 from tests.worlds.candidates import ByRate
 from tests.worlds.installation import project_at
 from tests.worlds.nights import BOOSTING, NETWORK, NIGHT
@@ -125,7 +125,7 @@ def test_a_candidate_that_is_not_declared_any_more_is_still_made_again(rate):
 
 def test_other_code_differs_and_is_named_as_the_reason(rate, monkeypatch):
     pipeline, version, settings = rate
-    monkeypatch.setattr(synthetic_candidates, "by_rate", by_rate_of_now)
+    monkeypatch.setattr(candidates, "by_rate", by_rate_of_now)
     found = reproduce(pipeline, version, settings)
     assert not found.identical
     assert list(changes(found.surroundings, "code")) == ["source of the candidate"]
@@ -173,14 +173,14 @@ def test_days_that_differ_are_named_where_the_training_set_of_then_is_there(rate
 
 def test_code_that_is_gone_ends_in_words(rate, monkeypatch):
     pipeline, version, settings = rate
-    monkeypatch.delattr(synthetic_candidates, "by_rate")
+    monkeypatch.delattr(candidates, "by_rate")
     with pytest.raises(DataError, match="code that version 1 was trained with is not here any more"):
         reproduce(pipeline, version, settings)
 
 
 def test_code_that_fails_today_ends_in_words(rate, monkeypatch):
     pipeline, version, settings = rate
-    monkeypatch.setattr(synthetic_candidates, "by_rate", lambda data, params, log: 1 / 0)
+    monkeypatch.setattr(candidates, "by_rate", lambda data, params, log: 1 / 0)
     with pytest.raises(DataError, match="one cannot be trained again by the code that is here now") as error:
         reproduce(pipeline, version, settings)
     assert error.value.found == "ZeroDivisionError: division by zero"

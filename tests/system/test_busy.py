@@ -17,7 +17,7 @@ from tests.system.installation import Installation
 pytestmark = [pytest.mark.system, pytest.mark.timeout(3600)]
 
 PIPELINES = ("north_toys", "south_toys")
-DAYS = ("--from", "2024-03-01", "--to", "2024-03-04")
+DAYS, COUNT = ("--from", "2024-03-01", "--to", "2024-03-04"), 4
 #: Bounded, should the test itself be killed.
 BUSY = "import time\nend = time.monotonic() + 1500\nwhile time.monotonic() < end: pass"
 
@@ -105,7 +105,7 @@ def test_two_backfills_at_once_end_well(installation, ended):
 def test_no_task_failed_and_every_day_is_published(ended):
     assert (ended.failed, ended.retried) == ([], [])
     stages = ("features", "ingest", "score", "train")
-    assert ended.runs == [(f"{pipeline}.{stage}", len(DAYS)) for pipeline in PIPELINES for stage in stages]
+    assert ended.runs == [(f"{pipeline}.{stage}", COUNT) for pipeline in PIPELINES for stage in stages]
 
 
 def test_no_request_failed(ended, record_property):

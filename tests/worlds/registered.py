@@ -6,13 +6,13 @@ from pathlib import Path
 from airloom.stores.models import ModelRegistry
 from airloom.stores.runs import RunKey, TrainingRuns
 from airloom.stores.tracking import open_client
-from tests.worlds import candidates as synthetic_candidates
+from tests.worlds import candidates
 from tests.worlds.installation import settings_at
 from tests.worlds.nights import COLUMNS, NIGHT, example_rows
 
 PIPELINE = "late"
 VERSIONS = 9
-MODEL = synthetic_candidates.ByRate(1.0)
+MODEL = candidates.ByRate(1.0)
 
 
 def make(folder: Path, versions=VERSIONS):
