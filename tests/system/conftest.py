@@ -1,5 +1,7 @@
 """Installations that have run, and what was seen of them at once: tests may ask in any order."""
 
+import fcntl
+import pickle
 from dataclasses import dataclass
 
 import pytest
@@ -50,7 +52,17 @@ class Ran:
 
 
 @pytest.fixture(scope="session")
-def ran(installation):
+def ran(request, shared_folder):
+    """What the first worker that asks has seen: the days are run once, for all that is compared with them."""
+    file = shared_folder / "ran"
+    with (shared_folder / "ran.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not file.exists():
+            file.write_bytes(pickle.dumps(_observe(request.getfixturevalue("installation"))))
+    return pickle.loads(file.read_bytes())
+
+
+def _observe(installation):
     return Ran(
         state=installation.state(),
         published=published(installation.settings, PIPELINE, day(1), day(5)),

@@ -9,10 +9,16 @@ from tests.worlds.prepared import prepared_once
 
 
 @pytest.fixture(scope="session")
-def prepared_installation(tmp_path_factory):
-    """The folder of an installation that no test changes; the workers of a run share it."""
+def shared_folder(tmp_path_factory):
+    """A folder of this run, which its workers share."""
     base = tmp_path_factory.getbasetemp()
-    return prepared_once((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "prepared")
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def prepared_installation(shared_folder):
+    """The folder of an installation that no test changes."""
+    return prepared_once(shared_folder / "prepared")
 
 
 @pytest.fixture(autouse=True, scope="module")
