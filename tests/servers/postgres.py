@@ -60,9 +60,9 @@ class Postgres(ServerProcess):
         return False
 
     def stop(self):
-        """End it even while clients are connected."""
+        """End it at once, even while clients are connected or have not said who they are."""
         if self.process is not None and self.process.poll() is None:
-            self.kill(signal.SIGINT)
+            self.kill(signal.SIGQUIT)
 
 
 def _programs(folder):
