@@ -17,8 +17,7 @@ from tests.system.installation import Installation
 pytestmark = [pytest.mark.system, pytest.mark.timeout(3600)]
 
 PIPELINES = ("north_toys", "south_toys")
-#: How many days run beside how many processes that take all the time they can get.
-SHORT, LONG = (2, 0), (4, 4)
+DAYS, COUNT = ("--from", "2024-03-01", "--to", "2024-03-04"), 4
 #: Bounded, should the test itself be killed.
 BUSY = "import time\nend = time.monotonic() + 1500\nwhile time.monotonic() < end: pass"
 
@@ -34,16 +33,10 @@ def load(processes):
             process.wait()
 
 
-@pytest.fixture(scope="module", params=[SHORT, pytest.param(LONG, marks=pytest.mark.long)], ids="{0[0]} days".format)
+@pytest.fixture(scope="module", params=[0, pytest.param(4, marks=pytest.mark.long)])
 def busy(request):
-    """How many days run beside how many other processes; the rest of the suite is a load, too."""
+    """How many processes take all the time they can get; the rest of the suite is a load, too."""
     return request.param
-
-
-@pytest.fixture(scope="module")
-def days(busy):
-    """The options of a command that name the days."""
-    return "--from", "2024-03-01", "--to", f"2024-03-0{busy[0]}"
 
 
 @pytest.fixture(scope="module")
@@ -78,10 +71,10 @@ class Ended:
 
 
 @pytest.fixture(scope="module")
-def ended(installation, busy, days):
-    with load(busy[1]):
+def ended(installation, busy):
+    with load(busy):
         installation.airloom("up")
-        commands = [installation.start("backfill", pipeline, *days) for pipeline in PIPELINES]
+        commands = [installation.start("backfill", pipeline, *DAYS) for pipeline in PIPELINES]
         codes = [command.wait(timeout=1500) for command in commands]
     return Ended(
         codes=codes,
@@ -109,10 +102,10 @@ def test_two_backfills_at_once_end_well(installation, ended):
     assert ended.codes == [0, 0], (installation.folder / "started.log").read_text()
 
 
-def test_no_task_failed_and_every_day_is_published(ended, busy):
+def test_no_task_failed_and_every_day_is_published(ended):
     assert (ended.failed, ended.retried) == ([], [])
     stages = ("features", "ingest", "score", "train")
-    assert ended.runs == [(f"{pipeline}.{stage}", busy[0]) for pipeline in PIPELINES for stage in stages]
+    assert ended.runs == [(f"{pipeline}.{stage}", COUNT) for pipeline in PIPELINES for stage in stages]
 
 
 def test_no_request_failed(ended, record_property):
@@ -127,7 +120,7 @@ def test_every_change_by_a_person_is_in_the_audit_log(ended):
     assert ended.audited == [(8,)]
 
 
-def test_a_falsely_failed_task_is_cleared_once(installation, ended, days):
+def test_a_falsely_failed_task_is_cleared_once(installation, ended):
     """What Airflow does when it cannot note a success: the work is published, its record kept, the task failed."""
     falsify = (
         "update task_instance set state = 'failed' where dag_id = 'north_toys.features' and task_id = 'compute' "
@@ -137,7 +130,7 @@ def test_a_falsely_failed_task_is_cleared_once(installation, ended, days):
         "update dag_run set state = 'failed' where dag_id = 'north_toys.features' and logical_date like '2024-03-02%'",
     )
     installation.change_database(*falsify)
-    done = installation.airloom("backfill", "north_toys", *days, "--stage", "features")
+    done = installation.airloom("backfill", "north_toys", *DAYS, "--stage", "features")
     assert "features: Airflow had recorded finished tasks as failed; cleared 2024-03-02 compute" in done.stdout
     assert installation.ask("select count(*) from dag_run where state != 'success'") == [(0,)]
 
