@@ -61,6 +61,7 @@ $(STAMP): requirements.txt pyproject.toml
 	@[ -d $(VENV) ] || $(PYTHON) -m venv $(VENV)
 	@echo "Installing $$(grep -c '==' requirements.txt) packages into $(VENV); this takes some minutes the first time."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt
+	@# Some packages hold files for other Pythons, which do not compile with this one.
 	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $(STAMP)

@@ -9,7 +9,7 @@ import pytest
 
 from airloom.core.errors import SetupError
 from airloom.core.settings import Settings
-from airloom.launcher.environment import environment, of_tasks, secrets_of
+from airloom.launcher.environment import environment, scheduler_environment, secrets_of
 from airloom.launcher.ports import Ports
 
 PORTS = Ports(airflow=18081, mlflow=15001)
@@ -76,7 +76,7 @@ def test_the_command_of_a_secret_prints_it_even_from_a_folder_with_a_space(tmp_p
 def test_airflow_reads_every_option_as_it_is_meant(settings):
     """An option that Airflow does not know, or that it has renamed, would be ignored without a word."""
     secrets_of(settings).create()
-    variables = environment(settings, PORTS) | of_tasks()
+    variables = environment(settings, PORTS) | scheduler_environment()
     names = [name for name in variables if name.startswith("AIRFLOW__")]
     code = """
 import json, sys
@@ -109,7 +109,7 @@ print(json.dumps(found))
 def test_a_task_asks_the_api_server_longer_than_a_request_may_wait_there_for_the_lock(settings):
     """A request that is given up too early is repeated while the first is still served."""
     waits = int(environment(settings, PORTS)["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].partition("?timeout=")[2])
-    tasks = of_tasks()
+    tasks = scheduler_environment()
     asks = int(tasks["AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT"])
     assert waits < asks < int(tasks["AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT"])
 
@@ -117,7 +117,7 @@ def test_a_task_asks_the_api_server_longer_than_a_request_may_wait_there_for_the
 @pytest.mark.parametrize(("cores", "tasks"), [(2, "6"), (64, "32")])
 def test_tasks_never_take_all_threads_of_the_api_server(monkeypatch, cores, tasks):
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
-    assert of_tasks()["AIRFLOW__CORE__PARALLELISM"] == tasks
+    assert scheduler_environment()["AIRFLOW__CORE__PARALLELISM"] == tasks
 
 
 def test_secrets_are_readable_by_their_owner_only_and_made_once(settings):

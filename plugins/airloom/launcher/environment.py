@@ -174,12 +174,12 @@ def _scheduling() -> dict[tuple[str, str], object]:
     }
 
 
-def of_tasks() -> dict[str, str]:
-    """Return what the scheduler of the embedded stack needs besides: it forks the processes that supervise tasks.
+def scheduler_environment() -> dict[str, str]:
+    """Return the additional options of the embedded scheduler, which forks the processes that supervise tasks.
 
-    They ask the API server, whose database is SQLite, longer than a request may wait there: one that is given up too
-    early is repeated while the first is still served. They also ask until a server that has died is there again, and
-    are not taken for dead meanwhile.
+    Their requests time out later than the API server gives up waiting for SQLite's lock: a request that times out
+    earlier is repeated while the first one is still served. They retry until a server that has died answers again, and
+    their heartbeat times out later than that.
     """
     options: dict[tuple[str, str], object] = {
         ("core", "parallelism"): min(_tasks_at_once(), _FEWER_THAN_THREADS),

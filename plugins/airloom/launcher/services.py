@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from airloom.core.errors import SetupError
 from airloom.core.settings import Settings
-from airloom.launcher.environment import environment, of_tasks
+from airloom.launcher.environment import environment, scheduler_environment
 from airloom.launcher.health import unhealthy_airflow, unhealthy_mlflow
 from airloom.launcher.ports import AIRFLOW_PORT, HOST, MLFLOW_PORT, Ports, require_free
 from airloom.launcher.process import Background, stop
@@ -45,7 +45,9 @@ class Services:
     def workers(self) -> list[Background]:
         """What runs tasks and triggers: stopped first, while the API server can still record how they ended."""
         return [
-            self._airflow("scheduler", "--skip-serve-logs", grace=_TASK_GRACE, variables={**_PRELOAD, **of_tasks()}),
+            self._airflow(
+                "scheduler", "--skip-serve-logs", grace=_TASK_GRACE, variables={**_PRELOAD, **scheduler_environment()}
+            ),
             self._airflow("triggerer", "--skip-serve-logs", grace=_STATELESS_GRACE),
             self._airflow("dag-processor", grace=_STATELESS_GRACE),
         ]
