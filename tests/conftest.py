@@ -1,5 +1,6 @@
 """What every test runs under: a throw-away Airflow home, no telemetry, and no connection that leaves the machine."""
 
+import gc
 import ipaddress
 import os
 import shutil
@@ -14,6 +15,9 @@ from xdist.scheduler import LoadFileScheduling
 pytest_plugins = ["tests.servers.fixtures", "tests.servers.state", "tests.worlds.fixtures"]
 
 PROJECT = Path(__file__).parents[1]
+
+# The libraries are a million objects that stay; looking through them again and again is a tenth of the suite.
+gc.set_threshold(20_000, 20, 100)
 
 _HOME = tempfile.mkdtemp(prefix="airloom-tests-")
 os.environ.update(

@@ -357,7 +357,7 @@ def _databases(kind, folder, request):
     if kind == "sqlite":
         return here
     postgres = request.getfixturevalue("postgres")
-    urls = [postgres.create(f"machine_{each.var.parent.name}") for each in here]
+    urls = [postgres.create(f"{folder.name}_{each.var.parent.name}") for each in here]
     for url in urls:
         upgrade_state(url)
     return [dataclasses.replace(each, state_url=url) for each, url in zip(here, urls, strict=True)]

@@ -8,6 +8,7 @@ switches it on. Importing starts no threads and opens no connection, which is wh
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import os
@@ -15,7 +16,7 @@ import pkgutil
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from airflow.listeners import hookimpl
@@ -72,17 +73,28 @@ def preload() -> float:
         Seconds that it took.
     """
     started = time.monotonic()
-    load_skops()  # First: it asks every module that is loaded for the ufuncs of scipy, and later there are 7,000.
-    load_feast()
-    names = [*LIBRARIES, *_clients(Settings.from_environment()), *_modules()]
-    for name in names:
-        importlib.import_module(name)
-    _follow_sql()
+    with _without_collecting():
+        load_skops()  # First: it asks every module that is loaded for the ufuncs of scipy, and later there are 7,000.
+        load_feast()
+        names = [*LIBRARIES, *_clients(Settings.from_environment()), *_modules()]
+        for name in names:
+            importlib.import_module(name)
+        _follow_sql()
     # The libraries have put filters of their own before that of PYTHONWARNINGS (airloom.launcher.environment).
     warnings.filterwarnings("ignore", "GitWildMatchPattern", DeprecationWarning)
     seconds = time.monotonic() - started
     log.info("Preloaded %d modules and their libraries in %.1f s; tasks find them in memory.", len(names) + 2, seconds)
     return seconds
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Collect no garbage: imports make a million objects that stay; to look through them again and again takes time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _clients(settings: Settings) -> Iterator[str]:
