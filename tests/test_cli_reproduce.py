@@ -104,9 +104,7 @@ def test_programs_get_the_same_as_json(command):
 
 
 def test_a_lake_that_cannot_be_read_any_more_ends_in_words_and_an_exit_code(settings):
-    files = (settings.lake / "late" / "raw" / "flights").glob(f"partition={CORRECTED}/**/*.parquet")
-    for file in files:
-        file.unlink()
+    day = settings.lake / "late" / "raw" / "flights" / f"partition={CORRECTED}"
     environment = {
         **os.environ,
         "AIRLOOM_PROJECT": str(settings.project),
@@ -114,7 +112,11 @@ def test_a_lake_that_cannot_be_read_any_more_ends_in_words_and_an_exit_code(sett
         "PYTHONPATH": os.pathsep.join(map(str, [PROJECT / "plugins", PROJECT])),
     }
     command = [sys.executable, "-c", "from airloom.cli import main; main()", "reproduce", "late", "1"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
+    day.rename(day.with_name("gone"))
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
+    finally:
+        day.with_name("gone").rename(day)
     assert (done.returncode, "Traceback" in done.stderr) == (3, False)
     assert "The table raw.flights cannot be read any more as it was at commit 8." in done.stderr
     assert "1 of 5 files gone" in done.stderr

@@ -3,10 +3,12 @@
 import fcntl
 import pickle
 from dataclasses import dataclass
+from datetime import date
 
 import pytest
 
 from airloom.lineage.events import read_events
+from airloom.stores.quarantine import Quarantine
 from tests.lineage.receiver import receiving
 from tests.system.installation import BAD, CORRUPTED, FIRST, GOOD, LAST, PIPELINE, Installation, day, wait_until
 from tests.system.published import published
@@ -105,6 +107,7 @@ class Corrupted:
     runs: dict
     lake: dict
     tasks: dict
+    blocked: list
 
 
 @pytest.fixture(scope="session")
@@ -112,6 +115,7 @@ def corrupted(installation, corrected):
     for bad, (change, _, _) in CORRUPTED.items():
         installation.change(bad, change)
     done = installation.backfill(first=BAD, last="2024-01-09", check=False)
+    quarantine = Quarantine(installation.settings.quarantine / PIPELINE)
     asked = [("train", GOOD), ("score", BAD), ("score", GOOD), *(("ingest", bad) for bad in CORRUPTED)]
     return Corrupted(
         code=done.returncode,
@@ -119,6 +123,7 @@ def corrupted(installation, corrected):
         runs={stage: installation.runs(stage) for stage in ("ingest", "features", "train", "score")},
         lake=installation.lake(),
         tasks={(stage, each): installation.tasks(stage, each) for stage, each in asked},
+        blocked=[each for each in CORRUPTED if quarantine.is_blocked("parcels", date.fromisoformat(each))],
     )
 
 

@@ -216,10 +216,9 @@ class Installation:
         return [json.loads(line) for line in self.settings.lineage.read_text().splitlines()]
 
     def runs(self, stage):
-        """The state of every run of a stage, by its day."""
-        return dict(
-            self.ask("select substr(logical_date, 1, 10), state from dag_run where dag_id = ?", f"{PIPELINE}.{stage}")
-        )
+        """The state of every run of a stage that has a day, by its day."""
+        query = "select substr(logical_date, 1, 10), state from dag_run where dag_id = ? and logical_date is not null"
+        return dict(self.ask(query, f"{PIPELINE}.{stage}"))
 
     def tasks(self, stage, day):
         """The state of every task of a run, by its name."""
