@@ -1,6 +1,6 @@
 """A prepared installation of the tests' pipelines, with no server running, made once and copied.
 
-Preparing takes most of a minute of one processor: Airflow's database, MLflow's tables, Feast's registry, secrets.
+Preparing takes some ten seconds of one processor: Airflow's database, MLflow's tables, Feast's registry, secrets.
 """
 
 import fcntl
