@@ -97,7 +97,9 @@ def sweep(world, runs):
     return wrong
 
 
-@pytest.mark.parametrize("plan", [one_end_each, pytest.param(every_end, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "plan", [one_end_each, pytest.param(every_end, marks=[pytest.mark.long, pytest.mark.timeout(3600)])]
+)
 def test_a_death_at_any_place_and_another_try_end_as_if_nothing_had_happened(worlds, record_property, plan):
     started = time.monotonic()
     found = passings(worlds[0].passed)
