@@ -47,7 +47,7 @@ def test_a_version_that_is_the_same_says_so_and_ends_well(command):
     assert done.exit_code == 0
     told = " ".join(done.output.split())
     assert "version 1 of late: one, as of 2024-01-10" in told
-    assert "raw.flights, features.carrier_delays at commit 8" in told
+    assert "raw.schedule, raw.flights, features.carrier_delays at commit 9" in told
     assert "all else as recorded: code, declaration, feature definitions, libraries, machine" in told
     assert "predictions largest difference 0 on the 180 rows kept with the model" in told
     assert "identical training set, metrics, predictions; trained in" in told
@@ -99,7 +99,7 @@ def test_what_could_not_be_compared_is_not_called_identical(command, settings):
 
 def test_programs_get_the_same_as_json(command):
     found = json.loads(command("--json").output)
-    assert (found["version"], found["identical"], found["commits"]["raw.flights"]) == (1, True, 8)
+    assert (found["version"], found["identical"], found["commits"]["raw.flights"]) == (1, True, 9)
     assert [each["name"] for each in found["results"]] == ["training set", "metrics", "predictions"]
 
 
@@ -118,5 +118,5 @@ def test_a_lake_that_cannot_be_read_any_more_ends_in_words_and_an_exit_code(sett
     finally:
         day.with_name("gone").rename(day)
     assert (done.returncode, "Traceback" in done.stderr) == (3, False)
-    assert "The table raw.flights cannot be read any more as it was at commit 8." in done.stderr
+    assert "The table raw.flights cannot be read any more as it was at commit 9." in done.stderr
     assert "1 of 5 files gone" in done.stderr

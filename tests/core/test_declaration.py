@@ -40,7 +40,7 @@ def error_of(folder) -> str:
 
 def test_a_complete_pipeline_is_read(folder):
     pipeline = read_pipeline(folder)
-    assert pipeline.train.window == timedelta(days=3)
+    assert (pipeline.train.window.min, pipeline.train.window.max) == (timedelta(days=3), timedelta(days=3))
     assert pipeline.look_back == 3
 
 
@@ -72,7 +72,10 @@ def test_an_unknown_key_of_a_nested_model_is_known_by_its_own_keys(folder):
         ("  module:", "\tmodule:", "line 29, column 1"),
         ("window: 2d", "window: 7 weeks", "a duration is a number and a unit"),
         ("window: 2d", "window: 36h", "a whole number of days"),
-        ("holdout: 1d", "holdout: 3d", "holdout must be shorter than window"),
+        ("holdout: 1d", "holdout: 2d", "take 3 of 3 days of the shortest window: nothing is left to train on"),
+        ("horizon: 1d", "known_after: 1d", "write `horizon: 1d, delay: 1d` instead"),
+        ("horizon: 1d", "horizon: 0d", "a horizon is longer than nothing"),
+        ("window: 3d\n  holdout", "window: {min: 4d, max: 3d}\n  holdout", "max must not be shorter than min"),
         ("reads: traffic", "reads: trafic", "no table 'trafic'"),
         ("metric: roc_auc", "metric: auc", "no metric 'auc'"),
         ("Europe/Berlin", "Europe/Old_Berlin", "not a time zone"),
@@ -137,7 +140,7 @@ def test_a_rule_that_the_gate_cannot_judge_by_is_told_with_what_is_meant(folder,
     ],
 )
 def test_a_label_that_makes_no_sense_is_refused(folder, label, said, key):
-    replace(folder, "known_after: 1d}", f"known_after: 1d, {label}}}")
+    replace(folder, "horizon: 1d}", f"horizon: 1d, {label}}}")
     message = error_of(folder)
     assert said in message
     assert message.splitlines()[1].endswith(f", key {key}")

@@ -1,10 +1,12 @@
 from datetime import date, timedelta
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
 from airloom.core.declaration import find_pipeline
 from airloom.core.gate import decide
+from airloom.core.partitions import as_of
 from airloom.core.verdict import Case, Head, Judged, Proof
 from airloom.launcher.api import Range
 from airloom.launcher.status import read_status
@@ -27,8 +29,15 @@ def settings(tmp_path):
 
 
 def publish_parcels(settings, day, late):
-    rows = pa.table({"parcel_id": list(late), "late": pa.array(late.values(), pa.float64())})
-    publish(settings, PARCELS.name, "raw.parcels", day, rows)
+    """Publish a day's parcels, and the orders of the day before: those that were ordered."""
+    ordered = as_of(day - timedelta(days=1), PARCELS.schedule.timezone)
+    moments = {"sent_at": ordered + timedelta(hours=8), "delivered_at": ordered + timedelta(hours=12)}
+    columns = {name: [moment] * len(late) for name, moment in moments.items()}
+    rows = {"parcel_id": list(late), **columns, "late": pa.array(late.values(), pa.float64())}
+    publish(settings, PARCELS.name, "raw.parcels", day, pa.table(rows))
+    orders = {"parcel_id": [name for name in late if name != "not predicted"], "sent_at": columns["sent_at"][0]}
+    known = pd.DataFrame(orders).assign(announced_at=ordered)
+    publish(settings, PARCELS.name, "raw.orders", day - timedelta(days=1), known)
 
 
 def publish_scores(settings, day, scores):

@@ -9,17 +9,18 @@ from airloom.core.errors import DataError, NotDue
 from airloom.core.partitions import as_of, day_range
 from airloom.steps.assemble import assemble, examples_at
 from airloom.steps.columns import input_columns, join_features
+from airloom.steps.score import rows_to_score
 from airloom.steps.training_sets import read_rows
 from airloom.stores.lake import Lake
 from tests.worlds.installation import publish, settings_at
 from tests.worlds.nights import NIGHT
-from tests.worlds.small_lake import CARRIERS, PIPELINE, START, ZONE, flights_on, publish_days, rates_on
+from tests.worlds.small_lake import CARRIERS, PIPELINE, START, ZONE, flights_on, publish_days, rates_on, schedule_on
 
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
     folder = tmp_path_factory.mktemp("published")
-    publish_days(settings_at(folder), day_range(START, NIGHT - timedelta(days=1)))
+    publish_days(settings_at(folder), day_range(START, NIGHT))
     return folder
 
 
@@ -33,19 +34,28 @@ def rows_of(training, settings):
     return pd.concat([read_rows(training, split, settings).frame for split in ("train", "holdout")])
 
 
-def test_a_row_gets_the_features_that_were_known_the_day_before(settings):
+def test_a_row_gets_the_features_of_the_day_that_it_was_scored_on(settings):
     rows = rows_of(assemble(PIPELINE, NIGHT, settings), settings)
     place = rows["carrier"].map(CARRIERS.index)
-    expected = [(day - timedelta(days=1)).day / 100 for day in rows["partition"]] + place / 1000
+    expected = [day.day / 100 for day in rows["partition"]] + place / 1000
     np.testing.assert_allclose(rows["carrier_delays__late_rate"], expected)
 
 
-def test_the_window_ends_with_the_newest_known_labels_and_the_holdout_is_its_end(settings):
+def test_the_window_ends_with_the_newest_mature_day_and_an_embargo_lies_before_the_holdout(settings):
     training = assemble(PIPELINE, NIGHT, settings)
     train, holdout = (read_rows(training, split, settings).frame for split in ("train", "holdout"))
-    assert sorted(train["partition"].unique()) == day_range(date(2024, 1, 5), date(2024, 1, 7))
+    assert sorted(train["partition"].unique()) == day_range(date(2024, 1, 4), date(2024, 1, 6))
     assert sorted(holdout["partition"].unique()) == day_range(date(2024, 1, 8), date(2024, 1, 9))
     assert (training.rows, training.holdout_rows) == (60, 40)
+    assert training.dropped["in the embargo"] == 20
+
+
+def test_training_has_joined_what_is_scored(settings):
+    rows = rows_of(assemble(PIPELINE, NIGHT, settings), settings)
+    columns = ["flight_id", *input_columns(PIPELINE, settings)]
+    for day, trained in rows.groupby("partition"):
+        scored = rows_to_score(PIPELINE, day, settings)[columns]
+        pd.testing.assert_frame_equal(trained[columns].reset_index(drop=True), scored)
 
 
 def test_models_read_declared_inputs_and_then_features(settings):
@@ -56,35 +66,47 @@ def test_models_read_declared_inputs_and_then_features(settings):
 
 
 def test_rows_without_a_label_or_with_one_known_later_are_left_out_and_counted(settings):
-    day = date(2024, 1, 9)
-    rows = flights_on(day)
-    rows.loc[0, "late"] = None
-    rows.loc[[1, 2], "known_at"] = pd.Timestamp(as_of(NIGHT, ZONE)) + pd.Timedelta(minutes=1)
-    rows.loc[3, "known_at"] = pd.Timestamp(as_of(NIGHT, ZONE))
-    publish(settings, "late", "raw.flights", day, rows)
+    labels = flights_on(NIGHT)
+    labels.loc[0, "late"] = None
+    labels.loc[[1, 2], "known_at"] = pd.Timestamp(as_of(NIGHT, ZONE)) + pd.Timedelta(minutes=1)
+    labels.loc[3, "known_at"] = pd.Timestamp(as_of(NIGHT, ZONE))
+    labels.loc[4, "scheduled_at"] = pd.Timestamp(as_of(NIGHT, ZONE)) + pd.Timedelta(seconds=1)
+    publish(settings, "late", "raw.flights", NIGHT, labels)
     training = assemble(PIPELINE, NIGHT, settings)
-    assert training.dropped == {"without a label": 1, "label known later": 2}
-    assert training.holdout_rows == 37
+    assert (training.dropped["without a label"], training.dropped["label outside its horizon"]) == (3, 1)
+    assert training.holdout_rows == 36
+
+
+def test_a_row_that_was_known_too_late_is_neither_scored_nor_trained_on(settings):
+    day = date(2024, 1, 9)
+    rows = schedule_on(day)
+    rows.loc[[0, 1], "known_at"] = pd.Timestamp(as_of(day, ZONE)) + pd.Timedelta(seconds=1)
+    publish(settings, "late", "raw.schedule", day, rows)
+    training = assemble(PIPELINE, NIGHT, settings)
+    assert (training.dropped["known too late to be scored"], training.holdout_rows) == (2, 38)
+    assert len(rows_to_score(PIPELINE, day, settings)) == 18
 
 
 def test_the_record_says_what_was_read(settings):
     training = assemble(PIPELINE, NIGHT, settings)
     lake = Lake(settings.lake / PIPELINE.name)
     assert [(each.name, each.partition) for each in training.inputs] == [
-        *(("raw.flights", day) for day in day_range(date(2024, 1, 5), date(2024, 1, 9))),
-        *(("features.carrier_delays", day) for day in day_range(date(2024, 1, 4), date(2024, 1, 8))),
+        *(("raw.schedule", day) for day in day_range(date(2024, 1, 4), date(2024, 1, 9))),
+        *(("raw.flights", day) for day in day_range(date(2024, 1, 5), date(2024, 1, 10))),
+        *(("features.carrier_delays", day) for day in day_range(date(2024, 1, 4), date(2024, 1, 9))),
     ]
-    assert training.inputs[0].version == lake.partitions("raw.flights")[date(2024, 1, 5)].version
-    assert training.lake == {table: lake.commit(table) for table in ("raw.flights", "features.carrier_delays")}
+    assert training.inputs[0].version == lake.partitions("raw.schedule")[date(2024, 1, 4)].version
+    tables = ("raw.schedule", "raw.flights", "features.carrier_delays")
+    assert training.lake == {table: lake.commit(table) for table in tables}
     assert not training.degraded
 
 
 def test_the_record_names_the_commits_of_the_raw_tables_behind_the_features_too(settings):
-    publish(settings, "late", "raw.schedule", date(2024, 1, 9), flights_on(date(2024, 1, 9)))
-    view = PIPELINE.features.views["carrier_delays"].model_copy(update={"reads": "schedule"})
+    publish(settings, "late", "raw.weather", NIGHT, flights_on(NIGHT))
+    view = PIPELINE.features.views["carrier_delays"].model_copy(update={"reads": "weather"})
     features = PIPELINE.features.model_copy(update={"views": {"carrier_delays": view}})
     training = assemble(PIPELINE.model_copy(update={"features": features}), NIGHT, settings)
-    assert training.lake["raw.schedule"] == Lake(settings.lake / PIPELINE.name).commit("raw.schedule")
+    assert training.lake["raw.weather"] == Lake(settings.lake / PIPELINE.name).commit("raw.weather")
 
 
 @pytest.mark.parametrize("table", ["raw.flights", "features.carrier_delays"])
@@ -105,7 +127,7 @@ def test_order_and_later_days_change_nothing(settings):
     day = date(2024, 1, 7)
     publish(settings, "late", "raw.flights", day, flights_on(day).sample(frac=1, random_state=1))
     for later in day_range(NIGHT, NIGHT + timedelta(days=1)):
-        publish(settings, "late", "raw.flights", later, flights_on(later).assign(late=1.0))
+        publish(settings, "late", "raw.schedule", later, schedule_on(later).assign(distance=1))
         publish(settings, "late", "features.carrier_delays", later, rates_on(later).assign(late_rate=1.0))
     again = assemble(PIPELINE, NIGHT, settings)
     assert again.digest == expected.digest
@@ -122,8 +144,8 @@ def test_a_corrected_label_is_another_training_set(settings):
 def test_rows_and_features_are_read_at_the_commits_that_are_named(settings):
     commits = assemble(PIPELINE, NIGHT, settings).lake
     expected = examples_at(PIPELINE, NIGHT, commits, settings).frame
-    day = date(2024, 1, 7)
-    publish(settings, "late", "raw.flights", day, flights_on(day).assign(distance=1))
+    day = date(2024, 1, 6)
+    publish(settings, "late", "raw.schedule", day, schedule_on(day).assign(distance=1))
     publish(settings, "late", "features.carrier_delays", day, rates_on(day).assign(late_rate=1.0))
     pd.testing.assert_frame_equal(examples_at(PIPELINE, NIGHT, commits, settings).frame, expected)
     now = examples_at(PIPELINE, NIGHT, assemble(PIPELINE, NIGHT, settings).lake, settings).frame
@@ -131,17 +153,11 @@ def test_rows_and_features_are_read_at_the_commits_that_are_named(settings):
 
 
 def test_a_window_that_begins_before_the_start_is_not_due(settings):
-    with pytest.raises(NotDue, match="4 of 5 days since the start"):
-        assemble(PIPELINE, date(2024, 1, 5), settings)
+    with pytest.raises(NotDue, match="5 of 6 days since the start"):
+        assemble(PIPELINE, date(2024, 1, 6), settings)
 
 
-def test_the_first_full_window_is_due_though_nothing_was_known_before_its_first_day(settings):
-    rows = rows_of(assemble(PIPELINE, date(2024, 1, 6), settings), settings)
-    unknown = rows["carrier_delays__late_rate"].isna()
-    assert set(rows[unknown]["partition"]) == {START}
-
-
-@pytest.mark.parametrize(("night", "gap"), [(date(2024, 1, 11), "raw.flights 2024-01-10"), (NIGHT, "features")])
+@pytest.mark.parametrize(("night", "gap"), [(date(2024, 1, 11), "raw.flights 2024-01-11"), (NIGHT, "features")])
 def test_a_window_with_a_gap_is_not_due_and_names_it(settings, night, gap):
     if gap == "features":
         shutil.rmtree(settings.lake / PIPELINE.name / "features")
@@ -151,13 +167,13 @@ def test_a_window_with_a_gap_is_not_due_and_names_it(settings, night, gap):
 
 
 def test_a_feature_without_any_value_stops_the_training_by_name(settings):
-    for day in day_range(START, NIGHT - timedelta(days=1)):
+    for day in day_range(START, NIGHT):
         publish(settings, "late", "features.carrier_delays", day, rates_on(day).assign(late_rate=np.nan))
     with pytest.raises(DataError, match="no value at all in carrier_delays__late_rate"):
         assemble(PIPELINE, NIGHT, settings)
 
 
-@pytest.mark.parametrize(("days", "split"), [((5, 6, 7), "train"), ((8, 9), "holdout")])
+@pytest.mark.parametrize(("days", "split"), [((5, 6, 7), "train"), ((9, 10), "holdout")])
 def test_a_label_with_one_value_stops_the_training(settings, days, split):
     for day in (date(2024, 1, each) for each in days):
         publish(settings, "late", "raw.flights", day, flights_on(day).assign(late=0.0))
@@ -166,8 +182,8 @@ def test_a_label_with_one_value_stops_the_training(settings, days, split):
 
 
 def test_a_constant_column_is_only_warned_of(settings, caplog):
-    for day in day_range(START, NIGHT - timedelta(days=1)):
-        publish(settings, "late", "raw.flights", day, flights_on(day).assign(distance=500))
+    for day in day_range(START, NIGHT):
+        publish(settings, "late", "raw.schedule", day, schedule_on(day).assign(distance=500))
     assert assemble(PIPELINE, NIGHT, settings).rows == 60
     assert "distance" in caplog.text
 

@@ -112,9 +112,9 @@ def test_predictions_have_the_columns_of_their_kind(kind, tmp_path, monkeypatch)
         assert found["current_predicted"].isna().all()
 
 
-MULTICLASS = Label(table="t", column="c", known_after="1d", kind="multiclass", classes=CLASSES)
-REGRESSION = Label(table="t", column="c", known_after="1d", kind="regression")
-BINARY = Label(table="t", column="c", known_after="1d")
+MULTICLASS = Label(table="t", column="c", horizon="1d", kind="multiclass", classes=CLASSES)
+REGRESSION = Label(table="t", column="c", horizon="1d", kind="regression")
+BINARY = Label(table="t", column="c", horizon="1d")
 
 
 @pytest.mark.parametrize(

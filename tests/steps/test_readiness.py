@@ -25,7 +25,9 @@ def test_nothing_is_awaited_before_the_declared_start():
 
 
 def test_training_needs_days_whose_labels_are_known():
-    assert needs(PARCELS, "train", date(2024, 1, 10))["raw.parcels"] == [date(2024, 1, day) for day in (7, 8, 9)]
+    wanted = needs(PARCELS, "train", date(2024, 1, 10))
+    assert wanted["raw.orders"] == wanted["features.depot_traffic"] == [date(2024, 1, day) for day in (7, 8, 9)]
+    assert wanted["raw.parcels"] == [date(2024, 1, day) for day in (8, 9, 10)]
 
 
 def test_training_is_not_due_while_its_window_begins_before_the_pipeline():

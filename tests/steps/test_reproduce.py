@@ -1,5 +1,6 @@
 """Making a version again: over a real lake, real registries and real trainings."""
 
+import json
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,7 +91,7 @@ def test_it_says_what_it_is_doing(trained):
     told = []
     reproduce(*trained, told.append)
     assert told == [
-        "reading 2 tables of the lake as they were, and joining features",
+        "reading 3 tables of the lake as they were, and joining features",
         "training one on 180 rows",
         "scoring 120 rows",
     ]
@@ -159,8 +160,8 @@ def test_other_libraries_another_machine_and_other_feature_definitions_are_named
 def test_days_that_differ_are_named_where_the_training_set_of_then_is_there(rate):
     pipeline, version, settings = rate
     correct(settings)
-    newest = Lake(settings.lake / "late").commit("raw.flights")
-    lake = f'{{"raw.flights": {newest}, "features.carrier_delays": 8}}'
+    tables = ("raw.schedule", "raw.flights", "features.carrier_delays")
+    lake = json.dumps({table: Lake(settings.lake / "late").commit(table) for table in tables})
     open_client(settings).set_model_version_tag("late", str(version), "airloom.lake", lake)
     found = reproduce(pipeline, version, settings)
     assert not found.identical
@@ -258,13 +259,13 @@ def test_a_version_that_does_not_say_what_it_has_read_is_refused(rate):
     open_client(settings).set_model_version_tag("late", str(version), "airloom.lake", '{"raw.flights": 3}')
     with pytest.raises(DataError, match="does not say which commits") as error:
         reproduce(pipeline, version, settings)
-    assert error.value.expected == "features.carrier_delays"
+    assert error.value.expected == "raw.schedule, features.carrier_delays"
 
 
 def test_a_lake_whose_files_are_gone_ends_in_words(rate):
     pipeline, version, settings = rate
     shutil.rmtree(next((settings.lake / "late" / "raw" / "flights").glob(f"partition={CORRECTED}")))
-    with pytest.raises(DataError, match=r"raw\.flights cannot be read any more as it was at commit 8") as error:
+    with pytest.raises(DataError, match=r"raw\.flights cannot be read any more as it was at commit 9") as error:
         reproduce(pipeline, version, settings)
     assert (error.value.found, error.value.exit_code) == ("1 of 5 files gone", 3)
 

@@ -69,15 +69,15 @@ def judge(settings, version):
 def test_every_champion_is_still_made_again_and_another_version_is_said_to_be_vacuumed(life):
     pipeline, settings = life
     found = vacuum(pipeline, ALL, settings)
-    assert files(found) == {"raw.flights": 1, "training sets": 2}
+    assert files(found) == {"raw.schedule": 1, "training sets": 2}
     assert [(each.version, each.why, each.commits["raw.flights"]) for each in found.kept] == [
-        (CHAMPION, "champion, epoch 1", 8),
+        (CHAMPION, "champion, epoch 1", 9),
         (SECOND, "champion, epoch 2", 10),
     ]
     assert [reproduce(pipeline, version, settings).identical for version in (CHAMPION, SECOND)] == [True, True]
-    with pytest.raises(DataError, match=r"raw\.flights cannot be read any more as it was at commit 9") as error:
+    with pytest.raises(DataError, match=r"raw\.schedule cannot be read any more as it was at commit 10") as error:
         reproduce(pipeline, OTHER, settings)
-    assert error.value.found.startswith("1 of 5 files gone, vacuumed on ")
+    assert error.value.found.startswith("1 of 6 files gone, vacuumed on ")
 
 
 def test_trainings_go_on_after_a_vacuum_and_their_champions_are_kept_too(life):
@@ -87,7 +87,7 @@ def test_trainings_go_on_after_a_vacuum_and_their_champions_are_kept_too(life):
     promote(version, settings)
     for distance in range(100):
         correct(settings, distance=1000 + distance)
-    assert files(vacuum(pipeline, ALL, settings)) == {"raw.flights": 99}
+    assert files(vacuum(pipeline, ALL, settings)) == {"raw.schedule": 99}
     assert [reproduce(pipeline, each, settings).identical for each in (CHAMPION, SECOND, version)] == [True] * 3
 
 
@@ -97,7 +97,7 @@ def test_who_was_judged_within_the_retention_is_kept_as_well(life):
     found = vacuum(pipeline, timedelta(days=1), settings)
     assert [(each.version, each.why) for each in found.kept][1] == (OTHER, "judged as of 2024-01-10")
     assert files(found) == {}
-    assert files(vacuum(pipeline, ALL, settings)) == {"raw.flights": 1, "training sets": 2}
+    assert files(vacuum(pipeline, ALL, settings)) == {"raw.schedule": 1, "training sets": 2}
 
 
 def test_nothing_goes_within_the_retention(life):

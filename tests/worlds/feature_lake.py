@@ -32,7 +32,7 @@ def small_pipeline(name: str = "small") -> Pipeline:
         schedule={"nightly": "02:00", "timezone": ZONE, "start": DAY - timedelta(days=60)},
         tables={"trips": table},
         features={"module": "none", "views": views},
-        label={"table": "trips", "column": "late", "known_after": "1d"},
+        label={"table": "trips", "column": "late", "horizon": "1d"},
         score={"entities": "trips"},
     )
     return Pipeline.model_validate(declared)

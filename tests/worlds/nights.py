@@ -33,9 +33,9 @@ def declaration_with(**candidates) -> dict:
             "module": "include.late.features",
             "views": {"carrier_delays": {"reads": "flights", "window": "7d", "sql": "none.sql"}},
         },
-        label={"table": "flights", "column": "late", "known_after": "1d"},
+        label={"table": "flights", "column": "late", "horizon": "1d"},
         train={
-            "window": "5d",
+            "window": "6d",
             "holdout": "2d",
             "seed": 7,
             "inputs": {"categorical": ["carrier"], "numeric": ["distance"]},

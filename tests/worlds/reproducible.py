@@ -11,18 +11,18 @@ from airloom.steps.fit import fit
 from airloom.stores.ledger import Ledger
 from tests.worlds.installation import publish
 from tests.worlds.nights import NIGHT
-from tests.worlds.small_lake import START, flights_on, publish_days
+from tests.worlds.small_lake import START, flights_on, publish_days, schedule_on
 from tests.worlds.two_nights import declare
 
 NIGHT_BEFORE = NIGHT - timedelta(days=1)
-CORRECTED = NIGHT - timedelta(days=3)
+CORRECTED = NIGHT - timedelta(days=4)
 RATE = {"fit": "tests.worlds.candidates:by_rate", "params": {"share": 0.5}}
 
 
 def make(settings: Settings, candidate: dict) -> Pipeline:
     """Declare a pipeline with one candidate and publish its days."""
     pipeline = declare(settings, {"one": candidate})
-    publish_days(settings, day_range(START, NIGHT_BEFORE), rows=60)
+    publish_days(settings, day_range(START, NIGHT), rows=60)
     return pipeline
 
 
@@ -41,6 +41,7 @@ def promote(version: int, settings: Settings, night: date = NIGHT) -> None:
 
 
 def correct(settings: Settings, day: date = CORRECTED, distance: int = 500) -> None:
-    """Publish other labels and distances of a day."""
-    rows = flights_on(day, 60)
-    publish(settings, "late", "raw.flights", day, rows.assign(late=1 - rows["late"], distance=distance))
+    """Publish other distances of the rows that are scored on a day, and other labels of theirs."""
+    publish(settings, "late", "raw.schedule", day, schedule_on(day, 60).assign(distance=distance))
+    flown = flights_on(day + timedelta(days=1), 60)
+    publish(settings, "late", "raw.flights", day + timedelta(days=1), flown.assign(late=1 - flown["late"]))

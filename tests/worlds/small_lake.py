@@ -32,6 +32,12 @@ def flights_on(day, rows=20):
     )
 
 
+def schedule_on(day, rows=20):
+    """The flights of the day after, as they are known at the end of the day."""
+    planned = flights_on(day + timedelta(days=1), rows).drop(columns="late")
+    return planned.assign(known_at=pd.Timestamp(as_of(day, ZONE)))
+
+
 def rates_on(day):
     """Every carrier's rate says which day it is of, so that a test can see from when a feature is."""
     rates = [day.day / 100 + place / 1000 for place, _ in enumerate(CARRIERS)]
@@ -50,6 +56,7 @@ def publish_days(settings: Settings, days: Iterable[date], rows: int = 20) -> No
 
     for day in days:
         publish(settings, "late", "raw.flights", day, flights_on(day, rows))
+        publish(settings, "late", "raw.schedule", day, schedule_on(day, rows))
         publish(settings, "late", "features.carrier_delays", day, rates_on(day))
     carrier = Entity(name="carrier", join_keys=["carrier"], value_type=ValueType.STRING)
     rate = Field(name="late_rate", dtype=Float64)

@@ -33,7 +33,7 @@ def trips_pipeline(**changes) -> Pipeline:
         source="tests.worlds.trips:source",
         tables={"trips": {**trips, "quarantine": {"max_share": 0.1}}, "stations": stations},
         features={"module": "none", "views": {"v": {"reads": "trips", "window": "7d", "sql": "v.sql"}}},
-        label={"table": "trips", "column": "late", "known_after": "1d"},
+        label={"table": "trips", "column": "late", "horizon": "1d"},
         score={"entities": "trips"},
     )
     return Pipeline.model_validate(declared | changes)

@@ -50,6 +50,17 @@ def as_of(partition: date, timezone: str) -> datetime:
     return midnight.astimezone(UTC)
 
 
+def after(partition: date, duration: timedelta, timezone: str) -> datetime:
+    """Return the moment that lies a duration after a partition's end; whole days are days of the calendar.
+
+    Args:
+        partition: The day.
+        duration: How long after it.
+        timezone: Name of the pipeline's time zone.
+    """
+    return as_of(partition + timedelta(days=duration.days), timezone) + (duration - timedelta(days=duration.days))
+
+
 def window(last: date, days: int, start: date) -> list[date]:
     """List the days that end with ``last``, oldest first, none before ``start``.
 

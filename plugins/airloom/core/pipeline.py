@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
@@ -73,13 +73,37 @@ class Features(Declared):
 
 
 class Label(Declared):
-    """What is predicted, and how long after the partition it is known."""
+    """What is predicted: a column of a table, how long after the as-of it happens and when it is known.
+
+    A day S is mature, and trains, once its label's `horizon` and `delay` have passed.
+    """
 
     table: Name
     column: str
-    known_after: Days
+    key: tuple[str, ...] = ()
+    horizon: Duration
+    delay: Duration = timedelta(0)
+    missing: Literal["drop", "negative"] = "drop"
     kind: Kind = "binary"
     classes: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_today(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "known_after" in values:
+            raise problem_at(
+                f"write `horizon: 1d, delay: {values['known_after']}` instead: the outcome lies within `horizon` after "
+                "the as-of, and is known at most `delay` later",
+                "known_after",
+            )
+        return values
+
+    @field_validator("horizon")
+    @classmethod
+    def _lasts(cls, value: timedelta) -> timedelta:
+        if not value:
+            raise ValueError("an outcome lies after the as-of: a horizon is longer than nothing")
+        return value
 
     @model_validator(mode="after")
     def _classes_fit(self) -> Label:
@@ -87,7 +111,19 @@ class Label(Declared):
             raise problem_at("a multiclass label names its classes, three or more, each once", "classes")
         if self.kind != "multiclass" and self.classes:
             raise problem_at(f"a {self.kind} label has no classes to name", "classes")
+        if self.kind != "binary" and self.missing == "negative":
+            raise problem_at(f"a {self.kind} label has no negative class", "missing")
         return self
+
+    @property
+    def matures_after(self) -> timedelta:
+        """How many whole days after a scored day its labels are known."""
+        return _whole_days(self.horizon + self.delay)
+
+    @property
+    def embargo(self) -> timedelta:
+        """How many whole days before the holdout share their outcomes with it."""
+        return _whole_days(self.horizon)
 
 
 class Inputs(Declared):
@@ -104,13 +140,32 @@ class Candidate(Declared):
     params: dict[str, int | float | str | bool] = Field(default_factory=dict)
 
 
+class Window(Declared):
+    """How many scored days a training covers, holdout and embargo included: at least, and at most."""
+
+    min: Days
+    max: Days
+
+    @model_validator(mode="before")
+    @classmethod
+    def _both(cls, value: Any) -> Any:
+        return value if isinstance(value, dict | Window) else {"min": value, "max": value}
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Window:
+        if self.max < self.min:
+            raise problem_at("max must not be shorter than min", "max")
+        return self
+
+
 class Train(Declared):
     """The training window, its holdout, what models read and who competes."""
 
-    window: Days
+    window: Window
     holdout: Days
     inputs: Inputs
     seed: int = 0
+    leak: Literal["warn", "block"] = "warn"
     candidates: dict[Name, Candidate] = Field(min_length=1)
     circuit: Circuit | None = None
 
@@ -120,12 +175,6 @@ class Train(Declared):
         if "champion" in value:
             raise ValueError("no candidate may be called champion: that name is the champion's in every evaluation")
         return value
-
-    @model_validator(mode="after")
-    def _holdout_inside(self) -> Train:
-        if self.holdout >= self.window:
-            raise problem_at("holdout must be shorter than window, or nothing is left to train on", "holdout")
-        return self
 
 
 class Sink(Declared):
@@ -177,9 +226,20 @@ class Pipeline(Declared):
         inputs = {*self.train.inputs.categorical, *self.train.inputs.numeric}
         if self.label.column in inputs:
             raise problem_at(f"{self.label.column!r} is the label", "train", "inputs")
-        keys = inputs.intersection(self.tables[self.label.table].key)
+        keys = inputs.intersection({*self.tables[self.label.table].key, *self.tables[self.score.entities].key})
         if keys:
             raise problem_at(f"{min(keys)!r} identifies a row and cannot be learned from", "train", "inputs")
+        return self
+
+    @model_validator(mode="after")
+    def _something_to_learn_from(self) -> Pipeline:
+        if self.train.holdout + self.label.embargo >= self.train.window.min:
+            days = (self.train.holdout + self.label.embargo).days
+            raise problem_at(
+                f"the holdout and the embargo before it, as long as the label's horizon, take {days} of "
+                f"{self.train.window.min.days} days of the shortest window: nothing is left to train on",
+                *("train", "holdout"),
+            )
         return self
 
     @model_validator(mode="after")
@@ -212,6 +272,15 @@ class Pipeline(Declared):
         return hashlib.sha256(self.model_dump_json(exclude={"score": {"sink"}}).encode()).hexdigest()[:16]
 
     @property
+    def label_key(self) -> tuple[str, ...]:
+        """The columns by which a scored row finds its label."""
+        return self.label.key or self.tables[self.score.entities].key
+
+    @property
     def look_back(self) -> int:
         """The longest window of any feature view, in days."""
         return max(view.window.days for view in self.features.views.values())
+
+
+def _whole_days(duration: timedelta) -> timedelta:
+    return timedelta(days=-(-duration // timedelta(days=1)))

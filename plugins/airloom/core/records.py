@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -160,6 +160,22 @@ class Materialized(Record):
     rows: dict[str, int]
 
 
+class Leak(BaseModel):
+    """A sign that a column knows the label.
+
+    Args:
+        column: The column that models read.
+        sign: `separation`: it orders the label by itself; `missingness`: the label is another where it is missing.
+        value: The lower bound of the area under the curve or of the rank correlation; the p-value.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    column: str
+    sign: Literal["separation", "missingness"]
+    value: float
+
+
 class TrainingSet(Record):
     """The rows that a night's candidates learn from and are judged on.
 
@@ -170,6 +186,7 @@ class TrainingSet(Record):
         holdout_rows: Rows to be judged on.
         degraded: Whether any day it was made of is degraded.
         dropped: Rows of the window that were left out, by reason.
+        leaks: Columns that seem to know the label.
         lake: The commit at which each table was read, or was when the features read from it were joined.
     """
 
@@ -179,6 +196,7 @@ class TrainingSet(Record):
     holdout_rows: int
     degraded: bool = False
     dropped: dict[str, int] = {}
+    leaks: tuple[Leak, ...] = ()
     lake: dict[str, int] = {}
 
 

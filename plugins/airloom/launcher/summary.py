@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 from airloom.core.partitions import day_range
@@ -158,23 +158,23 @@ def judge(pipeline: Pipeline, lake: Lake, days: list[date]) -> Quality | None:
 
 
 def _labelled(pipeline: Pipeline, lake: Lake, days: list[date]) -> pd.DataFrame:
-    """Join each day's predictions with the labels of the day on which they can be known."""
+    """Join predictions with the labels that are known by now, as a training set does."""
     import pandas as pd
 
+    from airloom.steps.examples import DAY, add_labels, scored_rows
     from airloom.steps.outputs import names
 
-    label, key = pipeline.label, list(pipeline.tables[pipeline.score.entities].key)
-    table, columns = f"raw.{label.table}", names(label, "score")
-    known = _published(lake, table, [day + label.known_after for day in days])
-    joined = [pd.DataFrame({"partition": [], "label": [], **{name: [] for name in columns}})]
-    for day in _published(lake, PREDICTIONS, days):
-        arrived = day + timedelta(days=label.known_after.days)
-        if arrived not in known:
-            continue
-        labels = lake.read(table, [arrived], columns=[*key, label.column]).rename(columns={label.column: "label"})
-        scores = lake.read(PREDICTIONS, [day], columns=[*key, *columns]).dropna(subset=columns)
-        joined.append(scores.merge(labels.dropna(subset="label"), on=key).assign(partition=day.isoformat()))
-    return pd.concat(joined[1:] or joined, ignore_index=True)
+    columns = names(pipeline.label, "score")
+    last = max(lake.partitions(f"raw.{pipeline.label.table}"), default=date.min)
+    mature = [day for day in _published(lake, PREDICTIONS, days) if day + pipeline.label.matures_after <= last]
+    if not mature:
+        return pd.DataFrame({DAY: [], "label": [], **{name: [] for name in columns}})
+    key = [*pipeline.tables[pipeline.score.entities].key, DAY]
+    scores = lake.read(PREDICTIONS, mature, columns=[*key, *columns]).dropna(subset=columns)
+    scores[DAY] = scores[DAY].map(date.fromisoformat)
+    rows, _ = scored_rows(pipeline, mature, lake)
+    labelled, _ = add_labels(pipeline, rows[list(dict.fromkeys([*key, *pipeline.label_key]))], last, lake)
+    return labelled.rename(columns={pipeline.label.column: "label"}).merge(scores, on=key)
 
 
 def _published(lake: Lake, table: str, days: list[date]) -> list[date]:

@@ -68,21 +68,22 @@ def _of_view(pipeline: Pipeline, include: Path, name: str, output: Dataset) -> I
 
 
 def _of_example(pipeline: Pipeline, column: str) -> list[Source]:
-    """A column of the training set is a feature, called `<view>__<feature>`, or one of the labelled table."""
+    """A column of the training set is a feature, called `<view>__<feature>`, one of the scored rows, or the label."""
     view, separator, feature = column.partition("__")
     if separator and view in pipeline.features.views:
         return [(f"features.{view}", feature)]
-    inputs = pipeline.train.inputs
-    labelled = pipeline.tables[pipeline.label.table]
-    known = {*labelled.key, pipeline.label.column, *inputs.categorical, *inputs.numeric}
-    return [(f"raw.{pipeline.label.table}", column)] if column in known else []
+    if column == pipeline.label.column:
+        return [(f"raw.{pipeline.label.table}", column)]
+    inputs, scored = pipeline.train.inputs, pipeline.score.entities
+    known = {*pipeline.tables[scored].key, *inputs.categorical, *inputs.numeric}
+    return [(f"raw.{scored}", column)] if column in known else []
 
 
 def _learned(pipeline: Pipeline, read: Dataset) -> list[str]:
     """What a model has learned from: everything in the training set but what only says which row it is."""
     if read.name != "training":
         return [*read.columns]
-    keys = pipeline.tables[pipeline.label.table].key
+    keys = pipeline.tables[pipeline.score.entities].key
     return [column for column in read.columns if column not in keys and _of_example(pipeline, column)]
 
 

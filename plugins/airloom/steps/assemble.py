@@ -1,4 +1,4 @@
-"""assemble: labels and features joined point in time into the night's training set."""
+"""assemble: rows as they were scored, joined with their labels into the night's training set."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from airloom.core.errors import DataError, NotDue
-from airloom.core.partitions import as_of
 from airloom.core.pipeline import Pipeline
-from airloom.core.records import Dataset, TrainingSet
+from airloom.core.records import Dataset, Leak, TrainingSet
 from airloom.core.settings import Settings
 from airloom.steps.columns import ModelColumns, join_features, model_columns
+from airloom.steps.examples import DAY, add_labels, as_ofs, scored_rows
+from airloom.steps.leaks import find_leaks
 from airloom.steps.outputs import label_codes
-from airloom.steps.readiness import Needs, label_days, needs, readiness
+from airloom.steps.readiness import Needs, needs, readiness, scored_days
 from airloom.steps.training_sets import SPLIT, write_training_set
 from airloom.stores.lake import Lake, PartitionVersion
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: The day that a row was published for; no table may have a column of its own by that name.
-DAY = "partition"
+_SIGNS = {
+    "separation": "it tells the label by itself",
+    "missingness": "the label is another where it is missing",
+}
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +34,7 @@ _log = logging.getLogger(__name__)
 def assemble(pipeline: Pipeline, partition: date, settings: Settings) -> TrainingSet:
     """Make the training set as of a partition.
 
-    A row of day d gets the features that were known at the end of d-1, as a row that is scored does.
+    An example is a row as `score` reads it for its day, with the features of that day's end, and its label.
 
     Args:
         pipeline: The declaration.
@@ -52,6 +55,7 @@ def assemble(pipeline: Pipeline, partition: date, settings: Settings) -> Trainin
     versions = _versions(lake.at(commits), read)
     joined = examples_at(pipeline, partition, commits, settings)
     _require_learnable(pipeline, joined.frame, joined.columns)
+    leaks = _leaks(pipeline, joined)
     digest, path = write_training_set(pipeline, partition, joined.frame, joined.columns, settings)
     holdout_rows = int((joined.frame[SPLIT] == "holdout").sum())
     return TrainingSet(
@@ -64,6 +68,7 @@ def assemble(pipeline: Pipeline, partition: date, settings: Settings) -> Trainin
         holdout_rows=holdout_rows,
         degraded=any(version.degraded for each in versions.values() for version in each),
         dropped=joined.dropped,
+        leaks=leaks,
         lake=commits,
         inputs=tuple(
             Dataset(name=table, partition=version.partition, version=version.version, commit=commits.get(table))
@@ -107,17 +112,29 @@ def examples_at(pipeline: Pipeline, partition: date, commits: Mapping[str, int],
         settings: Where lake and feature store are.
 
     Raises:
-        DataError: A commit cannot be read any more.
+        DataError: A commit cannot be read any more, or rows and labels cannot be matched.
     """
-    rows, dropped = _labelled(pipeline, partition, Lake(settings.lake / pipeline.name, commits))
+    lake = Lake(settings.lake / pipeline.name, commits)
+    days = scored_days(pipeline, partition)
+    rows, late = scored_rows(pipeline, days, lake)
+    labelled, dropped = add_labels(pipeline, rows, partition, lake)
+    split = labelled[DAY].map(_splits(pipeline, days))
+    used = labelled[split.notna()].reset_index(drop=True)
     columns = model_columns(pipeline, settings)
-    moments = rows[DAY].map(lambda day: as_of(day - timedelta(days=1), pipeline.schedule.timezone))
-    joined = join_features(pipeline, settings, rows, moments, commits)
-    newest_trained = partition - pipeline.label.known_after - pipeline.train.holdout
-    joined[SPLIT] = ["train" if day <= newest_trained else "holdout" for day in joined[DAY]]
+    joined = join_features(pipeline, settings, used, as_ofs(pipeline, used), commits)
+    joined[SPLIT] = split[split.notna()].to_numpy()
     joined[pipeline.label.column] = label_codes(pipeline.label, joined[pipeline.label.column])
-    kept = [*pipeline.tables[pipeline.label.table].key, DAY, SPLIT, *columns.all, pipeline.label.column]
-    return Examples(joined[kept], columns, dropped)
+    kept = [*pipeline.tables[pipeline.score.entities].key, DAY, SPLIT, *columns.all, pipeline.label.column]
+    left_out = {"known too late to be scored": late, **dropped, "in the embargo": int(split.isna().sum())}
+    return Examples(joined[kept], columns, left_out)
+
+
+def _splits(pipeline: Pipeline, days: list[date]) -> dict[date, str]:
+    """Return the split of each day: the newest are held out, and those before, whose outcomes overlap, are of none."""
+    first_held_out = days[-1] - pipeline.train.holdout + timedelta(days=1)
+    first_left_out = first_held_out - pipeline.label.embargo
+    learned = {day: "train" for day in days if day < first_left_out}
+    return learned | {day: "holdout" for day in days if day >= first_held_out}
 
 
 def _require_due(pipeline: Pipeline, partition: date, settings: Settings) -> None:
@@ -140,28 +157,6 @@ def _versions(lake: Lake, read: Needs) -> dict[str, list[PartitionVersion]]:
     return versions
 
 
-def _labelled(pipeline: Pipeline, partition: date, lake: Lake) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Read the window's rows whose label is known as of the partition, and count the others by reason."""
-    import pandas as pd
-
-    table = pipeline.tables[pipeline.label.table]
-    name = f"raw.{pipeline.label.table}"
-    columns = [*_columns(lake, name), DAY]
-    rows = lake.read(name, label_days(pipeline, partition), columns=columns)
-    rows[DAY] = rows[DAY].map(date.fromisoformat)
-    without = rows[pipeline.label.column].isna()
-    later = ~without & (pd.to_datetime(rows[table.known_at], utc=True) > as_of(partition, pipeline.schedule.timezone))
-    dropped = {"without a label": int(without.sum()), "label known later": int(later.sum())}
-    return rows[~without & ~later].sort_values([DAY, *table.key], ignore_index=True), dropped
-
-
-def _columns(lake: Lake, table: str) -> list[str]:
-    from airloom.stores.lake import PARTITION_COLUMNS
-
-    dataset = lake.dataset(table, [])
-    return [] if dataset is None else [name for name in dataset.schema.names if name not in PARTITION_COLUMNS]
-
-
 def _require_learnable(pipeline: Pipeline, examples: pd.DataFrame, columns: ModelColumns) -> None:
     """Stop at a column that cannot teach anything: better no new model than one that learned from a hole."""
     for split, rows in examples.groupby(SPLIT):
@@ -182,6 +177,25 @@ def _require_learnable(pipeline: Pipeline, examples: pd.DataFrame, columns: Mode
     constant = [name for name in columns.all if learned[name].nunique() == 1]
     if constant:
         _log.warning("Columns with one value only teach nothing: %s.", ", ".join(constant))
+
+
+def _leaks(pipeline: Pipeline, examples: Examples) -> tuple[Leak, ...]:
+    """Name the columns that seem to know the label; where that is declared, training stops at one."""
+    learned = examples.frame[examples.frame[SPLIT] == "train"]
+    leaks = find_leaks(learned, examples.columns, pipeline.label)
+    if not leaks:
+        return ()
+    told = "; ".join(f"{leak.column}: {_SIGNS[leak.sign]}" for leak in leaks)
+    if pipeline.train.leak == "block":
+        raise DataError(
+            f"Columns seem to know the label {pipeline.label.column}.",
+            found=told,
+            expected="nothing that becomes known with the outcome, or because of it",
+            do="take the column out of the declaration or correct when its rows are known; "
+            "if it is an honest one, declare `train.leak: warn`",
+        )
+    _log.warning("Columns seem to know the label %s: %s.", pipeline.label.column, told)
+    return leaks
 
 
 def _headline(rows: int, holdout_rows: int, columns: int, dropped: dict[str, int]) -> str:

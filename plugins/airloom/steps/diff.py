@@ -8,7 +8,7 @@ from airloom.core.difference import Difference, Reign, Side, Topic, compared, co
 from airloom.core.errors import AirloomError, UsageError
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
-from airloom.steps.assemble import DAY
+from airloom.steps.examples import DAY
 from airloom.steps.same_rows import SameRows
 from airloom.steps.versions import KnownVersion
 from airloom.stores.ledger import Ledger

@@ -76,7 +76,7 @@ def evaluate(
     version = registry.register(challenger.run_id, {"airloom.rows_digest": rows.digest})
     failpoint("evaluate.after_register")
     slices = pipeline.gate.slices.by if pipeline.gate.slices else ()
-    described = [*pipeline.tables[pipeline.label.table].key, pipeline.label.column, *slices]
+    described = [*pipeline.tables[pipeline.score.entities].key, pipeline.label.column, *slices]
     results = rows.frame[list(dict.fromkeys(described))].assign(
         **to_columns(pipeline.label, "challenger", scores[challenger.candidate].outputs),
         **to_columns(pipeline.label, CHAMPION, champion.outputs),

@@ -103,13 +103,20 @@ def upstream(pipeline: Pipeline, stage: str, partition: date) -> Needs:
 
 def training_days(pipeline: Pipeline, last: date) -> list[date]:
     """Return the days up to ``last`` whose trainings can still matter: one training window."""
-    return day_range(max(pipeline.schedule.start, last - pipeline.train.window), last)
+    return day_range(max(pipeline.schedule.start, last - pipeline.train.window.max), last)
 
 
-def label_days(pipeline: Pipeline, partition: date) -> list[date]:
-    """Return the days whose labels are known as of a partition and lie within the training window."""
-    newest = partition - pipeline.label.known_after
-    return window(newest, pipeline.train.window.days, pipeline.schedule.start)
+def scored_days(pipeline: Pipeline, partition: date) -> list[date]:
+    """Return the days of the training window: scored days whose labels are known as of a partition."""
+    newest = partition - pipeline.label.matures_after
+    return window(newest, pipeline.train.window.max.days, pipeline.schedule.start)
+
+
+def label_days(pipeline: Pipeline, days: list[date], partition: date) -> list[date]:
+    """Return the days on which labels of scored days may have been published, up to a partition."""
+    if pipeline.label.table == pipeline.score.entities:
+        return days
+    return day_range(days[0] + timedelta(days=1), partition) if days else []
 
 
 def _features(pipeline: Pipeline, partition: date) -> Needs:
@@ -120,15 +127,15 @@ def _features(pipeline: Pipeline, partition: date) -> Needs:
 
 
 def _train(pipeline: Pipeline, partition: date) -> Needs:
-    labels, expected = label_days(pipeline, partition), pipeline.train.window.days
-    if len(labels) < expected:
+    days, expected = scored_days(pipeline, partition), pipeline.train.window.min.days
+    if len(days) < expected:
         raise NotDue(
-            f"Training needs {expected} days with known labels; as of {partition} there are {len(labels)} of "
+            f"Training needs {expected} days with known labels; as of {partition} there are {len(days)} of "
             f"{expected} days since the start on {pipeline.schedule.start}."
         )
-    known = [day - timedelta(days=1) for day in labels if day > pipeline.schedule.start]
-    views = {f"features.{name}": known for name in pipeline.features.views}
-    return {f"raw.{pipeline.label.table}": labels, **views}
+    views = {f"features.{name}": days for name in pipeline.features.views}
+    labels = {f"raw.{pipeline.label.table}": label_days(pipeline, days, partition)}
+    return {f"raw.{pipeline.score.entities}": days, **labels, **views}
 
 
 def _score(pipeline: Pipeline, partition: date) -> Needs:

@@ -19,9 +19,10 @@ from airloom.core.pipeline import Pipeline
 from airloom.core.reproduction import Reproduction, Result, is_identical, reasons, result_of
 from airloom.core.settings import Settings
 from airloom.core.wording import counted
-from airloom.steps.assemble import DAY, examples_at
+from airloom.steps.assemble import examples_at
 from airloom.steps.candidates import Fit
 from airloom.steps.evaluate import score_metrics
+from airloom.steps.examples import DAY
 from airloom.steps.readiness import needs
 from airloom.steps.references import load_reference
 from airloom.steps.surroundings import surroundings
@@ -64,6 +65,7 @@ def reproduce(pipeline: Pipeline, version: int, settings: Settings, tell: Tell =
         DataError: The lake cannot be read any more as it was, or the version does not say how it was trained.
     """
     known = KnownVersion(pipeline, version, settings)
+    _require_today_s_rule(known)
     function, commits = _function(known), _commits(known)
     around = surroundings(known)
     with tempfile.TemporaryDirectory(prefix="airloom-reproduce-") as folder:
@@ -91,6 +93,17 @@ def _result(name: str, compare: Callable[[], Result]) -> Result:
         return compare().model_copy(update={"name": name})
     except AirloomError as error:
         return Result(name=name, problem=error.brief)
+
+
+def _require_today_s_rule(known: KnownVersion) -> None:
+    """Refuse a version whose training set was made by another rule: what differs would be the rule."""
+    if known.of_labelled_rows:
+        raise DataError(
+            f"The rule by which version {known.version} was trained has changed.",
+            found="its examples are the rows of the label's table, with the features of the day before",
+            expected="examples are the rows that were scored, with their labels",
+            do=f"check out the code that it was trained with: {known.info.tags.get('airloom.code')}",
+        )
 
 
 def _function(known: KnownVersion) -> Fit:

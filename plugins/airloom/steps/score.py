@@ -14,6 +14,7 @@ from airloom.core.records import Dataset, Scored
 from airloom.core.settings import Settings
 from airloom.core.wording import counted
 from airloom.steps.columns import join_features
+from airloom.steps.examples import scored_rows
 from airloom.steps.predict import AS_OF, CURRENT, predict
 from airloom.steps.skew import compare_online, count_expired
 from airloom.stores.content import content_version
@@ -166,12 +167,14 @@ def _score_partition(published: _Published, partition: date, settings: Settings,
         present = Dataset(name=TABLE, partition=partition, version=version, rows=rows, unchanged=True)
         return _Done(f"{counted(rows, 'row')} scored before, unchanged", models[AS_OF], rows, (present,))
     joined = rows_to_score(pipeline, partition, settings)
+    late = len(Lake(settings.lake / pipeline.name).read(f"raw.{pipeline.score.entities}", [partition])) - len(joined)
     compared = compare_online(pipeline, partition, joined, settings)
     expired = count_expired(pipeline, partition, joined, settings)
     predictions = _score_day(published, partition, joined, settings, run_id)
     old = "".join(f"; {view} expired for {count} of them" for view, count in expired.items())
     versions = " and ".join(f"{version}{_WORDS[prefix]}" for prefix, version in models.items() if version is not None)
-    headline = f"{counted(len(joined), 'row')} scored by version {versions}{old}"
+    too_late = f"; {counted(late, 'row')} known too late to be scored" if late else ""
+    headline = f"{counted(len(joined), 'row')} scored by version {versions}{old}{too_late}"
     return _Done(headline, models[AS_OF], len(joined), (predictions,), expired, compared)
 
 
@@ -222,4 +225,5 @@ def rows_to_score(pipeline: Pipeline, day: date, settings: Settings) -> pd.DataF
     lake = Lake(settings.lake / pipeline.name)
     if day not in lake.partitions(table):
         raise NotDue(f"{table} of {day} is not published: there is nothing to score.", do="run ingest for the day")
-    return join_features(pipeline, settings, lake.read(table, [day]), as_of(day, pipeline.schedule.timezone))
+    rows, _ = scored_rows(pipeline, [day], lake)
+    return join_features(pipeline, settings, rows, as_of(day, pipeline.schedule.timezone))

@@ -16,8 +16,9 @@ from airloom.core.difference import Value
 from airloom.core.errors import DataError
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
-from airloom.steps.assemble import DAY
+from airloom.steps.examples import DAY
 from airloom.steps.provenance import DECLARATION, DEFINITIONS
+from airloom.steps.readiness import label_days
 from airloom.steps.training_sets import Rows, Split, read_file, training_path
 from airloom.stores.lake import Lake
 from airloom.stores.models import ModelRegistry, VersionInfo
@@ -37,6 +38,8 @@ _CODE = {
 }
 
 _FAILING = "days failing"
+#: How the label was declared while examples were rows of its table.
+_KNOWN_AFTER = "known_after"
 
 
 @dataclass(frozen=True)
@@ -101,15 +104,11 @@ class KnownVersion:
         return dict(json.loads(self.tag("airloom.lake")))
 
     def published(self, table: str) -> dict[date, Value]:
-        """Return the content of the days of a table that lie in its window, as they were when it was trained.
-
-        A row has the features of the day before, so features are those of one day earlier.
-        """
+        """Return the content of the days of a table that lie in its window, as they were when it was trained."""
         if table not in self.commits:
             return {}
-        shift = timedelta(days=1 if table.startswith("features.") else 0)
         there = self._lake.partitions(table, self.commits[table])
-        days = [day - shift for day in self._label_days if day - shift in there]
+        days = [day for day in self._days_of(table) if day in there]
         return {day: there[day].version + (", degraded" if there[day].degraded else "") for day in days}
 
     @property
@@ -139,7 +138,7 @@ class KnownVersion:
             return self.pipeline
         kept = self._runs.facts(self.info.run_id, DECLARATION)
         try:
-            return Pipeline.model_validate(kept)
+            return Pipeline.model_validate(_brought_along(kept))
         except ValidationError as error:
             raise DataError(
                 f"The declaration that version {self.version} was trained by cannot be used by this Airloom.",
@@ -147,6 +146,13 @@ class KnownVersion:
                 found=str(error.errors()[0]["msg"]),
                 do=f"use the code that it was trained with: {self.info.tags.get('airloom.code')}",
             ) from error
+
+    @property
+    def of_labelled_rows(self) -> bool:
+        """Whether its examples were the rows of the label's table (docs/adr/0011), and not those that were scored."""
+        if self.pipeline.digest == self.info.pipeline_digest:
+            return False
+        return _KNOWN_AFTER in self._runs.facts(self.info.run_id, DECLARATION).get("label", {})
 
     def tag(self, name: str) -> str:
         """Return one of its tags.
@@ -210,8 +216,19 @@ class KnownVersion:
         return [table for table in self.commits if table.startswith("raw.")]
 
     @property
-    def _label_days(self) -> list[date]:
+    def _example_days(self) -> list[date]:
         return sorted({*_days(self.learned), *_days(self.held_out)})
+
+    def _days_of(self, table: str) -> list[date]:
+        """Return the days of a table that its examples were made of."""
+        days = self._example_days
+        if self.of_labelled_rows:
+            return [day - timedelta(days=1) for day in days] if table.startswith("features.") else days
+        return label_days(self.pipeline, days, self.info.partition) if table == self._labelled else days
+
+    @property
+    def _labelled(self) -> str:
+        return f"raw.{self.pipeline.label.table}"
 
     @cached_property
     def _definitions(self) -> dict[str, Any]:
@@ -231,11 +248,19 @@ class KnownVersion:
             ValidationResults(self.settings.validations),
         )
         counts: Counter[str] = Counter()
-        for day in self._label_days:
+        for day in self._days_of(table):
             if "validation" in (kept := facts.get(day, {})):
                 counts.update(_findings(results.read(kept["validation"])))
                 counts.update({"rows held back": int(kept["quarantined_rows"])})
         return sorted(counts.items(), key=lambda each: (each[0].startswith(_FAILING), each[0]))
+
+
+def _brought_along(declaration: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a declaration of before as it is written today: a label was a row of the day after the as-of."""
+    label = dict(declaration["label"])
+    if _KNOWN_AFTER in label:
+        label |= {"horizon": "1d", "delay": label.pop(_KNOWN_AFTER)}
+    return {**declaration, "label": label}
 
 
 def _findings(audit: Mapping[str, Any]) -> Counter[str]:

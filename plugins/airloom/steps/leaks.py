@@ -1,0 +1,117 @@
+"""Signs that a column knows the label: it separates the classes by itself, or is missing where the label is another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airloom.core.pipeline import Label
+from airloom.core.records import Leak
+from airloom.steps.columns import ModelColumns
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+#: A column that separates the label so well by itself is hardly known before the outcome.
+_SEPARATES = 0.98
+#: One-sided, of the normal distribution at 99 %.
+_Z = 2.3263478740408408
+_LEAST_ROWS = 20
+_P_VALUE = 1e-6
+_FOLDS = 5
+
+
+def find_leaks(frame: pd.DataFrame, columns: ModelColumns, label: Label) -> tuple[Leak, ...]:
+    """Look at every column that models read.
+
+    Args:
+        frame: Rows to learn from, with the label as numbers: codes of classes, or the value itself.
+        columns: Those of its columns that models read.
+        label: What is predicted.
+
+    Returns:
+        What was found, in the order of the columns.
+    """
+    outcome = frame[label.column].to_numpy(dtype=float)
+    found = []
+    for name in columns.all:
+        column = frame[name]
+        values = _rates(column, outcome) if name in columns.categorical else column.to_numpy(dtype=float, na_value=None)
+        found += _separation(name, values, outcome, label)
+        found += _missingness(name, column.isna().to_numpy(), outcome, label)
+    return tuple(found)
+
+
+def _separation(name: str, values: np.ndarray, outcome: np.ndarray, label: Label) -> list[Leak]:
+    """Judge how well a column orders the label by itself: each class against the rest, or by rank."""
+    import numpy as np
+
+    there = ~np.isnan(values)
+    values, outcome = values[there], outcome[there]
+    if label.kind == "regression":
+        bound = _rank_bound(values, outcome)
+        return [Leak(column=name, sign="separation", value=bound)] if bound > _SEPARATES else []
+    classes = [1.0] if label.kind == "binary" else sorted(set(outcome))
+    bounds = [_area_bound(values, outcome == each) for each in classes]
+    best = max(bounds, default=0.0)
+    return [Leak(column=name, sign="separation", value=best)] if best > _SEPARATES else []
+
+
+def _area_bound(values: np.ndarray, positive: np.ndarray) -> float:
+    """Return the lower 99 % bound of the area under the curve, in whichever direction it is larger.
+
+    The standard error is that of Hanley and McNeil (Radiology 143, 1982).
+    """
+    from math import sqrt
+
+    from sklearn.metrics import roc_auc_score
+
+    ones = int(positive.sum())
+    zeros = len(positive) - ones
+    if min(ones, zeros) < _LEAST_ROWS:
+        return 0.0
+    area = float(roc_auc_score(positive, values))
+    area = max(area, 1 - area)
+    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
+    variance = area * (1 - area) + (ones - 1) * (q1 - area**2) + (zeros - 1) * (q2 - area**2)
+    return area - _Z * sqrt(max(variance, 0.0) / (ones * zeros))
+
+
+def _rank_bound(values: np.ndarray, outcome: np.ndarray) -> float:
+    """Return the lower 99 % bound of the absolute rank correlation, by Fisher's transformation."""
+    from math import atanh, sqrt, tanh
+
+    from scipy.stats import spearmanr
+
+    if len(values) < 2 * _LEAST_ROWS or len(set(values)) < 2 or len(set(outcome)) < 2:
+        return 0.0
+    found = min(abs(float(spearmanr(values, outcome).statistic)), 1 - 1e-12)
+    return tanh(atanh(found) - _Z / sqrt(len(values) - 3))
+
+
+def _rates(column: pd.Series[Any], outcome: np.ndarray) -> np.ndarray:
+    """Replace each category by its mean label in the other folds; one that is only here says nothing."""
+    import numpy as np
+    import pandas as pd
+
+    fold = np.arange(len(column)) % _FOLDS
+    rates = np.full(len(column), np.nan)
+    for number in range(_FOLDS):
+        here = fold == number
+        means = pd.Series(outcome[~here]).groupby(column.to_numpy()[~here]).mean()
+        rates[here] = column[here].map(means).to_numpy(dtype=float)
+    return rates
+
+
+def _missingness(name: str, missing: np.ndarray, outcome: np.ndarray, label: Label) -> list[Leak]:
+    """Judge whether the label is another where the column is missing."""
+    import pandas as pd
+    from scipy.stats import chi2_contingency, mannwhitneyu
+
+    if min(missing.sum(), (~missing).sum()) < _LEAST_ROWS or len(set(outcome)) < 2:
+        return []
+    if label.kind == "regression":
+        p = float(mannwhitneyu(outcome[missing], outcome[~missing]).pvalue)
+    else:
+        p = float(chi2_contingency(pd.crosstab(missing, outcome)).pvalue)
+    return [Leak(column=name, sign="missingness", value=p)] if p < _P_VALUE else []
