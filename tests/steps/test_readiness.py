@@ -6,6 +6,7 @@ import pytest
 from airloom.core.declaration import find_pipeline
 from airloom.core.errors import NotDue, UsageError
 from airloom.steps.readiness import needs, readiness, upstream
+from airloom.stores.ledger import Ledger
 from airloom.stores.quarantine import Quarantine
 from tests.worlds.installation import publish, settings_at
 from tests.worlds.prepared import INCLUDE
@@ -58,9 +59,21 @@ def test_a_day_that_an_audit_has_stopped_is_not_waited_for(settings):
     assert "raw.orders 2024-01-01" in state.blocked
 
 
-def test_a_stage_waits_for_the_stages_before_that_are_about_to_publish():
-    assert upstream(PARCELS, "features", date(2024, 1, 2)) == {"ingest": [date(2024, 1, 1), date(2024, 1, 2)]}
-    runs = upstream(PARCELS, "score", date(2024, 1, 10))
+def test_a_stage_waits_for_the_stages_before_that_are_about_to_publish(settings):
+    days = [date(2024, 1, 1), date(2024, 1, 2)]
+    assert upstream(PARCELS, "features", date(2024, 1, 2), settings) == {"ingest": days}
+    runs = upstream(PARCELS, "score", date(2024, 1, 10), settings)
     assert (runs["ingest"], runs["features"]) == ([date(2024, 1, 10)], [date(2024, 1, 10)])
-    assert runs["train"] == [date(2024, 1, day) for day in (7, 8, 9, 10)]
-    assert list(upstream(PARCELS, "train", date(2024, 1, 10))) == ["ingest", "features"]
+    assert list(upstream(PARCELS, "train", date(2024, 1, 10), settings)) == ["ingest", "features"]
+
+
+def test_a_score_waits_for_trainings_that_may_still_change_its_champion(settings):
+    def trainings():
+        return upstream(PARCELS, "score", date(2024, 1, 10), settings)["train"]
+
+    assert trainings() == [date(2024, 1, day) for day in range(1, 11)]
+    ledger, why = Ledger(settings.state_url), {"verdict": None, "actor": "ann", "reason": "promote: for a test"}
+    ledger.promote("parcels", expected_epoch=0, effective_from=date(2024, 1, 9), version=1, **why)
+    assert trainings() == [date(2024, 1, 9), date(2024, 1, 10)]
+    ledger.promote("parcels", expected_epoch=1, effective_from=date(2024, 1, 11), version=2, **why)
+    assert trainings() == []

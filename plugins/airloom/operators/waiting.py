@@ -19,9 +19,6 @@ from airloom.scheduling.triggers import InputsTrigger, VerdictsTrigger, WaitTrig
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-#: Patience is counted from the start of the run.
-RUN_START = "{{ dag_run.start_date.isoformat() if dag_run.start_date else '' }}"
-
 
 class WaitOperator(LineageOperator):
     """Wait in the triggerer; a worker is asked for only to report an error, and by `airflow dags test`.
@@ -34,7 +31,7 @@ class WaitOperator(LineageOperator):
     #: What waits.
     trigger: ClassVar[type[WaitTrigger]]
 
-    template_fields: Sequence[str] = ("pipeline", "partition", "since")
+    template_fields: Sequence[str] = ("pipeline", "partition")
     start_from_trigger = True
     ui_color = "#f6f1e6"
 
@@ -42,12 +39,11 @@ class WaitOperator(LineageOperator):
         super().__init__(**kwargs)
         self.pipeline = pipeline
         self.partition = partition
-        self.since = RUN_START
         self.start_trigger_args = self._start()
 
     def waits_for(self) -> dict[str, str]:
         """Return the trigger's arguments."""
-        return {"pipeline": self.pipeline, "partition": self.partition, "since": self.since}
+        return {"pipeline": self.pipeline, "partition": self.partition}
 
     def execute(self, context: Context) -> None:
         """Defer at once; Airflow itself skips this."""
@@ -74,8 +70,8 @@ class AwaitInputsOperator(WaitOperator):
     """Wait until what a stage reads is published or stopped by an audit, or patience is over.
 
     Runs of the stages before that are queued or under way for the same days are awaited too: they may be about to
-    correct what is published. A stage that cannot be due, such as a training whose window begins before the pipeline,
-    is skipped at once.
+    correct what is published, and patience stands still meanwhile. A stage that cannot be due, such as a training whose
+    window begins before the pipeline, is skipped at once.
 
     Args:
         pipeline: Name of the pipeline.
@@ -96,7 +92,7 @@ class AwaitInputsOperator(WaitOperator):
 
 
 class AwaitVerdictsOperator(WaitOperator):
-    """Wait until trainings of earlier days that are under way have ended, or patience is over.
+    """Wait until trainings of earlier days that are under way have ended, however far back, or patience is over.
 
     Args:
         pipeline: Name of the pipeline.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -59,22 +59,21 @@ class Nightly(Timetable):
             day = max(day, self._newest_due())
         if restriction.latest is not None and day.start > restriction.latest:
             return None
-        return DagRunInfo(run_after=self._start_of_run(day), data_interval=day)
+        return DagRunInfo(run_after=self.start_of_run(day.start.date()), data_interval=day)
 
     def generate_run_id(self, *, run_type: Any, run_after: DateTime, data_interval: Any, **extra: Any) -> str:
         """Name a run after its day."""
         suffix = data_interval.start.date().isoformat() if data_interval else run_after.isoformat()
         return str(run_type.generate_run_id(suffix=suffix))
 
-    def _start_of_run(self, day: DataInterval) -> DateTime:
-        local = datetime.combine(
-            day.start.date() + timedelta(days=1), time.fromisoformat(self.at), ZoneInfo(self.timezone)
-        )
+    def start_of_run(self, day: date) -> DateTime:
+        """Return the moment at which a day's run is scheduled: the local time on the day after, in UTC."""
+        local = datetime.combine(day + timedelta(days=1), time.fromisoformat(self.at), ZoneInfo(self.timezone))
         return pendulum.instance(local).in_timezone("UTC")
 
     def _newest_due(self) -> DataInterval:
         day = _day(pendulum.now("UTC").subtract(days=1))
-        return day if self._start_of_run(day) <= pendulum.now("UTC") else _day(day.start.subtract(days=1))
+        return day if self.start_of_run(day.start.date()) <= pendulum.now("UTC") else _day(day.start.subtract(days=1))
 
 
 def _day(moment: DateTime) -> DataInterval:

@@ -11,6 +11,7 @@ from airloom.core.partitions import day_range, window
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.stores.lake import Lake
+from airloom.stores.ledger import Ledger
 from airloom.stores.quarantine import Quarantine
 
 Needs = dict[str, list[date]]
@@ -84,10 +85,18 @@ def needs(pipeline: Pipeline, stage: str, partition: date) -> Needs:
     return rule(pipeline, partition)
 
 
-def upstream(pipeline: Pipeline, stage: str, partition: date) -> Needs:
+def upstream(pipeline: Pipeline, stage: str, partition: date, settings: Settings) -> Needs:
     """Return the runs whose end a stage waits for when they are queued or under way: their days, by their stage.
 
-    What is published may be about to change: a blocked day that is ingested again, a correction on its way.
+    What is published may be about to change: a blocked day that is ingested again, a correction on its way. Scoring
+    waits for trainings that may still change its champion: those of the champion's day and later. Its day is read from
+    the ledger, because the gate refuses a challenger of an earlier day as older.
+
+    Args:
+        pipeline: The declaration.
+        stage: `features`, `train` or `score`.
+        partition: The day to run.
+        settings: Where the ledger is.
 
     Raises:
         UsageError: The stage has no inputs to wait for.
@@ -97,13 +106,14 @@ def upstream(pipeline: Pipeline, stage: str, partition: date) -> Needs:
     for table, read in needs(pipeline, stage, partition).items():
         days.setdefault("features" if table.startswith("features.") else "ingest", set()).update(read)
     if stage == "score":
-        days["train"] = set(training_days(pipeline, partition))
+        champion = Ledger(settings.state_url).head(pipeline.name)
+        days["train"] = set(training_days(pipeline, partition, champion.as_of if champion else None))
     return {name: sorted(each) for name, each in days.items()}
 
 
-def training_days(pipeline: Pipeline, last: date) -> list[date]:
-    """Return the days up to ``last`` whose trainings can still matter: one training window."""
-    return day_range(max(pipeline.schedule.start, last - pipeline.train.window.max), last)
+def training_days(pipeline: Pipeline, last: date, first: date | None = None) -> list[date]:
+    """Return the days of trainings up to ``last``: from ``first`` on, but none before the declared start."""
+    return day_range(max(pipeline.schedule.start, first or pipeline.schedule.start), last)
 
 
 def scored_days(pipeline: Pipeline, partition: date) -> list[date]:
