@@ -4,8 +4,9 @@ One Airflow DAG per pipeline: `assemble` joins labels and features point in time
 own `fit` task and logged to MLflow; `evaluate` scores all of them and the champion on the same rows; `prove` loads the
 best one from the registry and compares what it predicts with its training; `decide` lays the result before the gate;
 `apply` is the only task that moves a champion. Where the pipeline asks for approval, `approve` shows a person the
-verdict first. While the run of an earlier day is under way, its verdict is awaited. A window that is not complete ends
-the run as skipped, with the reason; so does a pause after too many nights that brought nothing.
+verdict first. While the run of an earlier day is under way, its verdict is awaited; when the champion has moved all the
+same, the challenger is judged again, once. A window that is not complete ends the run as skipped, with the reason; so
+does a pause after too many nights that brought nothing.
 """
 
 from airflow.sdk import TriggerRule
@@ -50,6 +51,7 @@ for pipeline in pipelines():
         apply = ApplyOperator(
             task_id="apply",
             decided=decide.output,
+            evaluation=evaluate.output,
             answer=answer,
             pool="airloom_champion",
             outlets=[asset(pipeline, "champion")],

@@ -1,10 +1,11 @@
 """Faults around the moment at which a champion is moved, by their numbers."""
 
 import shutil
+from collections import Counter
 
 import pytest
 
-from airloom.core.records import Decided, TrainingSet
+from airloom.core.records import Decided, Evaluation, TrainingSet
 from airloom.steps.apply import apply
 from airloom.steps.decide import decide
 from airloom.steps.evaluate import evaluate
@@ -43,6 +44,27 @@ def verdict_of(settings, night):
 
 def apply_verdict(settings, verdict):
     apply(night_pipeline(SECOND), SECOND, verdict, settings, "late.train")
+
+
+def promote_another(settings):
+    """Make another version of the first night's kind champion, as a person does, after the second night was judged."""
+    pipeline = night_pipeline(FIRST)
+    training = TrainingSet.model_validate_json((settings.training / f"{SECOND}.json").read_text())
+    evaluation = evaluate(pipeline, SECOND, training, [fit(pipeline, SECOND, "only", training, settings)], 1, settings)
+    facts = {"version": evaluation.challenger_version, "verdict": None, "actor": "ann", "reason": "promote: for a test"}
+    Ledger(settings.state_url).promote(PIPELINE, expected_epoch=1, effective_from=FIRST, **facts)
+    align(settings)
+
+
+def apply_with_evaluation(settings):
+    """Apply the second night's verdict as its task does, which may judge again."""
+    record = (settings.var / "records" / f"{SECOND}.evaluate.json").read_text()
+    evaluation = Evaluation.model_validate_json(record)
+    apply(night_pipeline(SECOND), SECOND, verdict_of(settings, SECOND), settings, "late.train", None, evaluation)
+
+
+def outcomes(settings):
+    return [verdict.outcome for verdict in Ledger(settings.state_url).verdicts(PIPELINE)]
 
 
 def train_night(settings, night):
@@ -105,6 +127,24 @@ def test_f6_a_pin_that_is_set_while_a_promotion_is_under_way_holds_the_champion(
     now = check_invariants(world.settings, world.seen(APPLY_SECOND))
     assert ([row.version for row in now.history], now.alias) == ([1], 1)
     assert Pins(world.settings.state_url).current(PIPELINE)
+
+
+def test_f6_a_death_while_a_verdict_that_came_too_late_is_judged_again_changes_nothing(world, tmp_path):
+    world.bring_back(APPLY_SECOND)
+    assert run(promote_another, world.settings) == 0
+    moved = tmp_path / "moved"
+    shutil.copytree(world.now, moved)
+    passed = tmp_path / "passed"
+    assert run(apply_with_evaluation, world.settings, listed=passed) == 0
+    expected = end_state(world.settings)
+    assert (champions(world.settings), outcomes(world.settings)) == ([1, 3, 2], ["first", "better", "better"])
+    for point, times in Counter(passed.read_text().split()).items():
+        shutil.rmtree(world.now)
+        shutil.copytree(moved, world.now)
+        assert run(apply_with_evaluation, world.settings, failpoint=f"{point}#{times}:kill") == ENDS["kill"]
+        assert run(apply_with_evaluation, world.settings) == 0
+        check_invariants(world.settings)
+        assert (point, end_state(world.settings)) == (point, expected)
 
 
 def test_f8_a_version_that_was_registered_before_a_crash_is_found_again(world):

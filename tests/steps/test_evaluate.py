@@ -5,7 +5,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from airloom.core.errors import DataError, Unavailable
 from airloom.core.metrics import metrics_of
-from airloom.steps.evaluate import evaluate, score_metrics
+from airloom.steps.evaluate import evaluate, evaluate_again, score_metrics
 from airloom.steps.fit import fit
 from airloom.stores.models import ModelRegistry
 from airloom.stores.tracking import open_client
@@ -78,6 +78,24 @@ def test_the_champion_is_scored_on_the_same_rows(settings, usual):
     evaluation = evaluate(*night(settings, example_rows(seed=5)), version, settings)
     assert evaluation.champion_version == version
     assert evaluation.metrics["champion"] == evaluation.metrics["rate"]
+
+
+@pytest.mark.parametrize("before", [None, "flat"])
+def test_another_champion_is_scored_as_if_it_had_been_champion_at_once(settings, usual, before):
+    flat = before and evaluate(*night(settings, flat=FLAT), None, settings).challenger_version
+    rate = evaluate(*usual, None, settings).challenger_version
+    expected = evaluate(*usual, rate, settings)
+    rows = (settings.training / expected.results).read_bytes()
+    assert evaluate_again(usual[0], evaluate(*usual, flat, settings), rate, settings) == expected
+    assert (settings.training / expected.results).read_bytes() == rows
+
+
+def test_without_its_rows_an_evaluation_is_not_done_again(settings, usual):
+    evaluation = evaluate(*usual, None, settings)
+    with pytest.raises(DataError, match="training set is not there any more"):
+        evaluate_again(usual[0], evaluation.model_copy(update={"training_digest": "gone"}), 1, settings)
+    with pytest.raises(DataError, match="results by row are not there any more"):
+        evaluate_again(usual[0], evaluation.model_copy(update={"results": "gone.parquet"}), 1, settings)
 
 
 def test_results_by_row_say_who_scored_what(settings, usual):

@@ -184,6 +184,13 @@ class Verdict(Case):
         return self.outcome in ("first", "better")
 
     @property
+    def champion_moved(self) -> bool:
+        """Whether another champion came between the evaluation and the verdict; an older challenger has none."""
+        if self.head is None or self.head.as_of > self.partition:
+            return False
+        return self.champion is None or self.champion.version != self.head.version
+
+    @property
     def reasons(self) -> str:
         """What decided, as one line: the checks that were not passed, or else those that speak for the challenger."""
         failed = [check for check in self.checks if not check.passed]

@@ -108,7 +108,7 @@ def read_status(pipeline: Pipeline, settings: Settings) -> PipelineStatus:
             _stage("score", lake, [PREDICTIONS]),
         ),
         champion=_champion(history[-1]) if history else None,
-        verdict=_verdict(max(verdicts, key=lambda verdict: verdict.partition)) if verdicts else None,
+        verdict=_verdict(max(reversed(verdicts), key=lambda verdict: verdict.partition)) if verdicts else None,
         pinned=str(pin) if pin else None,
         paused=_pause(current_pause(pipeline, None, settings)),
     )

@@ -148,21 +148,32 @@ class DecideOperator(StepOperator):
 class ApplyOperator(StepOperator):
     """Apply a verdict: the only operator that moves a champion.
 
+    A verdict that came too late is judged again, once, against the current champion.
+
     Args:
         pipeline: Name of the pipeline.
         decided: The record of the verdict.
+        evaluation: The record of the evaluation, for the second judgement; without one there is none.
         answer: What a person has said to it, where the pipeline asks for approval.
         partition: The day; by default the run's logical date.
     """
 
-    template_fields: Sequence[str] = (*StepOperator.template_fields, "decided", "answer")
+    template_fields: Sequence[str] = (*StepOperator.template_fields, "decided", "evaluation", "answer")
     operator_extra_links = (ModelVersionLink(),)
 
     def __init__(
-        self, *, pipeline: str, decided: Any, answer: Any = None, partition: str = LOGICAL_DAY, **kwargs: Any
+        self,
+        *,
+        pipeline: str,
+        decided: Any,
+        evaluation: Any = None,
+        answer: Any = None,
+        partition: str = LOGICAL_DAY,
+        **kwargs: Any,
     ) -> None:
         super().__init__(pipeline=pipeline, partition=partition, **kwargs)
         self.decided = decided
+        self.evaluation = evaluation
         self.answer = answer
 
     def run_step(self, pipeline: Pipeline, partition: date, settings: Settings, context: Context) -> Applied:
@@ -170,8 +181,9 @@ class ApplyOperator(StepOperator):
         from airloom.steps.apply import apply
 
         answer = Answered.model_validate(self.answer) if self.answer else None
-        verdict = Decided.model_validate(self.decided).verdict
-        return apply(pipeline, partition, verdict, settings, f"{self.dag_id} {context['run_id']}", answer)
+        evaluation = Evaluation.model_validate(self.evaluation) if self.evaluation else None
+        verdict, actor = Decided.model_validate(self.decided).verdict, f"{self.dag_id} {context['run_id']}"
+        return apply(pipeline, partition, verdict, settings, actor, answer, evaluation)
 
 
 class NoteFailureOperator(StepOperator):

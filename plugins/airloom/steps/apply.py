@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import date
 from functools import partial
 
 from airloom.core.errors import ChampionMoved, ChampionPinned, GateError
 from airloom.core.failpoints import failpoint
 from airloom.core.pipeline import Pipeline
-from airloom.core.records import Answered, Applied, Chosen, Dataset
+from airloom.core.records import Answered, Applied, Chosen, Dataset, Decided, Evaluation, Proven
 from airloom.core.settings import Settings
 from airloom.core.verdict import Verdict
+from airloom.steps.decide import decide
 from airloom.steps.reconcile import point_alias, reconcile
 from airloom.stores.ledger import Champion, Ledger
 from airloom.stores.models import ModelRegistry
 from airloom.stores.notes import Notes
 from airloom.stores.pins import Pins
+
+_log = logging.getLogger(__name__)
 
 
 def apply(
@@ -25,11 +29,14 @@ def apply(
     settings: Settings,
     actor: str,
     answer: Answered | None = None,
+    evaluation: Evaluation | None = None,
 ) -> Applied:
     """Make an accepted challenger the champion, then let the MLflow alias follow the ledger.
 
     Applying a verdict twice, or after a crash in between, ends in the same state as applying it once. A verdict whose
-    champion has moved since is superseded: it moves nobody, and the night can be judged again.
+    champion has moved since is superseded: it moves nobody. The challenger is then judged again, once, against the
+    current champion, and the new verdict is applied. There is no second judgement where a person has approved the
+    first one, nor of a challenger that is now older than the champion.
 
     Args:
         pipeline: The declaration.
@@ -38,12 +45,14 @@ def apply(
         settings: Where ledger and registry are.
         actor: Who or what applies it.
         answer: What a person has said to it, where the pipeline asks for approval.
+        evaluation: The evaluation behind the verdict; without one nothing is judged again.
 
     Returns:
         The champion afterwards.
 
     Raises:
         GateError: The verdict is unknown or about another pipeline, or its version has been deleted.
+        DataError: The rows on which to judge again are not there any more.
     """
     ledger = Ledger(settings.state_url)
     verdict = ledger.verdict(verdict_id)
@@ -54,9 +63,16 @@ def apply(
     drift = reconcile(pipeline, settings)
     moved, why = False, str(verdict.outcome)
     if verdict.accepted and not any(row.verdict == verdict.id for row in ledger.history(pipeline.name)):
-        hindrance = _hindrance(pipeline, verdict, settings, answer) or _promote(
-            pipeline, verdict, settings, actor, answer
-        )
+        try:
+            hindrance = _hindrance(pipeline, verdict, settings, answer) or _promote(
+                pipeline, verdict, settings, actor, answer
+            )
+        except ChampionMoved as error:
+            hindrance = _note_superseded(pipeline, verdict, settings, actor, error)
+            if again := _judge_again(pipeline, verdict, evaluation, settings):
+                _log.info("%s %s: %s; judged again: %s", pipeline.name, partition, hindrance, again.headline)
+                # Without the evaluation: once.
+                return apply(pipeline, partition, again.verdict, settings, actor)
         moved, why = hindrance is None, f"{why}, {hindrance}" if hindrance else why
     failpoint("apply.after_ledger")
     inputs = (
@@ -129,7 +145,11 @@ def _hindrance(pipeline: Pipeline, verdict: Verdict, settings: Settings, answer:
 def _promote(
     pipeline: Pipeline, verdict: Verdict, settings: Settings, actor: str, answer: Answered | None
 ) -> str | None:
-    """Add the ledger's row; return what has kept it away, None when nothing has."""
+    """Add the ledger's row; return the pin that has kept it away, None when nothing has.
+
+    Raises:
+        ChampionMoved: The champion has moved since the verdict.
+    """
     _require_version(pipeline, settings, verdict.challenger.version)
     reason = f"{verdict.outcome}: {verdict.reasons}"
     try:
@@ -142,13 +162,32 @@ def _promote(
             actor=answer.actor if answer else actor,
             reason=f"approve: {reason}" if answer else reason,
         )
-    except ChampionMoved as moved:
-        said = f"superseded: the champion has moved meanwhile, {moved.found} instead of {moved.expected}"
-        Notes(settings.state_url).add(pipeline.name, "superseded", verdict.partition, verdict.id, actor, said)
-        return said
     except ChampionPinned as pinned:
         return f"pinned {pinned.found}"
     return None
+
+
+def _note_superseded(pipeline: Pipeline, verdict: Verdict, settings: Settings, actor: str, error: ChampionMoved) -> str:
+    """Keep that a verdict came too late, and return it in words."""
+    said = f"superseded: the champion has moved meanwhile, {error.found} instead of {error.expected}"
+    Notes(settings.state_url).add(pipeline.name, "superseded", verdict.partition, verdict.id, actor, said)
+    return said
+
+
+def _judge_again(
+    pipeline: Pipeline, verdict: Verdict, evaluation: Evaluation | None, settings: Settings
+) -> Decided | None:
+    """Judge a superseded challenger against the current champion; None when there is no second judgement.
+
+    A person has approved the first verdict and no other. A challenger that is now older is refused in any case.
+    """
+    head = Ledger(settings.state_url).head(pipeline.name)
+    older = head is not None and head.as_of > verdict.partition
+    if evaluation is None or older or pipeline.promotion.approval == "required":
+        return None
+    headline = f"version {verdict.proof.version} was proven before the first verdict"
+    proven = Proven(pipeline=pipeline.name, partition=verdict.partition, headline=headline, proof=verdict.proof)
+    return decide(pipeline, verdict.partition, evaluation, proven, settings)
 
 
 def _require_version(pipeline: Pipeline, settings: Settings, version: int) -> None:

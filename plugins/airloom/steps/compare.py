@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from typing import TYPE_CHECKING
 
-from airloom.core.errors import DataError
 from airloom.core.fingerprint import fingerprint
 from airloom.core.gate import is_finite
 from airloom.core.metrics import gain
@@ -18,8 +16,8 @@ from airloom.core.settings import Settings
 from airloom.core.verdict import Comparison, Effect, SliceEffect
 from airloom.steps.outputs import from_columns
 from airloom.steps.resampling import paired_differences
+from airloom.steps.training_sets import read_results
 from airloom.steps.weighted_metrics import plain
-from airloom.stores.files import read_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,18 +41,10 @@ def compare(pipeline: Pipeline, evaluation: Evaluation, settings: Settings) -> C
     Raises:
         DataError: The results are not there any more.
     """
-    import pandas as pd
-
     champion = evaluation.metrics.get("champion", {})
     if evaluation.champion_version is None or not is_finite(champion.get(pipeline.gate.metric)):
         return None
-    file = settings.training / evaluation.results
-    try:
-        rows = pd.read_parquet(BytesIO(read_bytes(file)))
-    except FileNotFoundError:
-        raise DataError(
-            "The results by row are not there any more.", where=str(file), do="run evaluate again"
-        ) from None
+    rows = read_results(evaluation.results, settings)
     seed = int(fingerprint([evaluation.rows_digest, evaluation.challenger_version, evaluation.champion_version]), 16)
     compared = _Compared(pipeline.gate, pipeline.label, seed)
     return Comparison(

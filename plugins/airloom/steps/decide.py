@@ -14,6 +14,7 @@ from airloom.core.settings import Settings
 from airloom.core.verdict import Case, Judged, Verdict
 from airloom.steps.circuit import announce_pause
 from airloom.steps.compare import compare
+from airloom.steps.evaluate import evaluate_again
 from airloom.steps.provenance import recipe
 from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
@@ -22,6 +23,9 @@ from airloom.stores.pins import Pins
 
 def decide(pipeline: Pipeline, partition: date, evaluation: Evaluation, proven: Proven, settings: Settings) -> Decided:
     """Judge the night's challenger; a night that was judged before keeps its verdict.
+
+    A champion that has come since the evaluation is scored first, once, on the same rows. One that comes even later
+    makes the verdict `incomparable`.
 
     Args:
         pipeline: The declaration.
@@ -32,9 +36,15 @@ def decide(pipeline: Pipeline, partition: date, evaluation: Evaluation, proven: 
 
     Returns:
         The verdict's identifier and outcome.
+
+    Raises:
+        DataError: The rows of the evaluation are not there any more.
     """
     ledger = Ledger(settings.state_url)
     verdict = _judged_before(pipeline, evaluation, settings)
+    if verdict is None and (newer := _newer_champion(evaluation, ledger)):
+        evaluation = evaluate_again(pipeline, evaluation, newer, settings)
+        verdict = _judged_before(pipeline, evaluation, settings)
     if verdict is None:
         verdict = judge(_case(pipeline, settings, evaluation, proven), pipeline.gate)
     failpoint("decide.after_judging")
@@ -54,6 +64,14 @@ def decide(pipeline: Pipeline, partition: date, evaluation: Evaluation, proven: 
     )
 
 
+def _newer_champion(evaluation: Evaluation, ledger: Ledger) -> int | None:
+    """Return the champion if it is not the one that was scored; None for a challenger that is older than it."""
+    head = ledger.head(evaluation.pipeline)
+    if head is None or head.as_of > evaluation.partition or head.version == evaluation.champion_version:
+        return None
+    return head.version
+
+
 def _judged_before(pipeline: Pipeline, evaluation: Evaluation, settings: Settings) -> Verdict | None:
     """Find the verdict on the same challenger that still stands."""
     ledger = Ledger(settings.state_url)
@@ -70,9 +88,9 @@ def _stands(verdict: Verdict, evaluation: Evaluation, ledger: Ledger, pinned: st
     """Tell whether a verdict that has moved nobody would be the same today.
 
     One that would move the champion stands as long as that has not moved; a refusal, as long as it was against the
-    same champion.
+    same champion, which had not moved before it was judged.
     """
-    if verdict.pinned != pinned:
+    if verdict.pinned != pinned or verdict.champion_moved:
         return False
     if verdict.accepted or verdict.outcome == "older":
         return verdict.head == ledger.head(evaluation.pipeline)

@@ -19,7 +19,7 @@ from airloom.core.records import Dataset, Evaluation, Fitted, TrainingSet
 from airloom.core.settings import Settings
 from airloom.steps.outputs import to_columns
 from airloom.steps.threads import fixed_threads
-from airloom.steps.training_sets import Rows, read_rows, write_parquet
+from airloom.steps.training_sets import Rows, read_file, read_results, read_rows, training_path, write_parquet
 from airloom.stores.model_files import Model
 from airloom.stores.models import ModelRegistry
 from airloom.stores.runs import TrainingRuns
@@ -93,12 +93,49 @@ def evaluate(
         rows=len(label),
         metrics=metrics,
         degraded=training.degraded,
-        results=_write_results(training, results, f"v{version}-against-v{champion_version or 0}", settings),
+        results=_write_results(training.path, results, version, champion_version, settings),
         champion_problem=champion.problem,
         inputs=_read(training, fitted, champion_version),
         # Whatever else was judged beside it: the version was made of one run alone.
         outputs=(Dataset(name="model", version=str(version), columns={"score": "double"}, made_of=challenger.outputs),),
     )
+
+
+def evaluate_again(pipeline: Pipeline, evaluation: Evaluation, champion_version: int, settings: Settings) -> Evaluation:
+    """Score another champion on the rows of an evaluation; what was found of the candidates is kept.
+
+    Args:
+        pipeline: The declaration.
+        evaluation: The evaluation.
+        champion_version: The version to score.
+        settings: Where training sets and models are.
+
+    Returns:
+        The evaluation against this champion.
+
+    Raises:
+        DataError: The training set, or the results by row, are not there any more.
+    """
+    path = training_path(pipeline.name, evaluation.partition, evaluation.training_digest)
+    rows, results = read_file(settings.training / path, "holdout"), read_results(evaluation.results, settings)
+    with fixed_threads():
+        champion = _score_champion(ModelRegistry(settings, pipeline.name), champion_version, rows)
+    label = rows.frame[pipeline.label.column].to_numpy(dtype=float)
+    metrics = {**evaluation.metrics, CHAMPION: score_metrics(pipeline.label.kind, label, champion.outputs)}
+    results = results.assign(**to_columns(pipeline.label, CHAMPION, champion.outputs))
+    name, version = evaluation.challenger, evaluation.challenger_version
+    changed = {
+        "headline": _headline(pipeline, name, version, champion_version, metrics),
+        "champion_version": champion_version,
+        "metrics": metrics,
+        "results": _write_results(path, results, version, champion_version, settings),
+        "champion_problem": champion.problem,
+        "inputs": (
+            *(each for each in evaluation.inputs if each.name != "model"),
+            Dataset(name="model", version=str(champion_version)),
+        ),
+    }
+    return evaluation.model_copy(update=changed)
 
 
 def _read(training: TrainingSet, fitted: Sequence[Fitted], champion: int | None) -> tuple[Dataset, ...]:
@@ -168,10 +205,10 @@ def _log_holdout(pipeline: Pipeline, fitted: Sequence[Fitted], metrics: dict[str
         runs.log_metrics(each.run_id, values)
 
 
-def _write_results(training: TrainingSet, results: pd.DataFrame, name: str, settings: Settings) -> str:
+def _write_results(training: str, results: pd.DataFrame, version: int, champion: int | None, settings: Settings) -> str:
     import pyarrow as pa
 
-    path = PurePosixPath(training.path).with_suffix(f".{name}.parquet")
+    path = PurePosixPath(training).with_suffix(f".v{version}-against-v{champion or 0}.parquet")
     write_parquet(pa.Table.from_pandas(results, preserve_index=False), settings.training / path)
     return path.as_posix()
 

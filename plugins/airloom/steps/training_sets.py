@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from io import BytesIO
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
@@ -108,6 +109,27 @@ def read_file(file: Place, split: Split | None = None) -> Rows:
     table = pq.read_table(content, filters=[(SPLIT, "==", split)] if split else None)
     columns = ModelColumns.model_validate_json(table.schema.metadata[_COLUMNS])
     return Rows(table.to_pandas(), columns, content_version(table))
+
+
+def read_results(path: str, settings: Settings) -> pd.DataFrame:
+    """Read what challenger and champion predicted, row by row.
+
+    Args:
+        path: The file, below the folder of training sets.
+        settings: Where training sets are.
+
+    Raises:
+        DataError: The file is not there any more.
+    """
+    import pandas as pd
+
+    file = settings.training / path
+    try:
+        return pd.read_parquet(BytesIO(read_bytes(file)))
+    except FileNotFoundError:
+        raise DataError(
+            "The results by row are not there any more.", where=str(file), do="run evaluate again"
+        ) from None
 
 
 def training_files(pipeline: Pipeline, partition: date, settings: Settings) -> list[Place]:
