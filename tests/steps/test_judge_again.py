@@ -7,6 +7,7 @@ import pytest
 
 from airloom.core.records import Answered
 from airloom.core.rules import Promotion
+from airloom.launcher.status import read_status
 from airloom.steps.apply import apply
 from airloom.steps.decide import decide
 from airloom.steps.evaluate import evaluate
@@ -116,6 +117,7 @@ def test_a_verdict_that_came_too_late_is_judged_again_and_applied(night):
     assert (first.champion, second.champion.version, night.outcomes) == (None, 1, ["first", "better"])
     assert night.notes == [("superseded", first.id)]
     assert [each.version for each in applied.inputs if each.name == "verdict"] == [second.id]
+    assert read_status(night.pipeline, night.settings).verdict.outcome == "better"
 
 
 def test_a_champion_that_left_and_came_back_is_judged_against_again(night):
