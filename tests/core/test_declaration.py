@@ -52,6 +52,22 @@ def test_the_digest_is_that_of_the_meaning_not_of_the_text(folder):
     assert read_pipeline(folder).digest != before
 
 
+def test_where_a_day_may_be_empty_changes_no_prediction_and_no_digest(folder):
+    before = read_pipeline(folder)
+    replace(folder, "    time: observed_at", "    empty: allow\n    time: observed_at")
+    declared = read_pipeline(folder)
+    assert declared.digest == before.digest
+    assert [declared.allows_empty(table) for table in ("parcels", "traffic")] == [False, True]
+
+
+def test_a_day_of_the_labels_table_may_be_empty_where_no_outcome_is_the_negative_class(folder):
+    replace(folder, "horizon: 1d}", "horizon: 1d, missing: negative}")
+    declared = read_pipeline(folder)
+    assert [declared.allows_empty(table) for table in declared.tables] == [True, False, False]
+    replace(folder, "    time: sent_at", "    empty: refuse\n    time: sent_at")
+    assert not read_pipeline(folder).allows_empty("parcels")
+
+
 def test_an_unknown_key_is_answered_with_the_nearest_known_one_and_its_line(folder):
     replace(folder, "  holdout: 1d", "  holdot: 1d")
     message = error_of(folder)

@@ -9,6 +9,7 @@ from airloom.core.partitions import as_of, day_range
 from airloom.steps import compute as compute_step
 from airloom.steps.compute import compute
 from airloom.steps.inputs import FeatureInputs
+from airloom.stores.content import NO_ROWS
 from tests.worlds.flights import (
     DAY,
     START,
@@ -215,6 +216,44 @@ def test_a_view_that_was_left_out_is_healed_by_the_next_nights_run(settings):
     assert compute(pipeline, DAY + timedelta(days=1), settings).healed == (DAY,)
     assert not lake_of(settings).partitions("features.plane")[DAY].degraded
     assert not lake_of(settings).partitions("features.origin_delays")[DAY].degraded
+
+
+def test_a_view_whose_sql_gives_no_rows_is_published_and_current(settings, monkeypatch):
+    publish_days(settings, DAY, DAY)
+    pipeline = flight_pipeline("plane")
+    with monkeypatch.context() as patch:
+        with_sql(patch, "SELECT tailnum, seats AS plane_seats FROM planes WHERE seats > 1000")
+        computed = compute(pipeline, DAY, settings)
+        assert (computed.views, computed.changed, computed.degraded) == ({"plane": 0}, 1, False)
+        assert "no rows in plane" in computed.headline
+        again = compute(pipeline, DAY, settings)
+        assert (again.changed, again.outputs[0].version) == (0, NO_ROWS)
+    assert compute(pipeline, DAY, settings).views == {"plane": 4}
+
+
+def test_a_day_without_rows_is_an_input_like_any_other(settings):
+    second, pipeline = START + timedelta(days=1), flight_pipeline("origin_delays")
+    publish_raw(settings, "flights", START, flights(START, delay=0.0))
+    publish_raw(settings, "flights", second, flights(second).iloc[:0])
+    computed = compute(pipeline, second, settings)
+    assert not computed.degraded
+    assert {(each.partition, each.version == NO_ROWS) for each in computed.inputs} == {(START, False), (second, True)}
+    assert set(features(settings, "origin_delays", second)["origin_late_rate_7d"]) == {0.0}
+    assert compute(pipeline, second, settings).changed == 0
+    publish_raw(settings, "flights", second, flights(second, delay=99.0))
+    assert compute(pipeline, second, settings).changed == 1
+    assert set(features(settings, "origin_delays", second)["origin_late_rate_7d"]) == {0.5}
+
+
+def test_a_table_that_never_had_a_row_gives_no_features_and_they_are_healed_once_it_has(settings):
+    second, pipeline = START + timedelta(days=1), flight_pipeline("origin_delays")
+    publish_raw(settings, "flights", START, pd.DataFrame())
+    assert compute(pipeline, START, settings).views == {"origin_delays": 0}
+    assert compute(pipeline, START, settings).changed == 0
+    publish_raw(settings, "flights", second, flights(second))
+    computed = compute(pipeline, second, settings)
+    assert (computed.views, computed.healed) == ({"origin_delays": 2}, (START,))
+    assert features(settings, "origin_delays", START).empty
 
 
 def with_sql(monkeypatch, sql):

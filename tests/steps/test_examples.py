@@ -117,6 +117,23 @@ def test_no_outcome_is_the_negative_class_where_that_is_declared(lake):
     assert set(dropped.values()) == {0}
 
 
+def test_days_without_outcomes_are_days_on_which_nobody_left(lake):
+    pipeline = churn(missing="negative")
+    assert pipeline.allows_empty("leavers")
+    for day in day_range(S + timedelta(days=1), NIGHT):
+        publish(lake, "churn", "raw.leavers", day, pd.DataFrame())
+    assert set(labelled(lake, [S], pipeline=pipeline)[0].values()) == {0.0}
+    tell(lake, S + timedelta(days=1), outcome("ann", S))
+    assert labelled(lake, [S], pipeline=pipeline)[0] == {("ann", S): 1.0, ("bob", S): 0.0, ("cas", S): 0.0}
+
+
+def test_a_day_on_which_nobody_is_looked_at_has_no_rows_to_score(tmp_path):
+    settings = settings_at(tmp_path)
+    publish(settings, "churn", "raw.customers", S, pd.DataFrame())
+    rows, late = scored_rows(churn(), [S], Lake(settings.lake / "churn"))
+    assert (len(rows), late) == (0, 0)
+
+
 def test_a_key_without_a_day_is_refused_where_the_same_is_scored_on_several(lake):
     days = day_range(S, S + timedelta(days=1))
     tell(lake, S + timedelta(days=1), outcome("ann", S))

@@ -108,6 +108,29 @@ def test_a_view_that_was_left_out_keeps_its_newest_value_online(settings):
     assert online(settings, ["plane:plane_seats"]) == before
 
 
+def test_a_view_without_rows_leaves_the_newest_value_online(settings):
+    publish_days(settings, START, DAY)
+    run(settings, DAY)
+    before = online(settings, ["plane:plane_seats"])
+    tomorrow = DAY + timedelta(days=1)
+    publish_days(settings, tomorrow, tomorrow)
+    publish_raw(settings, "planes", tomorrow, pd.DataFrame())
+    assert run(settings, tomorrow).rows["plane"] == 0
+    assert online(settings, ["plane:plane_seats"]) == before
+
+
+def test_a_view_that_never_had_a_row_is_joined_and_answered_as_missing(settings):
+    publish_days(settings, START, DAY)
+    for day in day_range(START, DAY):
+        publish_raw(settings, "planes", day, pd.DataFrame())
+    assert run(settings, DAY).rows["plane"] == 0
+    assert online(settings, ["plane:plane_seats"]) == [None]
+    rows = pd.DataFrame({"tailnum": ["N0", None], "event_timestamp": pd.Timestamp(as_of(DAY, ZONE))})
+    features = ["plane:plane_seats", "plane:plane_manufacturer"]
+    joined = open_feature_store(flight_pipeline(), settings).get_historical_features(rows, features).to_df()
+    assert joined[["plane_seats", "plane_manufacturer"]].isna().all(axis=None)
+
+
 def test_features_that_were_not_computed_are_an_error(settings):
     publish_days(settings, DAY, DAY)
     with pytest.raises(DataError, match="have not been computed"):

@@ -5,6 +5,7 @@ import pytest
 
 from airloom.core.errors import DataError, Unavailable
 from airloom.steps.publish import publish
+from airloom.stores.content import NO_ROWS
 from airloom.stores.lake import Lake
 from airloom.stores.quarantine import Quarantine
 from airloom.stores.staging import Staging
@@ -47,6 +48,52 @@ def test_an_audited_partition_becomes_readable(settings, lake, monkeypatch):
     version = lake.partitions("raw.trips")[toy.DAY]
     assert (version.version, version.degraded) == (published.outputs[0].version, False)
     assert list(lake.read("raw.trips", [toy.DAY])["trip_id"]) == sorted(trips()["trip_id"])
+
+
+@pytest.fixture
+def quiet(settings, lake, monkeypatch):
+    """A pipeline whose days may have no trips, and the function that ingests a day of it."""
+    tables = toy.trips_pipeline().model_dump(mode="json")["tables"]
+    tables["trips"]["empty"] = "allow"
+    pipeline = toy.trips_pipeline(tables=tables)
+
+    def ingest(rows):
+        with monkeypatch.context() as patch:
+            toy.returning(patch, trips=rows)
+            toy.staged(settings, pipeline)
+        audits = toy.audits(settings, pipeline)
+        return publish(pipeline, toy.DAY, settings, audits), audits[0]
+
+    return ingest
+
+
+@pytest.mark.parametrize("rows", [trips().iloc[:0], pd.DataFrame(), pd.DataFrame({"trip_id": []})])
+def test_a_day_without_rows_is_published_where_it_is_allowed(lake, quiet, rows):
+    published, audit = quiet(rows)
+    assert (audit.outcome, audit.headline) == ("passed", "trips: no rows, which the table allows")
+    assert [(each.severity, each.found) for each in audit.failures] == [("info", "there are no rows")]
+    assert (published.headline, published.degraded) == ("published 2 tables, 0 trips", False)
+    assert lake.partitions("raw.trips")[toy.DAY].version == NO_ROWS
+    assert lake.read("raw.trips", [toy.DAY]).empty
+
+
+def test_a_day_gets_rows_and_loses_them_again(lake, quiet):
+    for rows in (trips().iloc[:0], trips(), trips().iloc[:0], trips(minutes=21.0)):
+        published, _ = quiet(rows)
+        assert published.changed == (2 if lake.commit("raw.trips") == 0 else 1)
+        assert len(lake.read("raw.trips", [toy.DAY])) == len(rows)
+        assert quiet(rows)[0].changed == 0
+
+
+def test_a_day_without_rows_that_was_audited_while_it_was_allowed_is_not_published_later(settings, monkeypatch, quiet):
+    _, audit = quiet(trips().iloc[:0])
+    with pytest.raises(DataError, match="not of what would be published") as refused:
+        publish(toy.trips_pipeline(), toy.DAY, settings, [audit, *toy.audits(settings)[1:]])
+    assert refused.value.found == "outcome passed"
+    with pytest.raises(DataError, match="1 of 2 tables") as blocked:
+        publish(toy.trips_pipeline(), toy.DAY, settings, toy.audits(settings))
+    assert "there are no rows; expected at least one" in blocked.value.found
+    assert Quarantine(settings.quarantine / "toy").is_blocked("trips", toy.DAY)
 
 
 def test_publishing_twice_changes_nothing(settings, lake, monkeypatch):

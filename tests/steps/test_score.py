@@ -94,6 +94,21 @@ def test_predictions_say_what_made_them(settings, champion):
     assert set(rows["run_id"]) == {"run"}
 
 
+def test_a_day_without_rows_has_no_predictions_where_it_is_allowed(settings, champion):
+    tables = PIPELINE.tables | {"schedule": PIPELINE.tables["schedule"].model_copy(update={"empty": "allow"})}
+    quiet = PIPELINE.model_copy(update={"tables": tables})
+    score(quiet, DAY, settings, "run")
+    publish_raw(settings, "schedule", DAY, schedule(DAY).iloc[:0])
+    with pytest.raises(DataError, match="not one row of schedule"):
+        score(PIPELINE, DAY, settings, "run")
+    scored = score(quiet, DAY, settings, "run")
+    assert (scored.rows, scored.headline) == (0, "0 rows scored by version 1")
+    assert predictions(settings).empty
+    assert "unchanged" in score(quiet, DAY, settings, "run").headline
+    publish_raw(settings, "schedule", DAY, schedule(DAY))
+    assert score(quiet, DAY, settings, "run").rows == 12
+
+
 def test_the_same_again_writes_nothing(settings, champion):
     score(PIPELINE, DAY, settings, "run")
     commit = lake_of(settings).commit("predictions")

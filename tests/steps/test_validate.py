@@ -143,13 +143,13 @@ def test_a_check_that_had_nothing_to_check_has_failed(tmp_path, monkeypatch, exp
     assert (validation.outcome, validation.failures[0].found) == ("blocked", found)
 
 
-def test_every_check_of_a_table_without_rows_has_failed(settings, monkeypatch):
+def test_a_table_without_rows_is_blocked_unless_it_may_have_none(settings, monkeypatch):
     toy.staged(settings)
     staging = Staging(settings.staging / "toy")
     staging.write(toy.DAY, "trips", staging.read(toy.DAY, "trips").slice(0, 0))
     validation = validate(toy.trips_pipeline(), toy.DAY, "trips", settings)
-    assert validation.outcome == "blocked"
-    assert len(validation.failures) == validation.expectations
+    assert (validation.outcome, validation.headline) == ("blocked", "trips: no rows, blocked")
+    assert failed(validation) == [("critical", None, "there are no rows")]
 
 
 def test_a_row_condition_limits_the_rows_and_keeps_their_places(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airloom.core.errors import DataError
-from airloom.stores.content import content_version
+from airloom.stores.content import NO_ROWS, content_version
 
 ROWS = pa.table({"id": [1, 2, 3], "name": ["a", None, "c"]})
 
@@ -23,6 +23,12 @@ def test_the_version_ignores_what_it_is_told_to_ignore():
     stamped = ROWS.append_column("run", pa.array(["x"] * 3))
     assert content_version(stamped, ignore=["run"]) == content_version(ROWS)
     assert content_version(stamped) != content_version(ROWS)
+
+
+@pytest.mark.parametrize("rows", [ROWS.slice(0, 0), pa.table({}), pa.table({"id": pa.array([], pa.null())})])
+def test_the_version_without_rows_depends_on_no_column(rows):
+    assert content_version(rows) == NO_ROWS
+    assert content_version(ROWS) != NO_ROWS
 
 
 BEYOND_FLOATS = 2**53 + 1

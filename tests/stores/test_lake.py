@@ -1,15 +1,20 @@
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from multiprocessing import get_context
 from threading import Barrier
 
 import pyarrow as pa
 import pytest
+from deltalake.exceptions import DeltaError
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from airloom.core.errors import DataError, Unavailable
-from airloom.stores.content import content_version
+from airloom.stores.content import NO_ROWS, content_version
 from airloom.stores.files import files_below, remove_file
 from airloom.stores.lake import Lake, PartitionVersion, open_table
+from airloom.stores.vacuum import vacuum_table
 from tests.overtaken import before_the_next_commit
 
 DAY = date(2013, 1, 1)
@@ -59,9 +64,130 @@ def test_publishing_the_same_again_writes_nothing(place):
     assert lake.commit("raw.things") == 0
 
 
-def test_an_empty_partition_is_refused(place):
-    with pytest.raises(DataError, match="empty partition"):
-        publish(Lake(place), rows=ROWS.slice(0, 0))
+NONE = ROWS.slice(0, 0)
+NEXT = DAY + timedelta(days=1)
+
+
+def ids(lake, *days):
+    return lake.read("raw.things", days, columns=["id"])["id"].tolist()
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["no table", "a table"])
+def test_a_partition_without_rows_is_published(place, begun):
+    lake = Lake(place)
+    if begun:
+        publish(lake, NEXT)
+    assert publish(lake, rows=NONE, inputs="abc", degraded=True)
+    assert lake.partitions("raw.things")[DAY] == PartitionVersion(DAY, NO_ROWS, "abc", True)
+    assert not publish(lake, rows=NONE, inputs="abc", degraded=True)
+    assert ids(lake, DAY) == []
+    assert ids(lake, DAY, NEXT) == ([1, 2, 3] if begun else [])
+
+
+def test_a_partition_without_rows_gets_rows_and_loses_them_again(place):
+    lake = Lake(place)
+    for rows in (NONE, ROWS, NONE, ROWS.slice(1)):
+        assert publish(lake, rows=rows)
+        assert ids(lake, DAY) == rows["id"].to_pylist()
+        assert lake.partitions("raw.things") == {DAY: PartitionVersion(DAY, content_version(rows))}
+    assert [ids(lake.at({"raw.things": commit}), DAY) for commit in range(4)] == [[], [1, 2, 3], [], [2, 3]]
+    assert [lake.partitions("raw.things", commit)[DAY].version for commit in (0, 2)] == [NO_ROWS, NO_ROWS]
+
+
+def test_facts_are_kept_with_a_partition_without_rows(place):
+    lake = Lake(place)
+    for day in (DAY, NEXT):
+        lake.replace("raw.things", PartitionVersion(day, NO_ROWS), NONE, {"audit": day.isoformat()})
+    assert lake.commit_facts("raw.things", 1) == {day: {"audit": day.isoformat()} for day in (DAY, NEXT)}
+
+
+def test_a_table_whose_first_day_is_empty_gets_its_types_with_its_first_row(place):
+    lake = Lake(place)
+    publish(lake, rows=pa.table({"id": pa.array([], pa.null())}))
+    assert lake.dataset("raw.things", []).schema.names == ["partition", "version", "inputs", "quality"]
+    assert list(lake.read("raw.things", [DAY], columns=["id", "name"])) == ["id", "name"]
+    publish(lake, NEXT)
+    assert str(lake.dataset("raw.things", []).schema.field("id").type) == "int64"
+
+
+def test_a_partition_without_rows_gets_columns_that_the_table_lacks(place):
+    lake, wider = Lake(place), ROWS.append_column("more", pa.array([0.5, 1.5, None]))
+    publish(lake)
+    publish(lake, NEXT, NONE)
+    publish(lake, NEXT, wider)
+    assert lake.read("raw.things", [NEXT])["more"].tolist()[:2] == [0.5, 1.5]
+    assert lake.read("raw.things", [DAY])["more"].isna().all()
+
+
+def test_rows_of_every_type_are_the_same_whether_they_replace_rows_or_none(place):
+    """deltalake writes what replaces rows; the lake itself what replaces none."""
+    lake, at = Lake(place), [datetime(2013, 1, 1, tzinfo=UTC)]
+    kinds = [pa.timestamp("ns", "UTC"), pa.timestamp("s", "UTC"), pa.date32(), pa.large_string(), pa.int8(), pa.bool_()]
+    kinds += [pa.float32(), pa.dictionary(pa.int32(), pa.string()), pa.uint16()]
+    values = [at, at, [DAY], ["a"], [1], [True], [0.5], ["a"], [1]]
+    rows = pa.table({f"c{n}": pa.array(values[n], kind) for n, kind in enumerate(kinds)})
+    for day, before in ((DAY, NONE), (NEXT, ROWS)):
+        publish(lake, day, before)
+        publish(lake, day, rows)
+    columns = rows.column_names
+    first, second = (lake.dataset("raw.things", [day]).to_table(columns=columns) for day in (DAY, NEXT))
+    assert first.equals(second)
+
+
+def test_rows_that_do_not_fit_the_table_do_not_replace_a_partition_without_rows(place):
+    lake = Lake(place)
+    publish(lake)
+    publish(lake, NEXT, NONE)
+    with pytest.raises(DeltaError, match="types that the table has") as refused:
+        publish(lake, NEXT, pa.table({"id": ["secret"], "name": ["a"]}))
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("mine", [NONE, ROWS], ids=["none", "rows"])
+@pytest.mark.parametrize("theirs", [NONE, ROWS.slice(1)], ids=["over none", "over rows"])
+@pytest.mark.parametrize("before", [None, NONE, ROWS.slice(2)], ids=["unpublished", "was none", "was rows"])
+def test_of_two_writers_one_without_rows_the_last_counts_and_nothing_is_there_twice(
+    place, monkeypatch, before, theirs, mine
+):
+    lake = Lake(place)
+    publish(lake, NEXT)
+    if before is not None:
+        publish(lake, rows=before)
+    before_the_next_commit(monkeypatch, lambda: publish(lake, rows=theirs))
+    publish(lake, rows=mine)
+    assert ids(lake, DAY) == mine["id"].to_pylist()
+    actions = open_table(lake.path("raw.things")).get_add_actions(flatten=True)
+    assert sorted(actions.column("partition.partition").to_pylist()) == [DAY.isoformat(), NEXT.isoformat()]
+
+
+def test_a_writer_without_rows_does_not_mind_other_days(place, monkeypatch):
+    lake = Lake(place)
+    publish(lake, NEXT, NONE)
+    before_the_next_commit(monkeypatch, lambda: publish(lake, NEXT))
+    assert publish(lake, rows=NONE)
+    assert sorted(lake.partitions("raw.things")) == [DAY, NEXT]
+    assert ids(lake, DAY, NEXT) == [1, 2, 3]
+
+
+def test_checkpoints_and_vacuums_keep_partitions_without_rows(place):
+    lake = Lake(place)
+    publish(lake, NEXT)
+    for number in range(12):
+        publish(lake, rows=NONE if number % 2 else pa.table({"id": [number], "name": ["z"]}))
+    vacuum_table(lake, "raw.things", timedelta(0), keep=[2, 3], dry_run=False)
+    assert lake.partitions("raw.things")[DAY].version == NO_ROWS
+    assert ids(lake, DAY, NEXT) == [1, 2, 3]
+    assert [ids(lake.at({"raw.things": commit}), DAY) for commit in (2, 3)] == [[], [2]]
+
+
+@hypothesis_settings(max_examples=15, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2), st.lists(st.integers(0, 9), max_size=2)), min_size=1, max_size=8))
+def test_the_lake_is_a_dictionary_of_days_with_and_without_rows(tmp_path_factory, writes):
+    lake, expected = Lake(tmp_path_factory.mktemp("lake")), {}
+    for day, numbers in ((DAY + timedelta(days=place), numbers) for place, numbers in writes):
+        publish(lake, day, pa.table({"id": pa.array(numbers, pa.int64())}))
+        expected[day] = sorted(numbers)
+    assert {day: sorted(ids(lake, day)) for day in lake.partitions("raw.things")} == expected
 
 
 def test_an_older_commit_can_be_read_again(place):

@@ -60,6 +60,17 @@ def scores(sink):
     return [row.score for row in kept(sink)]
 
 
+def test_a_day_without_rows_is_copied_as_none_and_only_once(lake, sink):
+    publish(lake, FIRST, [])
+    assert sink.follow(lake, "predictions") == []
+    publish(lake, FIRST, [0.5])
+    publish(lake, SECOND, [0.6])
+    assert sink.follow(lake, "predictions") == [FIRST, SECOND]
+    publish(lake, FIRST, [])
+    assert [sink.follow(lake, "predictions") for _ in range(2)] == [[FIRST], []]
+    assert scores(sink) == [0.6]
+
+
 def test_a_partition_is_copied_with_its_key_its_version_and_its_types(lake, sink):
     publish(lake, FIRST, [0.25, None])
     assert sink.follow(lake, "predictions") == [FIRST]

@@ -13,6 +13,9 @@ Kind = Literal["held", "failed", "vacuous", "could not run"]
 Outcome = Literal["passed", "degraded", "quarantined", "blocked"]
 
 
+_NO_ROWS = "there are no rows"
+
+
 @dataclass(frozen=True)
 class Finding:
     """What became of one expectation; holds counts and types, never a value of the data.
@@ -87,6 +90,22 @@ def judge(findings: Sequence[Finding], rows: int, max_share: float) -> Judgement
         return Judgement("quarantined", tuple(bad), failures, reasons)
     warned = any(each.severity == "warning" for each in failures)
     return Judgement("degraded" if warned else "passed", (), failures, ())
+
+
+def judge_empty(allowed: bool) -> Judgement:
+    """Decide what becomes of a table without a single row, about which no expectation can say anything.
+
+    Args:
+        allowed: Whether the table may have days without rows.
+
+    Returns:
+        Passed with a note, or blocked.
+    """
+    severity = "info" if allowed else "critical"
+    note = Failure(expectation="rows", column=None, severity=severity, expected="at least one", found=_NO_ROWS)
+    if allowed:
+        return Judgement("passed", (), (note,), ())
+    return Judgement("blocked", (), (note,), (f"{_NO_ROWS}; expected at least one",))
 
 
 def _failure(finding: Finding) -> Failure:

@@ -48,13 +48,14 @@ class QuarantinePolicy(Declared):
 
 
 class Table(Declared):
-    """One raw table: what identifies a row, when it happened and when it became known."""
+    """One raw table: what identifies a row, when it happened, when it became known, and whether a day may have none."""
 
     key: tuple[str, ...] = Field(min_length=1)
     time: str
     known_at: str
     expectations: Path
     quarantine: QuarantinePolicy = QuarantinePolicy()
+    empty: Literal["allow", "refuse"] | None = None
 
 
 class View(Declared):
@@ -268,8 +269,22 @@ class Pipeline(Declared):
 
     @property
     def digest(self) -> str:
-        """The declaration's fingerprint, the same for the same meaning; where predictions are copied to is none."""
-        return hashlib.sha256(self.model_dump_json(exclude={"score": {"sink"}}).encode()).hexdigest()[:16]
+        """The declaration's fingerprint, the same for the same meaning.
+
+        Where predictions are copied to is no part of it, nor which tables may have days without rows.
+        """
+        exclude: Any = {"score": {"sink"}, "tables": {"__all__": {"empty"}}}
+        return hashlib.sha256(self.model_dump_json(exclude=exclude).encode()).hexdigest()[:16]
+
+    def allows_empty(self, table: str) -> bool:
+        """Tell whether a day of a table may have no rows.
+
+        Unless declared, only a label's table may where no outcome is the negative class: nobody left that day.
+        """
+        declared = self.tables[table].empty
+        if declared is None:
+            return table == self.label.table and self.label.missing == "negative"
+        return declared == "allow"
 
     @property
     def label_key(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from airloom.core.records import Computed, Dataset
 from airloom.core.settings import Settings
 from airloom.steps.feature_query import query_engine, run_feature_query
 from airloom.steps.inputs import FeatureInputs, ViewInputs
-from airloom.stores.content import content_version
+from airloom.stores.content import NO_ROWS, content_version
 from airloom.stores.lake import PARTITION_COLUMNS, Lake, PartitionVersion
 
 if TYPE_CHECKING:
@@ -109,18 +109,21 @@ def _read(inputs: FeatureInputs, lake: Lake, table: str, stale: Stale) -> _Raw:
 
     views = inputs.pipeline.features.views
     days = {each for name, day in stale if views[name].reads == table for each in inputs.of(name, day).days}
+    # A day without rows is known from the log alone; one that has got rows since is read with them.
+    empty = {day: each for day, each in lake.partitions(f"raw.{table}").items() if each.version == NO_ROWS}
     dataset = lake.dataset(f"raw.{table}", days)
     if dataset is None:
         raise DataError(f"The lake has no table raw.{table}.", where=str(lake.path(f"raw.{table}")))
     rows = dataset.to_table()
-    order = [("partition", "ascending"), *((key, "ascending") for key in inputs.pipeline.tables[table].key)]
-    rows = rows.take(pc.sort_indices(rows, sort_keys=order))
+    if rows.num_rows:
+        order = [("partition", "ascending"), *((key, "ascending") for key in inputs.pipeline.tables[table].key)]
+        rows = rows.take(pc.sort_indices(rows, sort_keys=order))
     distinct = rows.select(PARTITION_COLUMNS).group_by(PARTITION_COLUMNS).aggregate([])
     versions = [
         PartitionVersion(date.fromisoformat(each["partition"]), each["version"], degraded=each["quality"] == "degraded")
         for each in distinct.to_pylist()
     ]
-    return _Raw(rows, {each.partition: each for each in versions})
+    return _Raw(rows, empty | {each.partition: each for each in versions})
 
 
 def _publish(lake: Lake, used: ViewInputs, rows: pa.Table) -> _Written:
@@ -172,13 +175,13 @@ def _present(lake: Lake, used: ViewInputs, published: PartitionVersion) -> Datas
 
 
 def _dataset(lake: Lake, used: ViewInputs, published: PartitionVersion, rows: int, schema: pa.Schema) -> Dataset:
-    table = f"features.{used.view}"
+    table, fields = f"features.{used.view}", schema if rows else ()
     return Dataset(
         name=table,
         partition=published.partition,
         version=published.version,
         rows=rows,
-        columns={field.name: str(field.type) for field in schema if field.name not in PARTITION_COLUMNS},
+        columns={field.name: str(field.type) for field in fields if field.name not in PARTITION_COLUMNS},
         commit=lake.commit(table),
         made_of=tuple(
             Dataset(name=f"raw.{used.reads}", partition=each.partition, version=each.version) for each in used.found
@@ -198,5 +201,7 @@ def _headline(
     parts = [f"{sum(rows.values()):,} rows in {len(rows)} views, {changed} partitions new"]
     parts += [f"healed {len(healed)} other days"] if healed else []
     parts += [f"left out for want of input: {', '.join(left_out)}"] if left_out else []
+    empty = [view for view, count in rows.items() if not count]
+    parts += [f"no rows in {', '.join(empty)}"] if empty else []
     parts += ["degraded"] if degraded else []
     return ", ".join(parts)

@@ -38,8 +38,8 @@ def scored_rows(pipeline: Pipeline, days: Iterable[date], lake: Lake) -> tuple[p
     import pandas as pd
 
     table, name = pipeline.tables[pipeline.score.entities], f"raw.{pipeline.score.entities}"
-    columns = [column for column in _columns(lake, name) if column != pipeline.label.column]
-    rows = lake.read(name, list(days), columns=[*columns, DAY])
+    columns = dict.fromkeys([*_columns(lake, name), *table.key, table.known_at, DAY])
+    rows = lake.read(name, list(days), columns=[column for column in columns if column != pipeline.label.column])
     rows[DAY] = rows[DAY].map(date.fromisoformat)
     known = pd.to_datetime(rows[table.known_at], utc=True) <= as_ofs(pipeline, rows)
     return rows[known].sort_values([DAY, *table.key], ignore_index=True), int((~known).sum())

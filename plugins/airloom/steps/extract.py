@@ -73,7 +73,7 @@ def staged_dataset(table: str, partition: date, rows: pa.Table) -> Dataset:
 
 def _tables(pipeline: Pipeline, partition: date, returned: Any) -> dict[str, pa.Table]:
     _require_declared_tables(pipeline, returned)
-    return {name: _staged(name, table, returned[name], partition) for name, table in pipeline.tables.items()}
+    return {name: _staged(pipeline, name, returned[name], partition) for name in pipeline.tables}
 
 
 def _block(pipeline: Pipeline, partition: date, settings: Settings, error: DataError) -> None:
@@ -126,12 +126,15 @@ def _require_declared_tables(pipeline: Pipeline, returned: Any) -> None:
         )
 
 
-def _staged(name: str, table: Table, frame: pd.DataFrame, partition: date) -> pa.Table:
+def _staged(pipeline: Pipeline, name: str, frame: pd.DataFrame, partition: date) -> pa.Table:
     """Bring what the source returned into the form in which everything downstream reads it."""
     import pyarrow as pa
 
+    table = pipeline.tables[name]
     if len(frame) == 0:
-        raise DataError(f"The source has no rows for {name} of {partition}.", found="0 rows", expected="at least one")
+        _require_allowed(pipeline, name, partition)
+        # Its columns have no types: they would fix nothing but mistakes.
+        return pa.table({})
     _require_columns(name, table, frame)
     columns = {str(column): _column(name, str(column), frame[column]) for column in frame.columns}
     rows = pa.table(columns)
@@ -139,6 +142,16 @@ def _staged(name: str, table: Table, frame: pd.DataFrame, partition: date) -> pa
     for column in dict.fromkeys((table.time, table.known_at)):
         _require_timestamp(name, rows.schema.field(column))
     return _ordered(rows, table)
+
+
+def _require_allowed(pipeline: Pipeline, name: str, partition: date) -> None:
+    if not pipeline.allows_empty(name):
+        raise DataError(
+            f"The source has no rows for {name} of {partition}.",
+            found="0 rows",
+            expected="at least one",
+            do=f"correct the source; where a day may have no rows, declare `tables.{name}.empty: allow`",
+        )
 
 
 def _require_columns(name: str, table: Table, frame: pd.DataFrame) -> None:

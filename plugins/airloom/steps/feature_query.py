@@ -53,14 +53,17 @@ def run_feature_query(
         moment: The as-of.
 
     Returns:
-        The features, with `as_of` and `known_at`.
+        The features, with `as_of` and `known_at`; none where the table never had a row.
 
     Raises:
         DeclarationError: The SQL cannot be run, or names a column as the engine does.
         DataError: The SQL gave a column of a type that cannot be a feature.
     """
     import duckdb
+    import pyarrow as pa
 
+    if not used.typed:
+        return pa.table({})
     view = pipeline.features.views[used.view]
     where = f"include/{pipeline.name}/{view.sql}"
     engine.register(view.reads, _known(rows, used, pipeline.tables[view.reads].known_at, moment))

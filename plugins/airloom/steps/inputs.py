@@ -10,6 +10,7 @@ from airloom.core.fingerprint import fingerprint
 from airloom.core.partitions import window
 from airloom.core.pipeline import Pipeline, View
 from airloom.core.settings import Settings
+from airloom.stores.content import NO_ROWS
 from airloom.stores.lake import Lake, PartitionVersion
 
 
@@ -24,6 +25,7 @@ class ViewInputs:
         days: The days of its window, oldest first.
         found: Those that are published.
         sql: The query.
+        typed: Whether the table has types: a table without a single row has none, and cannot be queried.
     """
 
     view: str
@@ -32,12 +34,14 @@ class ViewInputs:
     days: tuple[date, ...]
     found: tuple[PartitionVersion, ...]
     sql: str
+    typed: bool = True
 
     @property
     def fingerprint(self) -> str:
         """The fingerprint that a partition computed from exactly this carries in the lake."""
         versions = {each.partition.isoformat(): [each.version, each.degraded] for each in self.found}
-        return fingerprint({"days": versions, "sql": self.sql})
+        untyped = {} if self.typed else {"untyped": [self.reads]}
+        return fingerprint({"days": versions, "sql": self.sql, **untyped})
 
     @property
     def degraded(self) -> bool:
@@ -81,7 +85,9 @@ class FeatureInputs:
         """Return what a view's partition is computed from when just these days of its table are there."""
         days = window(partition, self._view(name).window.days, self.pipeline.schedule.start)
         found = tuple(published[day] for day in days if day in published)
-        return ViewInputs(name, self._view(name).reads, partition, tuple(days), found, self.sql[name])
+        table = self._view(name).reads
+        typed = any(each.version != NO_ROWS for each in self.raw[table].values())
+        return ViewInputs(name, table, partition, tuple(days), found, self.sql[name], typed)
 
     def computable(self, partition: date) -> list[ViewInputs]:
         """Return what the views' partitions are to be computed from, without views that have nothing."""

@@ -66,9 +66,15 @@ def _has_any(lake: Lake, view: str, days: Sequence[date]) -> bool:
 def _published(lake: Lake, view: str, partition: date) -> Dataset | None:
     """Describe a view's partition; None when the view was left out for want of input."""
     table = f"features.{view}"
+    published = lake.partitions(table).get(partition)
     dataset = lake.dataset(table, [partition])
-    versions = dataset.to_table(columns=["version"]).column("version").to_pylist() if dataset is not None else []
-    return Dataset(name=table, partition=partition, version=versions[0], rows=len(versions)) if versions else None
+    if published is None or dataset is None:
+        return None
+    # Rows tell which version they are of, whatever has been published since the log was read.
+    versions = dataset.to_table(columns=["version"]).column("version").to_pylist()
+    return Dataset(
+        name=table, partition=partition, version=versions[0] if versions else published.version, rows=len(versions)
+    )
 
 
 def _online(name: str, published: Dataset) -> Dataset:

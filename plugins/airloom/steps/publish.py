@@ -135,6 +135,8 @@ def _audited(pipeline: Pipeline, partition: date, validation: Validation, settin
         "suite": suite_of(pipeline, table, settings).digest,
         "max_share": pipeline.tables[table].quarantine.max_share,
     }
+    if not rows.num_rows:
+        expected["outcome"] = "passed" if pipeline.allows_empty(table) else "blocked"
     for name, value in expected.items():
         if audit.get(name) != value:
             raise DataError(
@@ -165,6 +167,8 @@ def _require_fit(pipeline: Pipeline, lake: Lake, audited: _Audited) -> None:
     import pyarrow.compute as pc
 
     rows, key = audited.published, list(pipeline.tables[audited.table].key)
+    if not rows.num_rows:
+        return
     nulls = [name for name in key if pc.any(rows[name].is_null()).as_py()]
     distinct = rows.group_by(key).aggregate([]).num_rows
     if nulls or distinct < rows.num_rows:
@@ -180,9 +184,10 @@ def _require_fit(pipeline: Pipeline, lake: Lake, audited: _Audited) -> None:
 
 def _require_known_columns(lake: Lake, audited: _Audited) -> None:
     dataset = lake.dataset(f"raw.{audited.table}", [])
-    if dataset is None:
+    schema = () if dataset is None else dataset.schema
+    known = {field.name: str(field.type) for field in schema if field.name not in PARTITION_COLUMNS}
+    if not known:
         return
-    known = {field.name: str(field.type) for field in dataset.schema if field.name not in PARTITION_COLUMNS}
     for name in [*known, *audited.staged.columns]:
         if known.get(name) != audited.staged.columns.get(name):
             raise DataError(
@@ -202,7 +207,9 @@ def _replace(
     table, held_back = audited.table, audited.held_back
     if held_back.num_rows:
         quarantine.hold_back(table, partition, held_back, audited.audit["reasons"], audited.result)
-    rows = audited.published.sort_by([(name, "ascending") for name in pipeline.tables[table].key])
+    rows = audited.published
+    if rows.num_rows:
+        rows = rows.sort_by([(name, "ascending") for name in pipeline.tables[table].key])
     version = PartitionVersion(partition, content_version(rows), degraded=audited.audit["degraded"])
     facts = {"validation": audited.result, "quarantined_rows": held_back.num_rows}
     changed = lake.replace(f"raw.{table}", version, rows, facts, audited.seen)

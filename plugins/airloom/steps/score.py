@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from airloom.core.errors import NotDue
+from airloom.core.errors import DataError, NotDue
 from airloom.core.fingerprint import fingerprint
 from airloom.core.partitions import as_of
 from airloom.core.pipeline import Pipeline
@@ -24,6 +25,7 @@ from airloom.stores.sink import open_sink
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 TABLE = "predictions"
 #: Columns that say when and by whom a prediction was made; they are no part of what was predicted.
@@ -168,8 +170,8 @@ def _score_partition(published: _Published, partition: date, settings: Settings,
         return _Done(f"{counted(rows, 'row')} scored before, unchanged", models[AS_OF], rows, (present,))
     joined = rows_to_score(pipeline, partition, settings)
     late = len(Lake(settings.lake / pipeline.name).read(f"raw.{pipeline.score.entities}", [partition])) - len(joined)
-    compared = compare_online(pipeline, partition, joined, settings)
-    expired = count_expired(pipeline, partition, joined, settings)
+    compared = 0 if joined.empty else compare_online(pipeline, partition, joined, settings)
+    expired = {} if joined.empty else count_expired(pipeline, partition, joined, settings)
     predictions = _score_day(published, partition, joined, settings, run_id)
     old = "".join(f"; {view} expired for {count} of them" for view, count in expired.items())
     versions = " and ".join(f"{version}{_WORDS[prefix]}" for prefix, version in models.items() if version is not None)
@@ -180,15 +182,8 @@ def _score_partition(published: _Published, partition: date, settings: Settings,
 
 def _score_day(published: _Published, day: date, joined: pd.DataFrame, settings: Settings, run_id: str) -> Dataset:
     """Score one day's rows, replace its partition and describe it."""
-    import pyarrow as pa
-
     pipeline, models = published.pipeline, published.models(day)
-    predictions = predict(pipeline, joined, models, settings)
-    predictions["pipeline_digest"] = pipeline.digest
-    predictions = predictions.sort_values(list(pipeline.tables[pipeline.score.entities].key), ignore_index=True)
-    predictions["scored_at"] = datetime.now(UTC)
-    predictions["run_id"] = run_id
-    rows = pa.Table.from_pandas(predictions, preserve_index=False)
+    rows = _predictions(pipeline, day, joined, models, settings, run_id)
     version = PartitionVersion(
         day, content_version(rows, VOLATILE), published.fingerprint(day), published.degraded(day)
     )
@@ -205,6 +200,34 @@ def _score_day(published: _Published, day: date, joined: pd.DataFrame, settings:
         unchanged=not new,
         made_of=tuple(_read(each, joined) for each in published.inputs(day)),
     )
+
+
+def _predictions(
+    pipeline: Pipeline,
+    day: date,
+    joined: pd.DataFrame,
+    models: Mapping[str, int | None],
+    settings: Settings,
+    run_id: str,
+) -> pa.Table:
+    """Predict for rows; a day without rows has none, where that is allowed."""
+    import pyarrow as pa
+
+    entities = pipeline.score.entities
+    if joined.empty and pipeline.allows_empty(entities):
+        return pa.table({})
+    if joined.empty:
+        raise DataError(
+            f"There is not one row of {entities} to score for {day}.",
+            found="0 rows that were known at the end of the day",
+            do=f"correct `known_at` in the source, or declare `tables.{entities}.empty: allow`",
+        )
+    predictions = predict(pipeline, joined, models, settings)
+    predictions["pipeline_digest"] = pipeline.digest
+    predictions = predictions.sort_values(list(pipeline.tables[entities].key), ignore_index=True)
+    predictions["scored_at"] = datetime.now(UTC)
+    predictions["run_id"] = run_id
+    return pa.Table.from_pandas(predictions, preserve_index=False)
 
 
 def _read(dataset: Dataset, joined: pd.DataFrame) -> Dataset:
@@ -226,4 +249,6 @@ def rows_to_score(pipeline: Pipeline, day: date, settings: Settings) -> pd.DataF
     if day not in lake.partitions(table):
         raise NotDue(f"{table} of {day} is not published: there is nothing to score.", do="run ingest for the day")
     rows, _ = scored_rows(pipeline, [day], lake)
+    if rows.empty:
+        return rows
     return join_features(pipeline, settings, rows, as_of(day, pipeline.schedule.timezone))

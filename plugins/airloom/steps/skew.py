@@ -84,9 +84,8 @@ def count_expired(pipeline: Pipeline, partition: date, joined: pd.DataFrame, set
         missing = joined[joined[[f"{view.name}__{feature.name}" for feature in view.features]].isna().all(axis=1)]
         if view.ttl and len(missing):
             days = window(partition - view.ttl, view.ttl.days, pipeline.schedule.start)
-            dataset = lake.dataset(f"features.{view.name}", days)
-            if dataset is not None:
-                seen = dataset.to_table(columns=keys).to_pandas().drop_duplicates()
+            if lake.commit(f"features.{view.name}") is not None:
+                seen = lake.read(f"features.{view.name}", days, columns=keys).drop_duplicates()
                 counts[view.name] = len(missing[keys].merge(seen, on=keys))
     return {name: count for name, count in counts.items() if count}
 

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from airloom.core.audit import Finding, Judgement, judge
+from airloom.core.audit import Finding, Judgement, judge, judge_empty
 from airloom.core.documents import did_you_mean
 from airloom.core.errors import UsageError
 from airloom.core.expectations import Suite, day_parameters, read_suite
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 def validate(pipeline: Pipeline, partition: date, table: str, settings: Settings) -> Validation:
     """Audit one staged table of a partition.
 
-    A blocked table is put into quarantine here and stops the partition when it is published.
+    A blocked table is put into quarantine here and stops the partition when it is published. A day without rows passes
+    where the table allows it: there is nothing that an expectation could be about, and the audit notes so.
 
     Args:
         pipeline: The declaration.
@@ -47,8 +48,11 @@ def validate(pipeline: Pipeline, partition: date, table: str, settings: Settings
     declared = _declared(pipeline, table)
     suite = suite_of(pipeline, table, settings)
     rows = Staging(settings.staging / pipeline.name).read(partition, table)
-    findings = check(rows.to_pandas(), suite, day_parameters(partition, pipeline.schedule.timezone))
-    judgement = judge(findings, rows.num_rows, declared.quarantine.max_share)
+    if rows.num_rows:
+        findings = check(rows.to_pandas(), suite, day_parameters(partition, pipeline.schedule.timezone))
+        judgement = judge(findings, rows.num_rows, declared.quarantine.max_share)
+    else:
+        findings, judgement = [], judge_empty(allowed=pipeline.allows_empty(table))
     staged = staged_dataset(table, partition, rows)
     content = {
         "pipeline": pipeline.name,
@@ -142,6 +146,8 @@ def _json(value: Any) -> Any:
 
 
 def _headline(table: str, rows: pa.Table, findings: Sequence[Finding], judgement: Judgement) -> str:
+    if not rows.num_rows:
+        return f"{table}: no rows" + (", blocked" if judgement.outcome == "blocked" else ", which the table allows")
     parts = [
         f"{table}: {counted(rows.num_rows, 'row')}",
         counted(len(findings), "expectation"),

@@ -1,23 +1,33 @@
-"""Commits to Delta tables: one partition is replaced, or a table begun, as the table was looked at."""
+"""Commits to Delta tables: one partition is replaced, or a table begun, as the table was looked at.
+
+A partition without rows is a file without rows. deltalake writes no such file and finds none to replace, so these
+commits name their files themselves.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from airloom.core.places import Place
+from airloom.stores.files import replaced_file
 from airloom.stores.s3 import explained, table_options
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from deltalake import DeltaTable
+    from deltalake import DeltaTable, Schema
+    from deltalake.transaction import AddAction
 
 #: Opening a table reads the log since its last checkpoint; old commits stay, so that old versions can be read again.
 _CONFIGURATION: dict[str, str | None] = {
     "delta.checkpointInterval": "10",
     "delta.enableExpiredLogCleanup": "false",
 }
+#: How the file of a partition without rows is recognized.
+_EMPTY = "-empty.parquet"
 
 
 def commit_partition(
@@ -28,7 +38,7 @@ def commit_partition(
     Args:
         place: Folder of the table.
         delta: The table as it was looked at; other days may have changed since. None where there was none.
-        rows: The rows, without the columns that describe the partition.
+        rows: The rows, without the columns that describe the partition; perhaps none.
         partition: These columns; rows with the same value of the first are replaced.
         facts: Kept with the commit.
 
@@ -42,6 +52,9 @@ def commit_partition(
     if delta is None and isinstance(place, Path):
         place.mkdir(parents=True, exist_ok=True)
     name, day = next(iter(partition.items()))
+    if rows.num_rows == 0 or (delta is not None and _is_empty(delta, name, day)):
+        _commit_file(place, delta, rows, partition, facts)
+        return
     how: dict[str, Any] = {"mode": "overwrite", "predicate": f"{name} = '{day}'"} if delta else {"mode": "error"}
     # Told to try again, deltalake puts what was to be a table's first commit after another one, without a look at it.
     properties = CommitProperties(custom_metadata=dict(facts), max_commit_retries=None if delta else 0)
@@ -64,3 +77,89 @@ def _with_columns(rows: pa.Table, values: Mapping[str, str]) -> pa.Table:
     for name, value in values.items():
         rows = rows.append_column(name, pa.array([value] * rows.num_rows, pa.string()))
     return rows
+
+
+def _is_empty(delta: DeltaTable, name: str, day: str) -> bool:
+    return any(file.endswith(_EMPTY) for file in delta.file_uris(file_pruning_predicate=[(name, "=", day)]))
+
+
+def _commit_file(
+    place: Place, delta: DeltaTable | None, rows: pa.Table, partition: Mapping[str, str], facts: Mapping[str, str]
+) -> None:
+    """Replace one partition by one file; any other commit since the table was looked at is a conflict."""
+    import pyarrow as pa
+    from deltalake import CommitProperties, Schema
+    from deltalake.transaction import create_table_with_add_actions
+
+    name, day = next(iter(partition.items()))
+    properties = CommitProperties(custom_metadata=dict(facts), max_commit_retries=0)
+    with explained(place):
+        if delta is None:
+            create_table_with_add_actions(
+                str(place),
+                Schema.from_arrow(pa.schema([(each, pa.string()) for each in partition])),
+                [_written(place, rows, partition)],
+                partition_by=list(partition),
+                configuration=_CONFIGURATION,
+                storage_options=table_options(place),
+                commit_properties=properties,
+            )
+        else:
+            rows = _in_microseconds(rows)
+            schema = _schema(delta, rows)
+            added = _written(place, _cast(rows, schema), partition)
+            delta.create_write_transaction(
+                [added], "overwrite", schema, list(partition), [(name, "=", day)], commit_properties=properties
+            )
+
+
+def _written(place: Place, rows: pa.Table, partition: Mapping[str, str]) -> AddAction:
+    """Write a new file and return the action that adds it.
+
+    It has no statistics: by the number of its rows, deltalake would see no conflict with a file that has none.
+    """
+    import pyarrow as pa
+    from deltalake.transaction import AddAction
+    from pyarrow import parquet
+
+    name, day = next(iter(partition.items()))
+    path = f"{name}={day}/part-{uuid4()}{'.parquet' if rows.num_rows else _EMPTY}"
+    content = pa.BufferOutputStream()
+    # A parquet file has a column.
+    parquet.write_table(rows if rows.num_rows else _with_columns(pa.table({}), partition), content)
+    with replaced_file(place / path) as file:
+        size = file.write_bytes(content.getvalue())
+    values = {column: value or None for column, value in partition.items()}
+    return AddAction(path, size, values, int(time.time() * 1000), data_change=True, stats="{}")
+
+
+def _in_microseconds(rows: pa.Table) -> pa.Table:
+    """Cast timestamps to the unit of Delta tables, as deltalake does when it writes."""
+    import pyarrow as pa
+
+    for place, field in enumerate(rows.schema):
+        if pa.types.is_timestamp(field.type):
+            column = rows.column(place).cast(pa.timestamp("us", field.type.tz), safe=False)
+            rows = rows.set_column(place, field.name, column)
+    return rows
+
+
+def _schema(delta: DeltaTable, rows: pa.Table) -> Schema:
+    """Return the table's columns, and after them those that only the rows have."""
+    from deltalake import Schema
+
+    fields = list(delta.schema().fields)
+    known = {field.name for field in fields}
+    return Schema([*fields, *(field for field in Schema.from_arrow(rows.schema).fields if field.name not in known)])
+
+
+def _cast(rows: pa.Table, schema: Schema) -> pa.Table:
+    """Bring rows to the types of a table, as deltalake does; a value that does not fit is an error."""
+    import pyarrow as pa
+    from deltalake.exceptions import DeltaError
+
+    types = {field.name: field.type for field in pa.schema(schema.to_arrow())}
+    try:
+        return rows.cast(pa.schema([(name, types[name]) for name in rows.column_names]))
+    except pa.ArrowInvalid:
+        raise DeltaError("The rows do not have the types that the table has.") from None

@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+#: The version of every table without a row: its columns have no types yet, and are no content.
+NO_ROWS = hashlib.sha256(b"[]").hexdigest()[:16]
 #: Whole numbers from here on are no longer told apart as floats.
 _LARGEST = 2**53
 
 
 def content_version(rows: pa.Table, ignore: Iterable[str] = ()) -> str:
-    """Return the digest of a table's content, whatever the order of its rows.
+    """Return the digest of a table's content, whatever the order of its rows; without a row it is `NO_ROWS`.
 
     Args:
         rows: The rows.
@@ -28,6 +30,8 @@ def content_version(rows: pa.Table, ignore: Iterable[str] = ()) -> str:
     """
     import pandas as pd
 
+    if rows.num_rows == 0:
+        return NO_ROWS
     frame = _exact_frame(rows.drop_columns([name for name in ignore if name in rows.column_names]))
     digest = hashlib.sha256(repr([(name, str(dtype)) for name, dtype in frame.dtypes.items()]).encode())
     row_hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy(copy=True)

@@ -142,14 +142,20 @@ class Lake:
     def read(self, table: str, days: Iterable[date], columns: list[str] | None = None) -> pd.DataFrame:
         """Read days of a table, without the columns that describe partitions.
 
+        A table that never had a row has no columns yet; those that are asked for are empty.
+
         Raises:
             DataError: There is no such table.
         """
         dataset = self.dataset(table, days)
         if dataset is None:
             raise DataError(f"The lake has no table {table}.", where=str(self.path(table)), do="run the stage before")
-        wanted = columns or [name for name in dataset.schema.names if name not in PARTITION_COLUMNS]
-        rows: pd.DataFrame = dataset.to_table(columns=wanted).to_pandas()
+        own = [name for name in dataset.schema.names if name not in PARTITION_COLUMNS]
+        wanted = columns or own
+        if own:
+            rows: pd.DataFrame = dataset.to_table(columns=wanted).to_pandas()
+        else:
+            rows = dataset.schema.empty_table().to_pandas().reindex(columns=wanted)
         return rows
 
     def replace(
@@ -168,7 +174,8 @@ class Lake:
         Args:
             table: The table.
             version: What is to be published; its `version` is `content_version(rows)`.
-            rows: The rows, without the columns that describe partitions.
+            rows: The rows, without the columns that describe partitions. Without a row the partition is published too,
+                and its columns do not matter.
             metadata: Facts kept with the commit, such as the versions it was computed from.
             seen: What was published of the table, by day, before the writer read anything; else the last one counts.
 
@@ -176,12 +183,9 @@ class Lake:
             Whether anything was written.
 
         Raises:
-            DataError: There is not a single row.
             Unavailable: The day is not any more what was seen; nothing is written.
             SetupError: S3 refuses, or cannot be reached.
         """
-        if rows.num_rows == 0:
-            raise DataError(f"An empty partition of {table} cannot be published.", found=f"{version.partition}: 0 rows")
         for attempt in range(_ATTEMPTS):
             delta = self._open(table)
             present = _published(delta).get(version.partition)

@@ -21,7 +21,7 @@ from pydantic import Field
 from airloom.core.errors import DataError, UsageError
 from airloom.core.partitions import day_range
 from airloom.core.places import parse_place
-from airloom.stores.lake import Lake
+from airloom.stores.lake import PARTITION_COLUMNS, Lake
 from airloom.stores.point_in_time import Features, event_times, join_engine, join_features, newest_rows
 from airloom.stores.source import LakeSource
 
@@ -242,6 +242,8 @@ def _read(
     dataset = lake.dataset(table, _days(lake, table, first, last))
     if dataset is None:
         raise DataError(f"The lake has no table {table}.", where=str(lake.path(table)), do="run the features stage")
+    if set(dataset.schema.names) == set(PARTITION_COLUMNS):
+        return _never_filled(columns, timestamp)
     absent = [name for name in columns if name not in dataset.schema.names]
     if absent:
         raise DataError(
@@ -257,6 +259,12 @@ def _read(
             inside = compare(ds.field(timestamp), pa.scalar(bound.astimezone(UTC), pa.timestamp("us", "UTC")))
             condition = inside if condition is None else condition & inside
     return dataset.to_table(columns=list(dict.fromkeys(columns)), filter=condition)
+
+
+def _never_filled(columns: Sequence[str], timestamp: str) -> pa.Table:
+    """Return no rows of a table that never had one, and whose columns have no types yet."""
+    types = dict.fromkeys(columns, pa.null()) | {timestamp: pa.timestamp("us", "UTC")}
+    return pa.schema(list(types.items())).empty_table()
 
 
 def _days(lake: Lake, table: str, first: datetime | None, last: datetime | None) -> list[date]:

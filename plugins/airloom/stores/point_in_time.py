@@ -180,6 +180,8 @@ def _key(column: pa.ChunkedArray, expected: pa.DataType, view: str, name: str) -
     """Return a key in the type of the features' key; texts are never taken for numbers, nor numbers for texts."""
     import pyarrow as pa
 
+    if pa.types.is_null(expected):  # A view that never had a row: nothing will be found.
+        return column
     found = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if _family(found) not in ("nothing", _family(expected)):
         raise DataError(

@@ -12,6 +12,7 @@ from airloom.core.errors import DataError, SetupError, Unavailable
 from airloom.core.failpoints import failpoint
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
+from airloom.stores.content import NO_ROWS
 from airloom.stores.database import is_sqlite, open_database, without_password
 from airloom.stores.locks import ADVISORY
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Column, Connection, Engine, Table
     from sqlalchemy.types import TypeEngine
 
-    from airloom.stores.lake import Lake
+    from airloom.stores.lake import Lake, PartitionVersion
 
 #: A column of the lake that says nothing to people.
 _LEFT_OUT = ("inputs",)
@@ -85,7 +86,7 @@ class Sink:
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 kept = self._versions(connection)
             there = lake.partitions(table).items()
-            differing = [day for day, each in there if kept.get(day) != (each.version, each.quality)]
+            differing = [day for day, each in there if kept.get(day) != _kept_as(each)]
             return [day for day in differing if self._copy(lake, table, day)]
         except DBAPIError as error:
             kind = Unavailable if isinstance(error, OperationalError) else SetupError
@@ -121,14 +122,15 @@ class Sink:
         with self._engine.begin() as connection:
             if not is_sqlite(self.url):
                 connection.exec_driver_sql(_LOCK, {"table": self.name})
-            rows = _rows(lake, table, day)
-            if self._versions(connection, day).get(day) == (rows["version"][0].as_py(), rows["quality"][0].as_py()):
+            rows, kept = _rows(lake, table, day), self._versions(connection, day).get(day)
+            if kept == ((rows["version"][0].as_py(), rows["quality"][0].as_py()) if rows.num_rows else None):
                 return False
             target = self._table(connection, rows.schema)
             mine = (target.c.pipeline == self.pipeline) & (target.c.partition == day)
             connection.execute(target.delete().where(mine))
             facts = {"pipeline": self.pipeline, "partition": day}
-            connection.execute(target.insert(), [{**_in_utc(row), **facts} for row in rows.to_pylist()])
+            if rows.num_rows:
+                connection.execute(target.insert(), [{**_in_utc(row), **facts} for row in rows.to_pylist()])
             failpoint("sink.before_commit")
         failpoint("sink.after_commit")
         return True
@@ -192,11 +194,17 @@ def _require_short(columns: Sequence[Column[Any]], most: int) -> None:
             )
 
 
+def _kept_as(published: PartitionVersion) -> tuple[str, str] | None:
+    """Return how the SQL table shows which version it has of a day: by its rows, and so not at all without any."""
+    return None if published.version == NO_ROWS else (published.version, published.quality)
+
+
 def _rows(lake: Lake, table: str, day: date) -> pa.Table:
     """Read a day as one commit has left it, with its version in every row."""
     dataset = lake.dataset(table, [day])
-    if dataset is None or (rows := dataset.to_table()).num_rows == 0:
-        raise DataError(f"The lake has no rows of {table} for {day}.", where=str(lake.path(table)))
+    if dataset is None:
+        raise DataError(f"The lake has no table {table}.", where=str(lake.path(table)))
+    rows = dataset.to_table()
     return rows.drop_columns([name for name in _LEFT_OUT if name in rows.column_names])
 
 
