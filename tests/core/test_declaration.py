@@ -52,6 +52,19 @@ def test_the_digest_is_that_of_the_meaning_not_of_the_text(folder):
     assert read_pipeline(folder).digest != before
 
 
+def test_a_view_reads_one_table_or_several(folder):
+    before = read_pipeline(folder)
+    assert json.loads(before.model_dump_json())["features"]["views"]["depot_traffic"]["reads"] == "traffic"
+    replace(folder, "reads: traffic", "reads: [traffic]")
+    assert read_pipeline(folder) == before
+    replace(folder, "reads: [traffic]", "reads: [traffic, parcels]")
+    several = read_pipeline(folder)
+    assert several.features.views["depot_traffic"].reads == ("traffic", "parcels")
+    assert several.features.reads == ["parcels", "traffic"]
+    assert several.digest != before.digest
+    assert Pipeline.model_validate(several.model_dump(mode="json")) == several
+
+
 def test_where_a_day_may_be_empty_changes_no_prediction_and_no_digest(folder):
     before = read_pipeline(folder)
     replace(folder, "    time: observed_at", "    empty: allow\n    time: observed_at")
@@ -93,6 +106,9 @@ def test_an_unknown_key_of_a_nested_model_is_known_by_its_own_keys(folder):
         ("horizon: 1d", "horizon: 0d", "a horizon is longer than nothing"),
         ("window: 3d\n  holdout", "window: {min: 4d, max: 3d}\n  holdout", "max must not be shorter than min"),
         ("reads: traffic", "reads: trafic", "no table 'trafic'"),
+        ("reads: traffic", "reads: [parcels, trafic]", "no table 'trafic'"),
+        ("reads: traffic", "reads: [parcels, parcels]", "each once"),
+        ("reads: traffic", "reads: []", "at least one"),
         ("metric: roc_auc", "metric: auc", "no metric 'auc'"),
         ("Europe/Berlin", "Europe/Old_Berlin", "not a time zone"),
         ("end: 2024-01-3", "end: 2023-01-3", "is before start"),

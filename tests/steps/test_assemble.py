@@ -103,7 +103,7 @@ def test_the_record_says_what_was_read(settings):
 
 def test_the_record_names_the_commits_of_the_raw_tables_behind_the_features_too(settings):
     publish(settings, "late", "raw.weather", NIGHT, flights_on(NIGHT))
-    view = PIPELINE.features.views["carrier_delays"].model_copy(update={"reads": "weather"})
+    view = PIPELINE.features.views["carrier_delays"].model_copy(update={"reads": ("weather",)})
     features = PIPELINE.features.model_copy(update={"views": {"carrier_delays": view}})
     training = assemble(PIPELINE.model_copy(update={"features": features}), NIGHT, settings)
     assert training.lake["raw.weather"] == Lake(settings.lake / PIPELINE.name).commit("raw.weather")

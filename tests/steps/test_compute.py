@@ -218,6 +218,67 @@ def test_a_view_that_was_left_out_is_healed_by_the_next_nights_run(settings):
     assert not lake_of(settings).partitions("features.origin_delays")[DAY].degraded
 
 
+JOINED = """
+SELECT flights.tailnum, count(*) AS plane_seats, max(planes.seats) AS plane_age
+FROM flights LEFT JOIN planes USING (tailnum) GROUP BY flights.tailnum
+"""
+
+
+@pytest.fixture
+def joined(monkeypatch):
+    """A pipeline whose only view reads flights and planes, two days of each."""
+    with_sql(monkeypatch, JOINED)
+    pipeline = flight_pipeline("plane")
+    view = pipeline.features.views["plane"].model_copy(
+        update={"reads": ("flights", "planes"), "window": timedelta(days=2)}
+    )
+    return pipeline.model_copy(update={"features": pipeline.features.model_copy(update={"views": {"plane": view}})})
+
+
+def test_a_view_reads_several_tables_each_as_it_was_known(settings, joined):
+    publish_days(settings, START, DAY)
+    late = flights(DAY).head(1).assign(flight_id="late", tailnum="late", known_at=local(DAY, 25))
+    publish_raw(settings, "flights", DAY, pd.concat([flights(DAY), late]))
+    publish_raw(settings, "planes", DAY, planes(DAY).assign(seats=999, seen_at=local(DAY, 25)))
+    computed = compute(joined, DAY, settings)
+    rows = features(settings, "plane").set_index("tailnum")
+    assert "late" not in rows.index
+    assert rows["plane_age"].max() == 200
+    assert {(each.name, each.partition) for each in computed.inputs} == {
+        (f"raw.{table}", day) for table in ("flights", "planes") for day in (DAY - timedelta(days=1), DAY)
+    }
+    assert compute(joined, DAY, settings).changed == 0
+
+
+@pytest.mark.parametrize("table", ["flights", "planes"])
+def test_a_correction_of_any_of_several_tables_recomputes(settings, joined, table):
+    publish_days(settings, START, DAY)
+    compute(joined, DAY, settings)
+    correction = {"flights": flights(DAY, delay=99.0).head(3), "planes": planes(DAY).assign(seats=7)}
+    publish_raw(settings, table, DAY, correction[table])
+    assert compute(joined, DAY, settings).changed == 1
+    publish_raw(settings, table, DAY, correction[table], degraded=True)
+    assert compute(joined, DAY, settings).degraded
+
+
+def test_a_missing_day_of_one_of_several_tables_degrades_and_a_missing_table_leaves_the_view_out(settings, joined):
+    for day in (START, START + timedelta(days=1)):
+        publish_raw(settings, "flights", day, flights(day))
+    with pytest.raises(NotDue):
+        compute(joined, START, settings)
+    publish_raw(settings, "planes", START, planes(START))
+    assert not compute(joined, START, settings).degraded
+    assert compute(joined, START + timedelta(days=1), settings).degraded
+
+
+def test_sql_may_read_none_but_the_declared_tables(settings, joined, monkeypatch):
+    publish_days(settings, DAY, DAY)
+    with_sql(monkeypatch, "SELECT tailnum, 1 AS plane_seats FROM weather")
+    with pytest.raises(DeclarationError) as refused:
+        compute(joined, DAY, settings)
+    assert refused.value.do == "read only the tables flights and planes and the parameter $as_of"
+
+
 def test_a_view_whose_sql_gives_no_rows_is_published_and_current(settings, monkeypatch):
     publish_days(settings, DAY, DAY)
     pipeline = flight_pipeline("plane")

@@ -5,6 +5,7 @@ import pytest
 
 from airloom.core.declaration import find_pipeline
 from airloom.core.errors import NotDue, UsageError
+from airloom.core.pipeline import Pipeline
 from airloom.steps.readiness import needs, readiness, upstream
 from airloom.stores.ledger import Ledger
 from airloom.stores.quarantine import Quarantine
@@ -23,6 +24,13 @@ def settings(tmp_path):
 def test_nothing_is_awaited_before_the_declared_start():
     assert needs(PARCELS, "features", date(2024, 1, 2))["raw.parcels"] == [date(2024, 1, 1), date(2024, 1, 2)]
     assert needs(PARCELS, "features", date(2024, 1, 4))["raw.parcels"] == [date(2024, 1, day) for day in (2, 3, 4)]
+
+
+def test_every_table_that_a_view_reads_is_awaited_for_its_longest_window():
+    declared = PARCELS.model_dump(mode="json")
+    declared["features"]["views"]["courier_delays"]["reads"] = ["parcels", "traffic"]
+    wanted = needs(Pipeline.model_validate(declared), "features", date(2024, 1, 10))
+    assert wanted == {f"raw.{table}": [date(2024, 1, day) for day in (8, 9, 10)] for table in ("parcels", "traffic")}
 
 
 def test_training_needs_days_whose_labels_are_known():

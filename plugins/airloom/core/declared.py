@@ -7,7 +7,16 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    TypeAdapter,
+    ValidationError,
+)
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*(:[A-Za-z_]\w*)?")
@@ -48,6 +57,26 @@ Reference = Annotated[str, AfterValidator(_reference)]
 Function = Annotated[Reference, AfterValidator(_function)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Days = Annotated[timedelta, BeforeValidator(lambda value: _whole_days(_duration(value)))]
+
+
+def _tables(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _each_once(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value or len(set(value)) < len(value):
+        raise ValueError("the tables are named, at least one, each once")
+    return value
+
+
+def _as_declared(value: tuple[str, ...]) -> str | list[str]:
+    return value[0] if len(value) == 1 else list(value)
+
+
+#: Tables that a query reads: one name, or several in a list. One is written as before there could be several.
+Tables = Annotated[
+    tuple[Name, ...], BeforeValidator(_tables), AfterValidator(_each_once), PlainSerializer(_as_declared)
+]
 
 
 class Declared(BaseModel):

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
-from airloom.core.declared import Days, Declared, Duration, Function, Name, Reference
+from airloom.core.declared import Days, Declared, Duration, Function, Name, Reference, Tables
 from airloom.core.documents import problem_at
 from airloom.core.metrics import OPERATIONAL, Kind, metrics_of
 from airloom.core.rules import Circuit, Gate, Promotion
@@ -59,9 +59,9 @@ class Table(Declared):
 
 
 class View(Declared):
-    """One feature view: the table that its SQL reads and how many days of it."""
+    """One feature view: the tables that its SQL reads and how many days of them."""
 
-    reads: Name
+    reads: Tables
     window: Days
     sql: Path
 
@@ -71,6 +71,11 @@ class Features(Declared):
 
     module: Reference
     views: dict[Name, View] = Field(min_length=1)
+
+    @property
+    def reads(self) -> list[str]:
+        """The tables that any view reads."""
+        return list(dict.fromkeys(table for view in self.views.values() for table in view.reads))
 
 
 class Label(Declared):
@@ -214,8 +219,9 @@ class Pipeline(Declared):
     @model_validator(mode="after")
     def _names_exist(self) -> Pipeline:
         for view_name, view in self.features.views.items():
-            if view.reads not in self.tables:
-                raise problem_at(f"no table {view.reads!r}", "features", "views", view_name, "reads")
+            for table in view.reads:
+                if table not in self.tables:
+                    raise problem_at(f"no table {table!r}", "features", "views", view_name, "reads")
         if self.label.table not in self.tables:
             raise problem_at(f"no table {self.label.table!r}", "label", "table")
         if self.score.entities not in self.tables:

@@ -60,11 +60,10 @@ def _sources(
 
 
 def _of_view(pipeline: Pipeline, include: Path, name: str, output: Dataset) -> Iterator[tuple[str, list[Source]]]:
-    view = pipeline.features.views[name]
-    sql = (include / pipeline.name / view.sql).read_text(encoding="utf-8")
+    sql = (include / pipeline.name / pipeline.features.views[name].sql).read_text(encoding="utf-8")
     read = columns_read(sql)
     for column in output.columns:
-        yield column, [(f"raw.{view.reads}", of) for of in read.get(column, ())]
+        yield column, [(f"raw.{table}", of) for table, of in read.get(column, ())]
 
 
 def _of_example(pipeline: Pipeline, column: str) -> list[Source]:

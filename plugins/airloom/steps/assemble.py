@@ -145,7 +145,7 @@ def _require_due(pipeline: Pipeline, partition: date, settings: Settings) -> Non
 
 def _commits(pipeline: Pipeline, lake: Lake, read: Needs) -> dict[str, int]:
     """Return the newest commit of what is read, and of the raw tables behind the features."""
-    tables = dict.fromkeys([*read, *(f"raw.{view.reads}" for view in pipeline.features.views.values())])
+    tables = dict.fromkeys([*read, *(f"raw.{table}" for table in pipeline.features.reads)])
     return {table: commit for table in tables if (commit := lake.commit(table)) is not None}
 
 

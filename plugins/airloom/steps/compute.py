@@ -93,12 +93,13 @@ def _compute_all(inputs: FeatureInputs, lake: Lake, stale: Stale) -> dict[tuple[
     """Compute and publish views by day."""
     pipeline, written = inputs.pipeline, {}
     views = pipeline.features.views
-    tables = {table: _read(inputs, lake, table, stale) for table in {views[name].reads for name, _ in stale}}
+    read = {table for name, _ in stale for table in views[name].reads}
+    tables = {table: _read(inputs, lake, table, stale) for table in read}
     with query_engine(pipeline.schedule.timezone) as engine:
         for name, day in stale:
-            raw = tables[views[name].reads]
-            used = inputs.among(name, day, raw.versions)
-            rows = run_feature_query(engine, pipeline, used, raw.rows, as_of(day, pipeline.schedule.timezone))
+            used = inputs.among(name, day, {table: raw.versions for table, raw in tables.items()})
+            raw = {table: tables[table].rows for table in used.found}
+            rows = run_feature_query(engine, pipeline, used, raw, as_of(day, pipeline.schedule.timezone))
             written[name, day] = _publish(lake, used, rows)
     return written
 
@@ -108,7 +109,7 @@ def _read(inputs: FeatureInputs, lake: Lake, table: str, stale: Stale) -> _Raw:
     import pyarrow.compute as pc
 
     views = inputs.pipeline.features.views
-    days = {each for name, day in stale if views[name].reads == table for each in inputs.of(name, day).days}
+    days = {each for name, day in stale if table in views[name].reads for each in inputs.of(name, day).days}
     # A day without rows is known from the log alone; one that has got rows since is read with them.
     empty = {day: each for day, each in lake.partitions(f"raw.{table}").items() if each.version == NO_ROWS}
     dataset = lake.dataset(f"raw.{table}", days)
@@ -128,7 +129,10 @@ def _read(inputs: FeatureInputs, lake: Lake, table: str, stale: Stale) -> _Raw:
 
 def _publish(lake: Lake, used: ViewInputs, rows: pa.Table) -> _Written:
     table, version = f"features.{used.view}", content_version(rows)
-    read = {each.partition.isoformat(): each.version for each in used.found}
+    by_table = {
+        table: {each.partition.isoformat(): each.version for each in found} for table, found in used.found.items()
+    }
+    read = by_table if len(by_table) > 1 else next(iter(by_table.values()))
     published = PartitionVersion(used.partition, version, used.fingerprint, used.degraded)
     new = lake.replace(table, published, rows, {"reads": read})
     described = _dataset(lake, used, published, rows.num_rows, rows.schema)
@@ -184,7 +188,9 @@ def _dataset(lake: Lake, used: ViewInputs, published: PartitionVersion, rows: in
         columns={field.name: str(field.type) for field in fields if field.name not in PARTITION_COLUMNS},
         commit=lake.commit(table),
         made_of=tuple(
-            Dataset(name=f"raw.{used.reads}", partition=each.partition, version=each.version) for each in used.found
+            Dataset(name=f"raw.{table}", partition=each.partition, version=each.version)
+            for table, found in used.found.items()
+            for each in found
         ),
     )
 

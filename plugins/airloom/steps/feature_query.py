@@ -1,9 +1,9 @@
-"""Runs a view's SQL over the rows that were known as of a day, and over nothing else."""
+"""Runs the SQL of a declaration over the rows that were known as of a day, and over nothing else."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airloom.core.errors import DataError, DeclarationError
 from airloom.core.pipeline import Pipeline
 from airloom.steps.inputs import ViewInputs
-from airloom.stores.lake import PARTITION_COLUMNS
+from airloom.stores.lake import PARTITION_COLUMNS, PartitionVersion
 from airloom.stores.point_in_time import AS_OF, KNOWN_AT
 
 if TYPE_CHECKING:
@@ -38,49 +38,105 @@ def query_engine(timezone: str) -> Iterator[DuckDBPyConnection]:
 
 
 def run_feature_query(
-    engine: DuckDBPyConnection, pipeline: Pipeline, used: ViewInputs, rows: pa.Table, moment: datetime
+    engine: DuckDBPyConnection, pipeline: Pipeline, used: ViewInputs, rows: Mapping[str, pa.Table], moment: datetime
 ) -> pa.Table:
     """Compute the features of one view for one day.
 
-    The SQL sees the table that the view reads under its own name, with the rows of the window that were known at the
+    The SQL sees every table that the view reads under its own name, with the rows of the window that were known at the
     end of the day, and `$as_of`, that moment.
 
     Args:
         engine: The engine.
         pipeline: The declaration.
         used: The view, its window and its SQL.
-        rows: Rows of the table that the view reads, of more days perhaps, in a stable order.
+        rows: Rows of the tables that the view reads, of more days perhaps, in a stable order.
         moment: The as-of.
 
     Returns:
-        The features, with `as_of` and `known_at`; none where the table never had a row.
+        The features, with `as_of` and `known_at`; none where a table never had a row.
 
     Raises:
         DeclarationError: The SQL cannot be run, or names a column as the engine does.
         DataError: The SQL gave a column of a type that cannot be a feature.
     """
-    import duckdb
     import pyarrow as pa
 
-    if not used.typed:
+    if used.untyped:
         return pa.table({})
-    view = pipeline.features.views[used.view]
-    where = f"include/{pipeline.name}/{view.sql}"
-    engine.register(view.reads, _known(rows, used, pipeline.tables[view.reads].known_at, moment))
+    where = f"include/{pipeline.name}/{pipeline.features.views[used.view].sql}"
+    tables = {
+        table: known_rows(rows[table], found, pipeline.tables[table].known_at, moment)
+        for table, found in used.found.items()
+    }
+    features = run_query(engine, f"the feature view {used.view}", used.sql, where, tables, {"as_of": moment})
+    return _stamped(features, moment, where)
+
+
+def run_query(
+    engine: DuckDBPyConnection,
+    subject: str,
+    sql: str,
+    where: str,
+    tables: Mapping[str, pa.Table],
+    parameters: Mapping[str, datetime],
+) -> pa.Table:
+    """Run one query over some tables, each under its own name, and nothing else.
+
+    Args:
+        engine: The engine.
+        subject: What the query computes, for an error.
+        sql: The query.
+        where: Its file, for an error.
+        tables: What it may read.
+        parameters: What it may name after a `$`.
+
+    Raises:
+        DeclarationError: The SQL is not one query, or cannot be run.
+    """
+    import duckdb
+
+    for table, rows in tables.items():
+        engine.register(table, rows)
     try:
-        statement = _statement(used.sql, where)
-        parameters: Any = {"as_of": moment} if "as_of" in statement.named_parameters else None
-        features = engine.sql(statement.query, params=parameters).to_arrow_table()
+        statement = _statement(sql, subject, where)
+        named = {name: moment for name, moment in parameters.items() if name in statement.named_parameters}
+        return engine.sql(statement.query, params=named or None).to_arrow_table()
     except duckdb.Error as error:
+        several = "tables" if len(tables) > 1 else "table"
         raise DeclarationError(
-            f"The SQL of the feature view {used.view} cannot be run.",
+            f"The SQL of {subject} cannot be run.",
             where=where,
             found=_found(error),
-            do=f"read only the table {view.reads} and the parameter $as_of",
+            do=f"read only the {several} {_words(tables)} and the parameter{'s' if len(parameters) > 1 else ''} "
+            + _words(f"${name}" for name in parameters),
         ) from None
     finally:
-        engine.unregister(view.reads)
-    return _stamped(features, moment, where)
+        for table in tables:
+            engine.unregister(table)
+
+
+def known_rows(rows: pa.Table, published: Iterable[PartitionVersion], known_at: str, moment: datetime) -> pa.Table:
+    """Return the rows of some days that were known at a moment; a number that is not one is a missing one.
+
+    Args:
+        rows: Rows of these days, and of others perhaps.
+        published: The days.
+        known_at: The column with the moment at which a row became known.
+        moment: The as-of.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    days = pa.array([each.partition.isoformat() for each in published], pa.string())
+    in_window = pc.is_in(rows.column("partition").cast(pa.string()), value_set=days)
+    known = pc.less_equal(rows.column(known_at), pa.scalar(moment, rows.schema.field(known_at).type))
+    visible = rows.filter(pc.and_(in_window, known)).drop_columns(PARTITION_COLUMNS)
+    for place, field in enumerate(visible.schema):
+        if pa.types.is_floating(field.type):
+            column = visible.column(place)
+            numbers = pc.if_else(pc.is_nan(column), pa.scalar(None, field.type), column)
+            visible = visible.set_column(place, field, numbers)
+    return visible
 
 
 def _found(error: duckdb.Error) -> str:
@@ -94,35 +150,23 @@ def _found(error: duckdb.Error) -> str:
     return words
 
 
-def _statement(sql: str, where: str) -> Any:
+def _words(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _statement(sql: str, subject: str, where: str) -> Any:
     import duckdb
 
     statements = duckdb.extract_statements(sql)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise DeclarationError(
-            "The SQL of a feature view is one query.",
+            f"The SQL of {subject} is not one query.",
             where=where,
             found=f"{len(statements)} statements",
             expected="one SELECT",
         )
     return statements[0]
-
-
-def _known(rows: pa.Table, used: ViewInputs, known_at: str, moment: datetime) -> pa.Table:
-    """Return the rows of a window that were known at a moment; a number that is not one is a missing one."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    days = pa.array([each.partition.isoformat() for each in used.found], pa.string())
-    in_window = pc.is_in(rows.column("partition").cast(pa.string()), value_set=days)
-    known = pc.less_equal(rows.column(known_at), pa.scalar(moment, rows.schema.field(known_at).type))
-    visible = rows.filter(pc.and_(in_window, known)).drop_columns(PARTITION_COLUMNS)
-    for place, field in enumerate(visible.schema):
-        if pa.types.is_floating(field.type):
-            column = visible.column(place)
-            numbers = pc.if_else(pc.is_nan(column), pa.scalar(None, field.type), column)
-            visible = visible.set_column(place, field, numbers)
-    return visible
 
 
 def _stamped(features: pa.Table, moment: datetime, where: str) -> pa.Table:

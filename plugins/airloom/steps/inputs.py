@@ -20,33 +20,40 @@ class ViewInputs:
 
     Args:
         view: Name of the view.
-        reads: The raw table that it reads.
         partition: The day.
         days: The days of its window, oldest first.
-        found: Those that are published.
+        found: Those that are published, by raw table that it reads.
         sql: The query.
-        typed: Whether the table has types: a table without a single row has none, and cannot be queried.
+        untyped: Tables without a single row: they have no types, and cannot be queried.
     """
 
     view: str
-    reads: str
     partition: date
     days: tuple[date, ...]
-    found: tuple[PartitionVersion, ...]
+    found: Mapping[str, tuple[PartitionVersion, ...]]
     sql: str
-    typed: bool = True
+    untyped: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
         """The fingerprint that a partition computed from exactly this carries in the lake."""
-        versions = {each.partition.isoformat(): [each.version, each.degraded] for each in self.found}
-        untyped = {} if self.typed else {"untyped": [self.reads]}
-        return fingerprint({"days": versions, "sql": self.sql, **untyped})
+        by_table = {
+            table: {each.partition.isoformat(): [each.version, each.degraded] for each in found}
+            for table, found in self.found.items()
+        }
+        days = by_table if len(by_table) > 1 else next(iter(by_table.values()))
+        untyped = {"untyped": list(self.untyped)} if self.untyped else {}
+        return fingerprint({"days": days, "sql": self.sql, **untyped})
 
     @property
     def degraded(self) -> bool:
         """Whether a day of the window is missing or has a warning against it."""
-        return len(self.found) < len(self.days) or any(each.degraded for each in self.found)
+        return any(len(found) < len(self.days) or any(each.degraded for each in found) for found in self.found.values())
+
+    @property
+    def computable(self) -> bool:
+        """Whether there is at least one day of every table."""
+        return all(self.found.values())
 
 
 @dataclass(frozen=True)
@@ -74,29 +81,29 @@ class FeatureInputs:
             pipeline=pipeline,
             sql={name: (folder / view.sql).read_text(encoding="utf-8") for name, view in views.items()},
             features={name: lake.partitions(f"features.{name}") for name in views},
-            raw={table: lake.partitions(f"raw.{table}") for table in {view.reads for view in views.values()}},
+            raw={table: lake.partitions(f"raw.{table}") for table in pipeline.features.reads},
         )
 
     def of(self, name: str, partition: date) -> ViewInputs:
         """Return what a view's partition is to be computed from, as published now."""
-        return self.among(name, partition, self.raw[self._view(name).reads])
+        return self.among(name, partition, self.raw)
 
-    def among(self, name: str, partition: date, published: Mapping[date, PartitionVersion]) -> ViewInputs:
-        """Return what a view's partition is computed from when just these days of its table are there."""
-        days = window(partition, self._view(name).window.days, self.pipeline.schedule.start)
-        found = tuple(published[day] for day in days if day in published)
-        table = self._view(name).reads
-        typed = any(each.version != NO_ROWS for each in self.raw[table].values())
-        return ViewInputs(name, table, partition, tuple(days), found, self.sql[name], typed)
+    def among(self, name: str, partition: date, published: Mapping[str, Mapping[date, PartitionVersion]]) -> ViewInputs:
+        """Return what a view's partition is computed from when just these days of its tables are there."""
+        view = self._view(name)
+        days = window(partition, view.window.days, self.pipeline.schedule.start)
+        found = {table: tuple(published[table][day] for day in days if day in published[table]) for table in view.reads}
+        untyped = tuple(table for table in view.reads if not self._has_rows(table))
+        return ViewInputs(name, partition, tuple(days), found, self.sql[name], untyped)
 
     def computable(self, partition: date) -> list[ViewInputs]:
-        """Return what the views' partitions are to be computed from, without views that have nothing."""
-        return [used for name in self.pipeline.features.views if (used := self.of(name, partition)).found]
+        """Return what the views' partitions are to be computed from, without views that have nothing of a table."""
+        return [used for name in self.pipeline.features.views if (used := self.of(name, partition)).computable]
 
     def is_current(self, name: str, partition: date) -> bool:
         """Tell whether a view's partition was computed from what is published now, if anything is."""
         present, used = self.features[name].get(partition), self.of(name, partition)
-        return not used.found if present is None else present.inputs == used.fingerprint
+        return not used.computable if present is None else present.inputs == used.fingerprint
 
     def stale(self, partition: date) -> Iterator[tuple[str, date]]:
         """Find what a run for a partition has to compute.
@@ -112,6 +119,9 @@ class FeatureInputs:
             for day in sorted({partition, *others}):
                 if not self.is_current(name, day):
                     yield name, day
+
+    def _has_rows(self, table: str) -> bool:
+        return any(each.version != NO_ROWS for each in self.raw[table].values())
 
     def _view(self, name: str) -> View:
         return self.pipeline.features.views[name]

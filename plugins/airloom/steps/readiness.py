@@ -132,7 +132,8 @@ def label_days(pipeline: Pipeline, days: list[date], partition: date) -> list[da
 def _features(pipeline: Pipeline, partition: date) -> Needs:
     look_back: dict[str, int] = {}
     for view in pipeline.features.views.values():
-        look_back[view.reads] = max(look_back.get(view.reads, 0), view.window.days)
+        for table in view.reads:
+            look_back[table] = max(look_back.get(table, 0), view.window.days)
     return {f"raw.{table}": window(partition, days, pipeline.schedule.start) for table, days in look_back.items()}
 
 

@@ -1,4 +1,4 @@
-"""Which columns of a table the columns of a query are computed from."""
+"""Which columns of its tables the columns of a query are computed from."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from functools import cache
 
 
 @cache
-def columns_read(sql: str) -> dict[str, list[str]]:
-    """Return, by column of a query, the columns of the one table that it is computed from.
+def columns_read(sql: str) -> dict[str, list[tuple[str, str]]]:
+    """Return, by column of a query, the columns that it is computed from, each with its table.
 
     Args:
         sql: The query, in DuckDB's dialect.
 
     Returns:
-        Nothing for a query that cannot be followed: a feature view does not fail for its lineage.
+        Nothing for a query that cannot be followed: no step fails for its lineage. A column of several tables is
+        followed where the query names it with its table.
     """
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
@@ -25,6 +26,12 @@ def columns_read(sql: str) -> dict[str, list[str]]:
         return {}
     nodes = found if isinstance(found, dict) else {found.name: found}
     return {
-        name: sorted({leaf.name.rpartition(".")[2] for leaf in node.walk() if isinstance(leaf.expression, exp.Table)})
+        name: sorted(
+            {
+                (leaf.expression.name, leaf.name.rpartition(".")[2])
+                for leaf in node.walk()
+                if isinstance(leaf.expression, exp.Table)
+            }
+        )
         for name, node in nodes.items()
     }
