@@ -3,10 +3,10 @@
 One Airflow DAG per pipeline: `assemble` joins labels and features point in time; every candidate is trained by its
 own `fit` task and logged to MLflow; `evaluate` scores all of them and the champion on the same rows; `prove` loads the
 best one from the registry and compares what it predicts with its training; `decide` lays the result before the gate;
-`apply` is the only task that moves a champion. Where the pipeline asks for approval, `approve` shows a person the
-verdict first. While the run of an earlier day is under way, its verdict is awaited; when the champion has moved all the
-same, the challenger is judged again, once. A window that is not complete ends the run as skipped, with the reason; so
-does a pause after too many nights that brought nothing.
+`apply` is the only task that moves a champion. Where a query gives the label, `label` computes it first, for the days
+that are mature. Where the pipeline asks for approval, `approve` shows a person the verdict first. While the run of an
+earlier day is under way, its verdict is awaited. A window that is not complete ends the run as skipped, with the
+reason; so does a pause after too many nights that brought nothing.
 """
 
 from airflow.sdk import TriggerRule
@@ -18,6 +18,7 @@ from airloom.operators.train import (
     DecideOperator,
     EvaluateOperator,
     FitOperator,
+    LabelOperator,
     NoteFailureOperator,
     ProveOperator,
 )
@@ -60,4 +61,6 @@ for pipeline in pipelines():
         )
         note_failure = NoteFailureOperator(task_id="note_failure", trigger_rule=TriggerRule.ONE_FAILED)
 
+        if pipeline.label.sql is not None:
+            await_inputs >> LabelOperator(task_id="label") >> assemble
         await_inputs >> assemble >> fit >> await_verdicts >> evaluate >> prove >> decide >> [apply, note_failure]

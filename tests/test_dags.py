@@ -92,6 +92,15 @@ def test_the_hand_written_example_is_paused(parsed):
     assert parsed["dags"]["hand_written"]["paused"] is True
 
 
+def test_labels_by_a_query_are_computed_before_the_training_set(tmp_path):
+    shutil.copytree(INCLUDE, tmp_path / "include")
+    file = tmp_path / "include" / "parcels" / "pipeline.yaml"
+    declared = file.read_text().replace("label: {table: parcels,", "label: {sql: late.sql, reads: parcels,")
+    file.write_text(declared)
+    tasks = parse(AIRLOOM_PROJECT=str(tmp_path))["dags"]["parcels.train"]["tasks"]
+    assert sorted(tasks[:3]) == ["assemble", "await_inputs", "label"]
+
+
 def test_a_broken_pipeline_folder_breaks_only_its_own_dags(tmp_path):
     shutil.copytree(INCLUDE, tmp_path / "include")
     broken = tmp_path / "include" / "broken"

@@ -65,6 +65,46 @@ def test_a_view_reads_one_table_or_several(folder):
     assert Pipeline.model_validate(several.model_dump(mode="json")) == several
 
 
+QUERY = "label: {sql: sql/late.sql, reads: [parcels, traffic], column: late, horizon: 1d}"
+
+
+def test_a_label_is_a_column_of_a_table_or_of_a_query(folder):
+    table = read_pipeline(folder)
+    assert not {"sql", "reads"} & table.model_dump(mode="json")["label"].keys()
+    replace(folder, "label: {table: parcels, column: late, horizon: 1d}", QUERY)
+    query = read_pipeline(folder)
+    assert (query.label.table, query.label.reads, query.subject) == (None, ("parcels", "traffic"), "orders")
+    assert query.digest != table.digest
+    assert Pipeline.model_validate(query.model_dump(mode="json")) == query
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("{sql:", "{table: parcels, sql:", "declare `table` or `sql`, not both"),
+        (
+            "sql: sql/late.sql, reads: [parcels, traffic], ",
+            "",
+            "declare `table`, the table that has the label, or `sql`",
+        ),
+        ("reads: [parcels, traffic], ", "", "name the tables that the query reads"),
+        ("sql: sql/late.sql", "table: parcels", "only a query has tables to read"),
+        ("[parcels, traffic]", "[parcels, trafic]", "no table 'trafic'"),
+        ("[parcels, traffic]", "[parcels, examples]", "examples is what the query knows the scored rows as"),
+    ],
+)
+def test_a_label_that_is_neither_or_both_is_refused_with_what_to_declare(folder, old, new, told):
+    replace(folder, "label: {table: parcels, column: late, horizon: 1d}", QUERY.replace(old, new))
+    assert told in error_of(folder)
+
+
+def test_the_label_of_a_query_cannot_be_learned_from(folder):
+    replace(
+        folder, "label: {table: parcels, column: late, horizon: 1d}", QUERY.replace("column: late", "column: weight")
+    )
+    assert "'weight' is the label" in error_of(folder)
+
+
 def test_where_a_day_may_be_empty_changes_no_prediction_and_no_digest(folder):
     before = read_pipeline(folder)
     replace(folder, "    time: observed_at", "    empty: allow\n    time: observed_at")

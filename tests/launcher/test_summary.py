@@ -7,6 +7,7 @@ import pytest
 from airloom.core.declaration import find_pipeline
 from airloom.core.gate import decide
 from airloom.core.partitions import as_of
+from airloom.core.pipeline import Pipeline
 from airloom.core.verdict import Case, Head, Judged, Proof
 from airloom.launcher.api import Range
 from airloom.launcher.status import read_status
@@ -72,6 +73,18 @@ def test_predictions_are_judged_by_the_labels_of_the_day_after(settings):
     assert (quality.days, quality.rows, quality.value) == (1, 3, 1.0)
     assert quality.predicted == pytest.approx((0.9 + 0.1 + 0.4) / 3)
     assert quality.happened == pytest.approx(1 / 3)
+
+
+def test_predictions_are_judged_by_the_labels_that_a_query_has_computed(settings):
+    label = {"sql": "late.sql", "reads": "parcels", "column": "late", "horizon": "1d"}
+    by_query = Pipeline.model_validate(PARCELS.model_dump(mode="json") | {"label": label})
+    lake = Lake(settings.lake / PARCELS.name)
+    publish_scores(settings, D, {"a": 0.9, "b": 0.1})
+    publish_parcels(settings, NEXT, {"a": 0.0, "b": 0.0})
+    assert judge(by_query, lake, [D]) is None
+    publish(settings, PARCELS.name, "labels", D, pa.table({"parcel_id": ["a", "b"], "late": [1.0, 0.0]}))
+    quality = judge(by_query, lake, [D, NEXT])
+    assert (quality.days, quality.rows, quality.value) == (1, 2, 1.0)
 
 
 def test_the_labels_of_the_same_day_do_not_judge(settings):

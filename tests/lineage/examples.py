@@ -11,6 +11,7 @@ from airloom.core.records import (
     Decided,
     Evaluation,
     Fitted,
+    Labelled,
     Materialized,
     Proven,
     Published,
@@ -51,6 +52,15 @@ RUN = Dataset(name="run.boosting", partition=DAY, version="run1", columns={"scor
 MODEL = Dataset(name="model", version="6", columns={"score": "double"}, made_of=(RUN,))
 CHAMPION = Dataset(name="champion", partition=DAY, version="2")
 SCHEDULE = Dataset(name="raw.schedule", partition=DAY, version="ff66")
+LABELLED = Dataset(
+    name="labels",
+    partition=BEFORE,
+    version="gg77",
+    rows=2,
+    columns={"flight_id": "string", "late": "double"},
+    commit=2,
+    made_of=(LABELS, SCHEDULE),
+)
 READ = FEATURES.model_copy(update={"columns": {"plane_seats": "float64"}, "made_of": ()})
 PREDICTIONS = Dataset(
     name="predictions",
@@ -145,6 +155,7 @@ def records(settings):
         "PublishOperator": about(Published, "published 1 table", (STAGED, audit), (raw,), changed=1),
         "ComputeOperator": about(Computed, "3 rows in 1 view", (RAW,), (FEATURES,), views={"plane": 3}, changed=1),
         "MaterializeOperator": about(Materialized, "3 entities", (FEATURES,), (online,), rows={"plane": 3}),
+        "LabelOperator": about(Labelled, "2 labels of 1 day", (LABELS, SCHEDULE), (LABELLED,), rows=2, changed=1),
         "AssembleOperator": TRAINING_SET,
         "FitOperator": about(
             Fitted,

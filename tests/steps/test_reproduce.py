@@ -11,6 +11,7 @@ from airloom.core.declaration import find_pipeline
 from airloom.core.errors import DataError, GateError
 from airloom.core.reproduction import Result, is_identical, reasons, result_of
 from airloom.steps.assemble import assemble
+from airloom.steps.label import compute_labels
 from airloom.steps.reproduce import reproduce
 from airloom.stores.lake import Lake
 from airloom.stores.models import ModelRegistry
@@ -51,6 +52,28 @@ def rate(template, tmp_path):
     shutil.copytree(project, tmp_path, dirs_exist_ok=True)
     settings = project_at(tmp_path)
     return find_pipeline(settings.include, "late"), version, settings
+
+
+LATE = "SELECT examples.flight_id, flights.late FROM examples JOIN flights USING (flight_id)"
+
+
+def test_a_version_with_labels_by_a_query_is_identical_whatever_these_have_become(tmp_path):
+    settings = project_at(tmp_path)
+    make(settings, RATE)
+    file = settings.include / "late" / "pipeline.yaml"
+    declared = json.loads(file.read_text())
+    declared["label"] = {"sql": "late.sql", "reads": ["flights"], "column": "late", "horizon": "1d"}
+    file.write_text(json.dumps(declared))
+    (file.parent / "late.sql").write_text(LATE)
+    pipeline = find_pipeline(settings.include, "late")
+    compute_labels(pipeline, NIGHT, settings)
+    version = train(pipeline, settings)
+    correct(settings)
+    (file.parent / "late.sql").write_text(LATE.replace("flights.late", "1 - flights.late AS late"))
+    compute_labels(pipeline, NIGHT, settings)
+    found = reproduce(pipeline, version, settings)
+    assert found.identical
+    assert set(found.commits) == {"raw.schedule", "labels", "features.carrier_delays"}
 
 
 def topic(topics, name):

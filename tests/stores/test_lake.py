@@ -123,8 +123,8 @@ def test_rows_of_every_type_are_the_same_whether_they_replace_rows_or_none(place
     """deltalake writes what replaces rows; the lake itself what replaces none."""
     lake, at = Lake(place), [datetime(2013, 1, 1, tzinfo=UTC)]
     kinds = [pa.timestamp("ns", "UTC"), pa.timestamp("s", "UTC"), pa.date32(), pa.large_string(), pa.int8(), pa.bool_()]
-    kinds += [pa.float32(), pa.dictionary(pa.int32(), pa.string()), pa.uint16()]
-    values = [at, at, [DAY], ["a"], [1], [True], [0.5], ["a"], [1]]
+    kinds += [pa.float32(), pa.dictionary(pa.int32(), pa.string()), pa.uint16(), pa.timestamp("us", "Europe/Berlin")]
+    values = [at, at, [DAY], ["a"], [1], [True], [0.5], ["a"], [1], at]
     rows = pa.table({f"c{n}": pa.array(values[n], kind) for n, kind in enumerate(kinds)})
     for day, before in ((DAY, NONE), (NEXT, ROWS)):
         publish(lake, day, before)

@@ -19,6 +19,7 @@ from airloom.lineage.graph import Graph
 from airloom.lineage.naming import dataset_name
 from airloom.lineage.walk import trace as walk
 from airloom.steps.columns import input_columns
+from airloom.steps.readiness import LABELS
 from airloom.steps.score import TABLE, rows_to_score
 from airloom.stores.lake import Lake
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 def trace(
     pipeline: Annotated[str, typer.Argument(help="Name of the pipeline.")],
     partition: Annotated[str, typer.Argument(help="The day, YYYY-MM-DD.")],
-    dataset: Annotated[str, typer.Option(help="What to trace: predictions, features.… or raw.…")] = "predictions",
+    dataset: Annotated[str, typer.Option(help="predictions, labels, features.… or raw.…")] = "predictions",
     key: Annotated[str | None, typer.Option(help="One row of it by its key; several columns with commas.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a picture for a browser.")] = None,
     svg: Annotated[Path | None, typer.Option(help="Write a picture.")] = None,
@@ -83,7 +84,9 @@ def _row(pipeline: Pipeline, dataset: str, day: date, key: str, rows: pd.DataFra
 
 
 def _key(pipeline: Pipeline, dataset: str) -> tuple[str, ...]:
+    if dataset == LABELS:
+        return pipeline.label_key
     table = pipeline.score.entities if dataset == TABLE else dataset.removeprefix("raw.")
     if table not in pipeline.tables:
-        raise UsageError(f"Rows of {dataset} have no key.", expected="predictions, or a raw table")
+        raise UsageError(f"Rows of {dataset} have no key.", expected="predictions, labels, or a raw table")
     return tuple(pipeline.tables[table].key)

@@ -15,6 +15,9 @@ from airloom.core.documents import problem_at
 from airloom.core.metrics import OPERATIONAL, Kind, metrics_of
 from airloom.core.rules import Circuit, Gate, Promotion
 
+#: What the query of a label knows the scored rows as.
+EXAMPLES = "examples"
+
 
 class Schedule(Declared):
     """When the nightly stages run and which days they cover."""
@@ -78,14 +81,21 @@ class Features(Declared):
         return list(dict.fromkeys(table for view in self.views.values() for table in view.reads))
 
 
+def _is_absent(value: Any) -> bool:
+    """A key that came later is no part of a declaration that does not have it, and changes no digest."""
+    return value is None
+
+
 class Label(Declared):
-    """What is predicted: a column of a table, how long after the as-of it happens and when it is known.
+    """What is predicted: a column of a table or of a query, how long after the as-of it happens and when it is known.
 
     A day S is mature, and trains, once its label's `horizon` and `delay` have passed.
     """
 
-    table: Name
+    table: Name | None = None
     column: str
+    sql: Path | None = Field(default=None, exclude_if=_is_absent)
+    reads: Tables | None = Field(default=None, exclude_if=_is_absent)
     key: tuple[str, ...] = ()
     horizon: Duration
     delay: Duration = timedelta(0)
@@ -110,6 +120,20 @@ class Label(Declared):
         if not value:
             raise ValueError("an outcome lies after the as-of: a horizon is longer than nothing")
         return value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Label:
+        if self.table is not None and self.sql is not None:
+            raise problem_at("a label is a column of a table or of a query: declare `table` or `sql`, not both", "sql")
+        if self.table is None and self.sql is None:
+            raise problem_at("declare `table`, the table that has the label, or `sql` and `reads`, a query for it")
+        if self.table is not None and self.reads is not None:
+            raise problem_at("only a query has tables to read: declare `sql` instead of `table`", "reads")
+        if self.sql is not None and self.reads is None:
+            raise problem_at("name the tables that the query reads: `reads: [events, plans]`", "sql")
+        if EXAMPLES in (self.reads or ()):
+            raise problem_at(f"{EXAMPLES} is what the query knows the scored rows as; rename the table", "reads")
+        return self
 
     @model_validator(mode="after")
     def _classes_fit(self) -> Label:
@@ -222,8 +246,11 @@ class Pipeline(Declared):
             for table in view.reads:
                 if table not in self.tables:
                     raise problem_at(f"no table {table!r}", "features", "views", view_name, "reads")
-        if self.label.table not in self.tables:
+        if self.label.table is not None and self.label.table not in self.tables:
             raise problem_at(f"no table {self.label.table!r}", "label", "table")
+        for table in self.label.reads or ():
+            if table not in self.tables:
+                raise problem_at(f"no table {table!r}", "label", "reads")
         if self.score.entities not in self.tables:
             raise problem_at(f"no table {self.score.entities!r}", "score", "entities")
         return self
@@ -233,7 +260,7 @@ class Pipeline(Declared):
         inputs = {*self.train.inputs.categorical, *self.train.inputs.numeric}
         if self.label.column in inputs:
             raise problem_at(f"{self.label.column!r} is the label", "train", "inputs")
-        keys = inputs.intersection({*self.tables[self.label.table].key, *self.tables[self.score.entities].key})
+        keys = inputs.intersection({*self.tables[self.subject].key, *self.tables[self.score.entities].key})
         if keys:
             raise problem_at(f"{min(keys)!r} identifies a row and cannot be learned from", "train", "inputs")
         return self
@@ -291,6 +318,11 @@ class Pipeline(Declared):
         if declared is None:
             return table == self.label.table and self.label.missing == "negative"
         return declared == "allow"
+
+    @property
+    def subject(self) -> str:
+        """The table that describes a day: the label's, or that of the scored rows where a query gives the label."""
+        return self.label.table or self.score.entities
 
     @property
     def label_key(self) -> tuple[str, ...]:

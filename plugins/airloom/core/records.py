@@ -176,6 +176,22 @@ class Leak(BaseModel):
     value: float
 
 
+class Labelled(Record):
+    """Labels computed by the declared query.
+
+    Args:
+        rows: Labels of the training window.
+        changed: How many partitions are new content.
+        ignored: Rows of the query's results, where these were computed, whose key is of no scored row.
+        degraded: Whether a day they were computed from is degraded.
+    """
+
+    rows: int
+    changed: int
+    ignored: int = 0
+    degraded: bool = False
+
+
 class TrainingSet(Record):
     """The rows that a night's candidates learn from and are judged on.
 

@@ -163,10 +163,15 @@ def _labelled(pipeline: Pipeline, lake: Lake, days: list[date]) -> pd.DataFrame:
 
     from airloom.steps.examples import DAY, add_labels, scored_rows
     from airloom.steps.outputs import names
+    from airloom.steps.readiness import LABELS
 
     columns = names(pipeline.label, "score")
-    last = max(lake.partitions(f"raw.{pipeline.label.table}"), default=date.min)
-    mature = [day for day in _published(lake, PREDICTIONS, days) if day + pipeline.label.matures_after <= last]
+    predicted = _published(lake, PREDICTIONS, days)
+    if pipeline.label.table is None:
+        last, mature = days[-1], _published(lake, LABELS, predicted)
+    else:
+        last = max(lake.partitions(f"raw.{pipeline.label.table}"), default=date.min)
+        mature = [day for day in predicted if day + pipeline.label.matures_after <= last]
     if not mature:
         return pd.DataFrame({DAY: [], "label": [], **{name: [] for name in columns}})
     key = [*pipeline.tables[pipeline.score.entities].key, DAY]

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airloom.core.pipeline import Pipeline
+from airloom.core.pipeline import EXAMPLES, Pipeline
 from airloom.core.records import Dataset
 from airloom.lineage.naming import NAMESPACE, dataset_name
+from airloom.steps.readiness import LABELS
 from airloom.steps.sql_columns import columns_read
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ def _sources(
 ) -> Iterator[tuple[str, list[Source]]]:
     kind, _, name = output.name.partition(".")
     if kind == "features":
-        yield from _of_view(pipeline, include, name, output)
+        yield from _of_query(pipeline, include, pipeline.features.views[name].sql, output)
+    elif kind == LABELS and pipeline.label.sql is not None:
+        yield from _of_query(pipeline, include, pipeline.label.sql, output)
     for column in output.columns:
         if kind in ("raw", "online"):
             yield column, [(f"{'staging' if kind == 'raw' else 'features'}.{name}", column)]
@@ -59,11 +62,11 @@ def _sources(
             yield column, _of_prediction(pipeline, column, inputs)
 
 
-def _of_view(pipeline: Pipeline, include: Path, name: str, output: Dataset) -> Iterator[tuple[str, list[Source]]]:
-    sql = (include / pipeline.name / pipeline.features.views[name].sql).read_text(encoding="utf-8")
-    read = columns_read(sql)
+def _of_query(pipeline: Pipeline, include: Path, sql: Path, output: Dataset) -> Iterator[tuple[str, list[Source]]]:
+    read = columns_read((include / pipeline.name / sql).read_text(encoding="utf-8"))
+    names = {EXAMPLES: pipeline.score.entities}
     for column in output.columns:
-        yield column, [(f"raw.{table}", of) for table, of in read.get(column, ())]
+        yield column, [(f"raw.{names.get(table, table)}", of) for table, of in read.get(column, ())]
 
 
 def _of_example(pipeline: Pipeline, column: str) -> list[Source]:
@@ -72,7 +75,7 @@ def _of_example(pipeline: Pipeline, column: str) -> list[Source]:
     if separator and view in pipeline.features.views:
         return [(f"features.{view}", feature)]
     if column == pipeline.label.column:
-        return [(f"raw.{pipeline.label.table}", column)]
+        return [(f"raw.{pipeline.label.table}" if pipeline.label.table else LABELS, column)]
     inputs, scored = pipeline.train.inputs, pipeline.score.entities
     known = {*pipeline.tables[scored].key, *inputs.categorical, *inputs.numeric}
     return [(f"raw.{scored}", column)] if column in known else []

@@ -11,7 +11,8 @@ from airloom.lineage.events import Run, Version
 from airloom.lineage.graph import Graph, Made
 
 #: What a person asks for first comes first.
-_ORDER = ("model", "champion", "verdict", "run", "training", "features", "online", "raw", "staging", "validation")
+_DERIVED = ("model", "champion", "verdict", "run", "training", "labels", "features", "online")
+_ORDER = (*_DERIVED, "raw", "staging", "validation")
 
 #: A version, and how it came to be, where an event tells.
 Found = tuple[Version, Made | None]

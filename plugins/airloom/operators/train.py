@@ -1,4 +1,4 @@
-"""Operators of the train stage: assemble, fit, evaluate, prove, decide, apply, and what is noted when one failed."""
+"""Operators of the train stage: label, assemble, fit, evaluate, prove, decide, apply, and the note of a failure."""
 
 from __future__ import annotations
 
@@ -7,13 +7,28 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airloom.core.pipeline import Pipeline
-from airloom.core.records import Answered, Applied, Decided, Evaluation, Fitted, Proven, Record, TrainingSet
+from airloom.core.records import Answered, Applied, Decided, Evaluation, Fitted, Labelled, Proven, Record, TrainingSet
 from airloom.core.settings import Settings
 from airloom.operators.links import ModelRunLink, ModelVersionLink
 from airloom.operators.step import LOGICAL_DAY, StepOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+
+class LabelOperator(StepOperator):
+    """Compute the labels of the training window by the declared query, where they are not of what is published.
+
+    Args:
+        pipeline: Name of the pipeline.
+        partition: The day; by default the run's logical date.
+    """
+
+    def run_step(self, pipeline: Pipeline, partition: date, settings: Settings, context: Context) -> Labelled:
+        """Label."""
+        from airloom.steps.label import compute_labels
+
+        return compute_labels(pipeline, partition, settings)
 
 
 class AssembleOperator(StepOperator):

@@ -14,9 +14,10 @@ from airloom.core.records import Dataset, Leak, TrainingSet
 from airloom.core.settings import Settings
 from airloom.steps.columns import ModelColumns, join_features, model_columns
 from airloom.steps.examples import DAY, add_labels, as_ofs, scored_rows
+from airloom.steps.label import require_current_labels
 from airloom.steps.leaks import find_leaks
 from airloom.steps.outputs import label_codes
-from airloom.steps.readiness import Needs, needs, readiness, scored_days
+from airloom.steps.readiness import Needs, readiness, scored_days, training_inputs
 from airloom.steps.training_sets import SPLIT, write_training_set
 from airloom.stores.lake import Lake, PartitionVersion
 
@@ -45,13 +46,14 @@ def assemble(pipeline: Pipeline, partition: date, settings: Settings) -> Trainin
         The training set: the same one whenever the same versions are published.
 
     Raises:
-        NotDue: The window is not complete.
+        NotDue: The window is not complete, or labels are not of what is published now.
         DataError: The rows are nothing to learn from.
     """
     _require_due(pipeline, partition, settings)
     lake = Lake(settings.lake / pipeline.name)
-    read = needs(pipeline, "train", partition)
+    read = training_inputs(pipeline, partition)
     commits = _commits(pipeline, lake, read)
+    require_current_labels(pipeline, partition, lake.at(commits), settings)
     versions = _versions(lake.at(commits), read)
     joined = examples_at(pipeline, partition, commits, settings)
     _require_learnable(pipeline, joined.frame, joined.columns)
@@ -144,8 +146,9 @@ def _require_due(pipeline: Pipeline, partition: date, settings: Settings) -> Non
 
 
 def _commits(pipeline: Pipeline, lake: Lake, read: Needs) -> dict[str, int]:
-    """Return the newest commit of what is read, and of the raw tables behind the features."""
-    tables = dict.fromkeys([*read, *(f"raw.{table}" for table in pipeline.features.reads)])
+    """Return the newest commit of what is read, and of the raw tables behind the features and the labels."""
+    behind = (*pipeline.features.reads, *(pipeline.label.reads or ()))
+    tables = dict.fromkeys([*read, *(f"raw.{table}" for table in behind)])
     return {table: commit for table in tables if (commit := lake.commit(table)) is not None}
 
 

@@ -14,7 +14,8 @@ from airloom.core.records import Computed, Dataset
 from airloom.core.settings import Settings
 from airloom.steps.feature_query import query_engine, run_feature_query
 from airloom.steps.inputs import FeatureInputs, ViewInputs
-from airloom.stores.content import NO_ROWS, content_version
+from airloom.steps.raw_days import read_raw
+from airloom.stores.content import content_version
 from airloom.stores.lake import PARTITION_COLUMNS, Lake, PartitionVersion
 
 if TYPE_CHECKING:
@@ -69,19 +70,6 @@ def compute(pipeline: Pipeline, partition: date, settings: Settings) -> Computed
 
 
 @dataclass(frozen=True)
-class _Raw:
-    """Days of one raw table as they were read, and what they were at that moment.
-
-    Args:
-        rows: The rows, in one order whatever the order in which they were written.
-        versions: The published days that the rows are of.
-    """
-
-    rows: pa.Table
-    versions: Mapping[date, PartitionVersion]
-
-
-@dataclass(frozen=True)
 class _Written:
     """What was computed for one day of one view, and whether the lake had it already."""
 
@@ -93,8 +81,11 @@ def _compute_all(inputs: FeatureInputs, lake: Lake, stale: Stale) -> dict[tuple[
     """Compute and publish views by day."""
     pipeline, written = inputs.pipeline, {}
     views = pipeline.features.views
-    read = {table for name, _ in stale for table in views[name].reads}
-    tables = {table: _read(inputs, lake, table, stale) for table in read}
+    days: dict[str, set[date]] = {}
+    for name, day in stale:
+        for table in views[name].reads:
+            days.setdefault(table, set()).update(inputs.of(name, day).days)
+    tables = {table: read_raw(pipeline, lake, table, each) for table, each in days.items()}
     with query_engine(pipeline.schedule.timezone) as engine:
         for name, day in stale:
             used = inputs.among(name, day, {table: raw.versions for table, raw in tables.items()})
@@ -102,29 +93,6 @@ def _compute_all(inputs: FeatureInputs, lake: Lake, stale: Stale) -> dict[tuple[
             rows = run_feature_query(engine, pipeline, used, raw, as_of(day, pipeline.schedule.timezone))
             written[name, day] = _publish(lake, used, rows)
     return written
-
-
-def _read(inputs: FeatureInputs, lake: Lake, table: str, stale: Stale) -> _Raw:
-    """Read all days of a raw table that the views to be computed need, in one scan."""
-    import pyarrow.compute as pc
-
-    views = inputs.pipeline.features.views
-    days = {each for name, day in stale if table in views[name].reads for each in inputs.of(name, day).days}
-    # A day without rows is known from the log alone; one that has got rows since is read with them.
-    empty = {day: each for day, each in lake.partitions(f"raw.{table}").items() if each.version == NO_ROWS}
-    dataset = lake.dataset(f"raw.{table}", days)
-    if dataset is None:
-        raise DataError(f"The lake has no table raw.{table}.", where=str(lake.path(f"raw.{table}")))
-    rows = dataset.to_table()
-    if rows.num_rows:
-        order = [("partition", "ascending"), *((key, "ascending") for key in inputs.pipeline.tables[table].key)]
-        rows = rows.take(pc.sort_indices(rows, sort_keys=order))
-    distinct = rows.select(PARTITION_COLUMNS).group_by(PARTITION_COLUMNS).aggregate([])
-    versions = [
-        PartitionVersion(date.fromisoformat(each["partition"]), each["version"], degraded=each["quality"] == "degraded")
-        for each in distinct.to_pylist()
-    ]
-    return _Raw(rows, empty | {each.partition: each for each in versions})
 
 
 def _publish(lake: Lake, used: ViewInputs, rows: pa.Table) -> _Written:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airloom.core.errors import DataError
 from airloom.core.partitions import after, as_of
 from airloom.core.pipeline import Pipeline
-from airloom.steps.readiness import label_days
+from airloom.steps.readiness import LABELS, label_days
 from airloom.stores.lake import PARTITION_COLUMNS, Lake
 
 if TYPE_CHECKING:
@@ -97,8 +97,8 @@ def _ends(pipeline: Pipeline, rows: pd.DataFrame) -> pd.Series[Any]:
 
 
 def _matching(pipeline: Pipeline) -> list[str]:
-    """Return the columns by which rows and labels are matched; a label in the row itself is that of the same day."""
-    own = pipeline.label.table == pipeline.score.entities
+    """Return the columns by which rows and labels are matched; one in the row or of a query is of the same day."""
+    own = pipeline.label.table in (None, pipeline.score.entities)
     return [*pipeline.label_key, DAY] if own else list(pipeline.label_key)
 
 
@@ -106,6 +106,8 @@ def _known_labels(pipeline: Pipeline, rows: pd.DataFrame, partition: date, lake:
     """Read the newest known row of every key of the label's table, with the moment at which it happened."""
     import pandas as pd
 
+    if pipeline.label.table is None:
+        return _computed_labels(pipeline, sorted(set(rows[DAY])), lake)
     label, table, name = pipeline.label, pipeline.tables[pipeline.label.table], f"raw.{pipeline.label.table}"
     key = list(pipeline.label_key)
     _require_key(pipeline, rows, _columns(lake, name))
@@ -120,6 +122,13 @@ def _known_labels(pipeline: Pipeline, rows: pd.DataFrame, partition: date, lake:
     known = timed[timed[_KNOWN] <= as_of(partition, pipeline.schedule.timezone)]
     newest = known.sort_values([_KNOWN, DAY], kind="stable").drop_duplicates(key, keep="last")
     return newest[[*key, label.column, _HAPPENED]]
+
+
+def _computed_labels(pipeline: Pipeline, days: list[date], lake: Lake) -> pd.DataFrame:
+    """Read what the label's query has computed: one label a row and day, complete at the end of its horizon."""
+    read = lake.read(LABELS, days, columns=[*pipeline.label_key, pipeline.label.column, DAY])
+    read[DAY] = read[DAY].map(date.fromisoformat)
+    return read.assign(**{_HAPPENED: _ends(pipeline, read)})
 
 
 def _require_key(pipeline: Pipeline, rows: pd.DataFrame, labelled: list[str]) -> None:

@@ -81,12 +81,12 @@ def _block(pipeline: Pipeline, partition: date, settings: Settings, error: DataE
     import pyarrow as pa
 
     Quarantine(settings.quarantine / pipeline.name).block(
-        pipeline.label.table, partition, pa.table({}), [error.what], validation=""
+        pipeline.subject, partition, pa.table({}), [error.what], validation=""
     )
 
 
 def _headline(pipeline: Pipeline, tables: Mapping[str, pa.Table]) -> str:
-    subject = pipeline.label.table
+    subject = pipeline.subject
     total = sum(rows.num_rows for rows in tables.values())
     return f"{tables[subject].num_rows:,} {subject} staged: {total:,} rows in {len(tables)} tables"
 

@@ -181,12 +181,20 @@ def _stamped(features: pa.Table, moment: datetime, where: str) -> pa.Table:
             found=", ".join(features.column_names),
             do=f"leave {AS_OF}, {KNOWN_AT} and {', '.join(PARTITION_COLUMNS)} to the engine",
         )
-    columns = {field.name: features.column(field.name).cast(_kept(field, where)) for field in features.schema}
+    columns = {
+        field.name: features.column(field.name).cast(kept_type(field, "a feature view", where))
+        for field in features.schema
+    }
     stamp = pa.array([moment] * features.num_rows, pa.timestamp("us", "UTC"))
     return pa.table({**columns, AS_OF: stamp, KNOWN_AT: stamp})
 
 
-def _kept(field: pa.Field, where: str) -> pa.DataType:
+def kept_type(field: pa.Field, subject: str, where: str) -> pa.DataType:
+    """Return the type in which a column of a query's result is kept.
+
+    Raises:
+        DataError: It is of a type that is not.
+    """
     import pyarrow as pa
 
     kind = field.type
@@ -201,7 +209,7 @@ def _kept(field: pa.Field, where: str) -> pa.DataType:
     if pa.types.is_timestamp(kind):
         return pa.timestamp("us", "UTC")
     raise DataError(
-        "A feature view has a column that cannot be a feature.",
+        f"The SQL of {subject} gives a column of a type that is not kept.",
         where=f"{where}, column {field.name}",
         found=str(kind),
         expected="a number, text, boolean or timestamp",

@@ -79,11 +79,13 @@ def definitions(pipeline: Pipeline, settings: Settings) -> dict[str, dict[str, A
 
     Returns:
         `declaration`, its values by dotted key; `expectations`, how each must hold; `features`, the digest of every
-        file that defines them. A file that cannot be read is said so: a training does not fail for it.
+        file that defines them or the label. A file that cannot be read is said so: a training does not fail for it.
     """
     folder = settings.include / pipeline.name
     module = settings.project / f"{pipeline.features.module.replace('.', '/')}.py"
-    files = {view.sql.as_posix(): folder / view.sql for view in pipeline.features.views.values()}
+    queries = [view.sql for view in pipeline.features.views.values()]
+    queries += [pipeline.label.sql] if pipeline.label.sql else []
+    files = {sql.as_posix(): folder / sql for sql in queries}
     return {
         "declaration": dict(_flat("", pipeline.model_dump(mode="json"))),
         "expectations": {

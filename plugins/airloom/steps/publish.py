@@ -100,7 +100,7 @@ def publish(pipeline: Pipeline, partition: date, settings: Settings, validations
 
 
 def _headline(pipeline: Pipeline, outputs: Sequence[Dataset], held_back: int) -> str:
-    subject = pipeline.label.table
+    subject = pipeline.subject
     rows = next(each.rows for each in outputs if each.name == f"raw.{subject}")
     return f"published {len(outputs)} tables, {rows:,} {subject}" + (
         f"; {counted(held_back, 'row')} quarantined" if held_back else ""

@@ -16,6 +16,9 @@ from airloom.stores.quarantine import Quarantine
 
 Needs = dict[str, list[date]]
 
+#: The table of the lake with the labels that a query has computed.
+LABELS = "labels"
+
 
 @dataclass(frozen=True)
 class Readiness:
@@ -129,6 +132,28 @@ def label_days(pipeline: Pipeline, days: list[date], partition: date) -> list[da
     return day_range(days[0] + timedelta(days=1), partition) if days else []
 
 
+def label_inputs(pipeline: Pipeline, days: list[date], partition: date) -> Needs:
+    """Return the raw days that labels of scored days are read or computed from, by table, up to a partition."""
+    if pipeline.label.table is not None:
+        return {f"raw.{pipeline.label.table}": label_days(pipeline, days, partition)}
+    until = day_range(days[0], partition) if days else []
+    return {f"raw.{table}": until for table in pipeline.label.reads or ()}
+
+
+def training_inputs(pipeline: Pipeline, partition: date) -> Needs:
+    """Return what a training set is read from: what is awaited, or labels in place of what a query computes them from.
+
+    Raises:
+        NotDue: The training cannot run for this day, whatever will be published.
+    """
+    wanted = needs(pipeline, "train", partition)
+    if pipeline.label.sql is None:
+        return wanted
+    days, scored = scored_days(pipeline, partition), f"raw.{pipeline.score.entities}"
+    views = {table: read for table, read in wanted.items() if table.startswith("features.")}
+    return {scored: days, LABELS: days, **views}
+
+
 def _features(pipeline: Pipeline, partition: date) -> Needs:
     look_back: dict[str, int] = {}
     for view in pipeline.features.views.values():
@@ -145,8 +170,7 @@ def _train(pipeline: Pipeline, partition: date) -> Needs:
             f"{expected} days since the start on {pipeline.schedule.start}."
         )
     views = {f"features.{name}": days for name in pipeline.features.views}
-    labels = {f"raw.{pipeline.label.table}": label_days(pipeline, days, partition)}
-    return {f"raw.{pipeline.score.entities}": days, **labels, **views}
+    return {f"raw.{pipeline.score.entities}": days, **label_inputs(pipeline, days, partition), **views}
 
 
 def _score(pipeline: Pipeline, partition: date) -> Needs:

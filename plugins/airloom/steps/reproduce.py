@@ -23,7 +23,7 @@ from airloom.steps.assemble import examples_at
 from airloom.steps.candidates import Fit
 from airloom.steps.evaluate import score_metrics
 from airloom.steps.examples import DAY
-from airloom.steps.readiness import needs
+from airloom.steps.readiness import training_inputs
 from airloom.steps.references import load_reference
 from airloom.steps.surroundings import surroundings
 from airloom.steps.threads import fixed_threads
@@ -126,7 +126,7 @@ def _function(known: KnownVersion) -> Fit:
 
 def _commits(known: KnownVersion) -> dict[str, int]:
     """Return the recorded commits of the tables that a training set is made of."""
-    wanted = needs(known.declaration, "train", known.info.partition)
+    wanted = training_inputs(known.declaration, known.info.partition)
     absent = [table for table in wanted if table not in known.commits]
     if absent:
         raise DataError(

@@ -18,7 +18,7 @@ from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.steps.examples import DAY
 from airloom.steps.provenance import DECLARATION, DEFINITIONS
-from airloom.steps.readiness import label_days
+from airloom.steps.readiness import label_inputs
 from airloom.steps.training_sets import Rows, Split, read_file, training_path
 from airloom.stores.lake import Lake
 from airloom.stores.models import ModelRegistry, VersionInfo
@@ -224,11 +224,7 @@ class KnownVersion:
         days = self._example_days
         if self.of_labelled_rows:
             return [day - timedelta(days=1) for day in days] if table.startswith("features.") else days
-        return label_days(self.pipeline, days, self.info.partition) if table == self._labelled else days
-
-    @property
-    def _labelled(self) -> str:
-        return f"raw.{self.pipeline.label.table}"
+        return label_inputs(self.pipeline, days, self.info.partition).get(table, days)
 
     @cached_property
     def _definitions(self) -> dict[str, Any]:

@@ -134,12 +134,12 @@ def _written(place: Place, rows: pa.Table, partition: Mapping[str, str]) -> AddA
 
 
 def _in_microseconds(rows: pa.Table) -> pa.Table:
-    """Cast timestamps to the unit of Delta tables, as deltalake does when it writes."""
+    """Cast timestamps to the unit and the time zone of Delta tables, as deltalake does when it writes."""
     import pyarrow as pa
 
     for place, field in enumerate(rows.schema):
         if pa.types.is_timestamp(field.type):
-            column = rows.column(place).cast(pa.timestamp("us", field.type.tz), safe=False)
+            column = rows.column(place).cast(pa.timestamp("us", field.type.tz and "UTC"), safe=False)
             rows = rows.set_column(place, field.name, column)
     return rows
 
