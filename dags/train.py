@@ -27,7 +27,10 @@ from airloom.scheduling.stages import asset, pipelines, stage_dag
 
 for pipeline in pipelines():
     with stage_dag(pipeline, "train", doc=__doc__):
-        await_inputs = AwaitInputsOperator(task_id="await_inputs", stage="train")
+        await_inputs = ready = AwaitInputsOperator(task_id="await_inputs", stage="train")
+        if pipeline.label.sql is not None:
+            ready = LabelOperator(task_id="label")
+            await_inputs >> ready
         assemble = AssembleOperator(task_id="assemble")
         fit = FitOperator.partial(
             task_id="fit", training=assemble.output, map_index_template="{{ task.candidate }}"
@@ -61,6 +64,4 @@ for pipeline in pipelines():
         )
         note_failure = NoteFailureOperator(task_id="note_failure", trigger_rule=TriggerRule.ONE_FAILED)
 
-        if pipeline.label.sql is not None:
-            await_inputs >> LabelOperator(task_id="label") >> assemble
-        await_inputs >> assemble >> fit >> await_verdicts >> evaluate >> prove >> decide >> [apply, note_failure]
+        ready >> assemble >> fit >> await_verdicts >> evaluate >> prove >> decide >> [apply, note_failure]
