@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from airloom.core.errors import DataError, DeclarationError, NotDue, SetupError
+from airloom.core.fingerprint import fingerprint
 from airloom.core.partitions import as_of, day_range
 from airloom.steps import compute as compute_step
 from airloom.steps.compute import compute
@@ -12,6 +13,7 @@ from airloom.steps.inputs import FeatureInputs
 from airloom.stores.content import NO_ROWS
 from tests.worlds.flights import (
     DAY,
+    FOLDER,
     START,
     VIEWS,
     ZONE,
@@ -216,6 +218,15 @@ def test_a_view_that_was_left_out_is_healed_by_the_next_nights_run(settings):
     assert compute(pipeline, DAY + timedelta(days=1), settings).healed == (DAY,)
     assert not lake_of(settings).partitions("features.plane")[DAY].degraded
     assert not lake_of(settings).partitions("features.origin_delays")[DAY].degraded
+
+
+def test_the_fingerprint_of_a_view_of_one_table_is_what_it_was_before_there_could_be_several(settings):
+    publish_days(settings, START, START)
+    compute(flight_pipeline("plane"), START, settings)
+    raw = lake_of(settings).partitions("raw.planes")[START]
+    sql = (FOLDER / "include" / "flights" / "sql" / "plane.sql").read_text()
+    expected = fingerprint({"days": {START.isoformat(): [raw.version, False]}, "sql": sql})
+    assert lake_of(settings).partitions("features.plane")[START].inputs == expected
 
 
 JOINED = """
