@@ -5,8 +5,9 @@ own `fit` task and logged to MLflow; `evaluate` scores all of them and the champ
 best one from the registry and compares what it predicts with its training; `decide` lays the result before the gate;
 `apply` is the only task that moves a champion. Where a query gives the label, `label` computes it first, for the days
 that are mature. Where the pipeline asks for approval, `approve` shows a person the verdict first. While the run of an
-earlier day is under way, its verdict is awaited. A window that is not complete ends the run as skipped, with the
-reason; so does a pause after too many nights that brought nothing.
+earlier day is under way, its verdict is awaited; when the champion has moved all the same, the challenger is judged
+again, once. A window that is not complete ends the run as skipped, with the reason; so does a pause after too many
+nights that brought nothing.
 """
 
 from airflow.sdk import TriggerRule

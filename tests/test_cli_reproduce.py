@@ -119,4 +119,4 @@ def test_a_lake_that_cannot_be_read_any_more_ends_in_words_and_an_exit_code(sett
         day.with_name("gone").rename(day)
     assert (done.returncode, "Traceback" in done.stderr) == (3, False)
     assert "The table raw.flights cannot be read any more as it was at commit 9." in done.stderr
-    assert "1 of 5 files gone" in done.stderr
+    assert "1 of 6 files gone" in done.stderr

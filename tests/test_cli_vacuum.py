@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 
 import pytest
 from typer.testing import CliRunner
@@ -40,8 +39,8 @@ def command(settings, monkeypatch):
 
 def test_it_says_what_it_frees_and_what_it_keeps_for_whom(command):
     told = command("--older-than", "0d", "--dry-run")
-    assert all(re.search(rf"{table} +│ 1 ", told) for table in ("raw.flights", "raw.schedule"))
-    assert "would free  2 files, " in told
+    assert "raw.schedule │ 1" in told
+    assert "would free  1 file, " in told
     assert "version 1, champion, epoch 1: 3 tables as it was trained on them, and its training set" in told
 
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airloom.core.fingerprint import fingerprint
 from airloom.core.gate import decide
 from airloom.core.rules import Gate, Slices
 from airloom.core.verdict import Case, Comparison, Effect, Head, Judged, Proof, SliceEffect, Verdict
@@ -60,6 +61,14 @@ def verdict(challenger, champion=None, head=None, rules=RULES, pinned=None, prov
 
 def head_of(champion, epoch=1):
     return Head(epoch=epoch, version=champion.version, as_of=champion.as_of)
+
+
+def test_the_identity_of_a_verdict_without_warnings_is_that_of_before_verdicts_had_any():
+    kept = verdict(judged(0.61))
+    assert kept.id == Verdict.model_validate_json(kept.model_dump_json(exclude={"id", "warnings"})).id
+    assert kept.id == fingerprint(kept.model_dump(mode="json", exclude={"id", "warnings", "lake"}))
+    assert kept.model_copy(update={"lake": {"raw.flights": 7}}).id == kept.id
+    assert kept.model_copy(update={"warnings": ("a leak",)}).id != kept.id
 
 
 def test_f25_the_first_model_needs_only_to_pass_the_floors():

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from airloom.steps.candidates import TrainingData
 from include.flight_delays import models
+from tests.worlds.candidates import training_data
 
 CATEGORICAL = ("carrier", "tailnum")
 NUMERIC = ("distance", "late_rate")
@@ -23,7 +23,7 @@ class Losses:
         self.steps.append((step, dict(metrics)))
 
 
-def training_data(rows=1500, seed=7):
+def flights(rows=1500, seed=7):
     random = np.random.default_rng(1)
     frame = pd.DataFrame(
         {
@@ -36,12 +36,12 @@ def training_data(rows=1500, seed=7):
     frame.loc[::17, ["tailnum", "late_rate"]] = [None, np.nan]
     chance = 0.1 + 0.5 * frame["late_rate"].fillna(0.5) + 0.3 * (frame["carrier"] == "WN")
     label = (random.random(rows) < chance).astype(float)
-    return TrainingData(frame, label.to_numpy(), CATEGORICAL, NUMERIC, seed)
+    return training_data(frame, label.to_numpy(), CATEGORICAL, NUMERIC, seed)
 
 
 @candidates
 def test_candidate_learns_what_there_is_to_learn(fit, params):
-    data = training_data()
+    data = flights()
     predicted = fit(data, params, Losses()).predict(data.frame)
     assert predicted.shape == (len(data.frame),)
     assert ((predicted > 0) & (predicted < 1)).all()
@@ -50,7 +50,7 @@ def test_candidate_learns_what_there_is_to_learn(fit, params):
 
 @candidates
 def test_same_data_and_seed_give_the_same_predictions(fit, params):
-    data = training_data()
+    data = flights()
     first, second = (fit(data, params, Losses()).predict(data.frame) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
@@ -62,13 +62,13 @@ def test_training_leaves_the_random_numbers_of_others_alone(fit, params):
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    fit(training_data(200), params, Losses())
+    fit(flights(200), params, Losses())
     assert torch.rand(1) == expected
 
 
 @candidates
 def test_unknown_words_and_missing_values_are_scored(fit, params):
-    model = fit(training_data(), params, Losses())
+    model = fit(flights(), params, Losses())
     frame = pd.DataFrame(
         {
             "carrier": ["ZZ", None, "UA"],
@@ -82,14 +82,14 @@ def test_unknown_words_and_missing_values_are_scored(fit, params):
 
 @candidates
 def test_a_column_that_is_all_missing_is_scored(fit, params):
-    model = fit(training_data(), params, Losses())
-    frame = training_data(5).frame.assign(carrier=None, late_rate=None)
+    model = fit(flights(), params, Losses())
+    frame = flights(5).frame.assign(carrier=None, late_rate=None)
     assert np.isfinite(model.predict(frame)).all()
 
 
 @candidates
 def test_a_row_is_scored_the_same_whatever_rows_are_beside_it(fit, params):
-    data = training_data()
+    data = flights()
     model = fit(data, params, Losses())
     alone = [model.predict(data.frame.iloc[[row]])[0] for row in range(5)]
     np.testing.assert_allclose(alone, model.predict(data.frame)[:5], rtol=1e-6)
@@ -97,7 +97,7 @@ def test_a_row_is_scored_the_same_whatever_rows_are_beside_it(fit, params):
 
 @candidates
 def test_columns_that_nobody_learned_from_change_nothing(fit, params):
-    data = training_data()
+    data = flights()
     model = fit(data, params, Losses())
     widened = data.frame.assign(new="column")[["new", *reversed(data.frame.columns)]]
     np.testing.assert_array_equal(model.predict(data.frame), model.predict(widened))
@@ -106,20 +106,20 @@ def test_columns_that_nobody_learned_from_change_nothing(fit, params):
 @candidates
 def test_unknown_parameter_is_refused(fit, params):
     with pytest.raises(TypeError, match="max_itter"):
-        fit(training_data(50), {"max_itter": 3}, Losses())
+        fit(flights(50), {"max_itter": 3}, Losses())
 
 
 @candidates
 def test_losses_are_reported(fit, params):
     losses = Losses()
-    fit(training_data(), params, losses)
+    fit(flights(), params, losses)
     assert losses.steps
     assert all(np.isfinite(loss) for _, metrics in losses.steps for loss in metrics.values())
 
 
 def test_the_network_reports_every_epoch_and_gets_better():
     losses = Losses()
-    models.torch_mlp(training_data(), {"epochs": 3, "learning_rate": 0.01}, losses)
+    models.torch_mlp(flights(), {"epochs": 3, "learning_rate": 0.01}, losses)
     assert [step for step, _ in losses.steps] == [0, 1, 2]
     assert losses.steps[-1][1]["train.loss"] < losses.steps[0][1]["train.loss"]
 

@@ -1,5 +1,6 @@
 import shutil
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -7,6 +8,7 @@ import pytest
 
 from airloom.core.errors import DataError, NotDue
 from airloom.core.partitions import as_of, day_range
+from airloom.core.pipeline import Window
 from airloom.steps.assemble import assemble, examples_at
 from airloom.steps.columns import input_columns, join_features
 from airloom.steps.score import rows_to_score
@@ -87,6 +89,14 @@ def test_a_row_that_was_known_too_late_is_neither_scored_nor_trained_on(settings
     assert len(rows_to_score(PIPELINE, day, settings)) == 18
 
 
+def test_labels_of_rows_that_were_not_scored_are_counted(settings):
+    day = date(2024, 1, 5)
+    publish(settings, "late", "raw.schedule", day, schedule_on(day).head(17))
+    publish(settings, "late", "raw.schedule", START, schedule_on(START).head(1))
+    training = assemble(PIPELINE, NIGHT, settings)
+    assert (training.rows, training.dropped["labels without a scored row"]) == (57, 3)
+
+
 def test_the_record_says_what_was_read(settings):
     training = assemble(PIPELINE, NIGHT, settings)
     lake = Lake(settings.lake / PIPELINE.name)
@@ -164,6 +174,97 @@ def test_a_window_with_a_gap_is_not_due_and_names_it(settings, night, gap):
     with pytest.raises(NotDue, match="has gaps") as error:
         assemble(PIPELINE, night, settings)
     assert gap in str(error.value)
+
+
+def shorter():
+    """The pipeline, content with fewer days than its window has."""
+    train = PIPELINE.train.model_copy(update={"window": Window(min="4d", max="6d")})
+    return PIPELINE.model_copy(update={"train": train})
+
+
+@pytest.mark.parametrize("table", ["raw.schedule", "raw.flights", "features.carrier_delays"])
+def test_days_with_gaps_are_left_out_of_a_window_that_may_be_shorter(settings, table):
+    missing = date(2024, 1, 6)
+    shutil.rmtree(settings.lake / PIPELINE.name / Path(*table.split(".")))
+    for day in day_range(START, NIGHT):
+        rows = {"raw.schedule": schedule_on, "raw.flights": flights_on, "features.carrier_delays": rates_on}[table](day)
+        if day != missing:
+            publish(settings, "late", table, day, rows)
+    # The labels of the day before the missing one are what it lacks.
+    gap = missing - timedelta(days=1) if table == "raw.flights" else missing
+    training = assemble(shorter(), NIGHT, settings)
+    found = rows_of(training, settings)
+    assert sorted(found["partition"].unique()) == [
+        day for day in day_range(date(2024, 1, 4), date(2024, 1, 9)) if day not in (gap, date(2024, 1, 7))
+    ]
+    assert training.dropped["on days with gaps"] == (0 if table == "raw.schedule" else 20)
+    with pytest.raises(NotDue, match="5 of 6 days are whole"):
+        assemble(PIPELINE, NIGHT, settings)
+
+
+def test_a_young_pipeline_trains_with_the_days_that_are_there(settings):
+    training = assemble(shorter(), date(2024, 1, 5), settings)
+    assert (training.rows, training.holdout_rows, training.dropped["in the embargo"]) == (20, 40, 20)
+    with pytest.raises(NotDue, match="3 of 4 days since the start"):
+        assemble(shorter(), date(2024, 1, 4), settings)
+
+
+@pytest.mark.parametrize("column", ["as_of", "known_at"])
+def test_a_feature_from_after_its_day_stops_the_training_by_name(settings, column):
+    day = date(2024, 1, 6)
+    rates = rates_on(day)
+    rates.loc[1, column] += pd.Timedelta(seconds=1)
+    publish(settings, "late", "features.carrier_delays", day, rates)
+    with pytest.raises(DataError, match="from after the end of their day") as error:
+        assemble(PIPELINE, NIGHT, settings)
+    assert (error.value.where, error.value.found) == ("features.carrier_delays of 2024-01-06", "1 of 3 rows")
+
+
+def weighted(column):
+    return PIPELINE.model_copy(update={"train": PIPELINE.train.model_copy(update={"weight": column})})
+
+
+def test_a_declared_weight_is_part_of_the_training_set_and_no_input(settings):
+    for day in day_range(START, NIGHT):
+        publish(settings, "late", "raw.schedule", day, schedule_on(day).assign(seats=100.0))
+    training = assemble(weighted("seats"), NIGHT, settings)
+    assert set(rows_of(training, settings)["seats"]) == {100.0}
+    assert "seats" not in read_rows(training, "train", settings).inputs
+
+
+@pytest.mark.parametrize("seats", [-1.0, np.nan])
+def test_weights_that_are_none_stop_the_training(settings, seats):
+    for day in day_range(START, NIGHT):
+        one = seats if day == date(2024, 1, 9) else 1.0
+        publish(settings, "late", "raw.schedule", day, schedule_on(day).assign(seats=one))
+    with pytest.raises(DataError, match="are no weights") as error:
+        assemble(weighted("seats"), NIGHT, settings)
+    assert error.value.found == "20 of 100 rows"
+
+
+def test_a_weight_that_no_row_has_stops_the_training(settings):
+    with pytest.raises(DataError, match="no column 'seats' to weight them by"):
+        assemble(weighted("seats"), NIGHT, settings)
+
+
+def leaking(settings, how):
+    """Give every scored row an input that knows its label."""
+    for day in day_range(START, NIGHT):
+        late = flights_on(day + timedelta(days=1))["late"]
+        publish(settings, "late", "raw.schedule", day, schedule_on(day).assign(distance=late * 100 + 1))
+    return PIPELINE.model_copy(update={"train": PIPELINE.train.model_copy(update={"leak": how})})
+
+
+def test_a_column_that_knows_the_label_is_warned_of_by_name(settings, caplog):
+    training = assemble(leaking(settings, "warn"), NIGHT, settings)
+    assert [(leak.column, leak.sign) for leak in training.leaks] == [("distance", "separation")]
+    assert "distance separates the label by itself" in caplog.text
+
+
+def test_a_column_that_knows_the_label_stops_the_training_where_that_is_declared(settings):
+    with pytest.raises(DataError, match="seem to know the label") as error:
+        assemble(leaking(settings, "block"), NIGHT, settings)
+    assert error.value.found.startswith("distance separates the label by itself")
 
 
 def test_a_feature_without_any_value_stops_the_training_by_name(settings):

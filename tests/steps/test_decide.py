@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from airloom.core.records import Evaluation, Proven
+from airloom.core.records import Evaluation, Leak, Proven
+from airloom.core.report import markdown
 from airloom.core.verdict import Proof
 from airloom.steps.decide import decide
 from airloom.stores.ledger import Ledger
@@ -28,7 +29,7 @@ def settings(registry_settings):
     return registry_settings
 
 
-def judge(settings, challenger=3):
+def judge(settings, challenger=3, leaks=()):
     facts = {"pipeline": "late", "partition": TONIGHT, "headline": "planted"}
     evaluation = Evaluation(
         challenger="rate",
@@ -38,6 +39,7 @@ def judge(settings, challenger=3):
         rows_digest="r",
         rows=5000,
         metrics={"rate": {"roc_auc": 0.8}, "champion": {"roc_auc": None}},
+        leaks=leaks,
         **facts,
     )
     decided = decide(PIPELINE, TONIGHT, evaluation, Proven(proof=Proof(version=challenger), **facts), settings)
@@ -54,6 +56,15 @@ def test_f26_a_champion_whose_version_was_deleted_is_shown_with_the_night_from_w
     registered.delete(settings, 1)
     verdict = judge(settings)
     assert (verdict.champion.version, verdict.champion.as_of, verdict.outcome) == (1, ROLLED_BACK_ON, "incomparable")
+
+
+def test_a_column_that_seems_to_know_the_label_is_a_warning_of_the_verdict(settings):
+    leaks = (Leak(column="status", sign="separation", value=0.991), Leak(column="age", sign="missingness", value=2e-9))
+    verdict = judge(settings, leaks=leaks)
+    separates, missing = verdict.warnings
+    assert separates == "status separates the label by itself (above 0.991)"
+    assert missing == "the label differs where age is missing (p = 2e-09)"
+    assert f"**Warning:** {separates}." in markdown(verdict)
 
 
 def test_a_night_that_was_judged_before_writes_nothing_at_all(settings):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from airloom.core.errors import DataError
 from airloom.core.partitions import as_of, day_range
 from airloom.core.pipeline import Pipeline
-from airloom.steps.examples import DAY, add_labels, scored_rows
+from airloom.steps.examples import DAY, add_labels, describe_label, scored_rows
 from airloom.stores.lake import Lake
 from tests.worlds.installation import declaration, publish, settings_at
 
@@ -143,6 +143,16 @@ def test_a_key_without_a_day_is_refused_where_the_same_is_scored_on_several(lake
     assert labelled(lake, [S], pipeline=churn(key=["customer"]))[0] == {("ann", S): 1.0}
 
 
+def test_a_day_that_says_nothing_of_the_look_does_not_tell_looks_apart(lake):
+    """The day on which a customer has joined is the same in every look."""
+    for day in (days := day_range(S, S + timedelta(days=1))):
+        publish(lake, "churn", "raw.customers", day, seen_on(day).assign(joined="2023-06-01"))
+    tell(lake, S + timedelta(days=1), outcome("ann", S) | {"joined": "2023-06-01"})
+    with pytest.raises(DataError, match="does not tell them apart") as error:
+        labelled(lake, days, pipeline=churn(key=["customer", "joined"]))
+    assert error.value.do == "add day to `label.key`"
+
+
 def test_a_key_of_other_columns_is_refused_with_what_the_table_has(lake):
     tell(lake, S + timedelta(days=1), outcome("ann", S))
     with pytest.raises(DataError) as error:
@@ -174,17 +184,52 @@ def test_several_days_share_the_label_of_the_day_that_they_predict(tmp_path):
     assert list(zip(found[DAY], found["sold"], strict=True)) == [(S, 7.0), (S + timedelta(days=1), 7.0)]
 
 
-def test_a_label_in_its_own_row_never_reaches_the_scorer(tmp_path):
+def test_a_label_that_was_split_off_its_row_is_that_of_the_same_day(tmp_path):
     settings = settings_at(tmp_path)
     pipeline = churn(table="customers", column="spam")
     for day in day_range(S, S + timedelta(days=1)):
-        publish(settings, "churn", "raw.customers", day, seen_on(day).assign(spam=[0.0, 1.0, None]))
+        publish(settings, "churn", "raw.customers", day, seen_on(day))
+        publish(settings, "churn", "labels", day, seen_on(day)[["customer", "day"]].assign(spam=[0.0, 1.0, None]))
     lake = Lake(settings.lake / "churn")
     rows, _ = scored_rows(pipeline, day_range(S, S + timedelta(days=1)), lake)
-    assert "spam" not in rows
     found, dropped = add_labels(pipeline, rows, NIGHT, lake)
     assert list(found["spam"]) == [0.0, 1.0, 0.0, 1.0]
     assert dropped["without a label"] == 2
+
+
+def described(settings, customer, day, pipeline=None):
+    pipeline, lake = pipeline or churn(), Lake(settings.lake / "churn")
+    rows, _ = scored_rows(pipeline, [day], lake)
+    return describe_label(pipeline, rows[rows["customer"] == customer], lake)
+
+
+def test_the_label_of_a_row_is_described_with_its_times_and_where_it_was_published(lake):
+    tell(lake, S + timedelta(days=1), outcome("ann", S))
+    tell(lake, S + timedelta(days=4), outcome("ann", S, 0.0, told="73h"))
+    assert described(lake, "ann", S) == {
+        "label": "0.0",
+        "label from": "raw.leavers 2024-03-29",
+        "label happened": "2024-03-26 00:00:00 UTC",
+        "label known": "2024-03-29 01:00:00 UTC",
+        "label complete": "as of 2024-03-29",
+    }
+
+
+def test_a_row_without_a_label_says_whether_it_may_still_get_one(lake):
+    tell(lake, S + timedelta(days=3), outcome("ann", S))
+    negative = churn(missing="negative")
+    for pipeline in (churn(), negative):
+        assert described(lake, "bob", S, pipeline) == {"label": "not known yet", "label complete": "as of 2024-03-29"}
+    tell(lake, S + timedelta(days=4), outcome("ann", S))
+    assert described(lake, "bob", S)["label"] == "without a label"
+    assert described(lake, "bob", S, negative)["label"] == "0.0"
+
+
+def test_a_label_that_was_known_before_its_row_was_scored_is_refused(lake):
+    tell(lake, S + timedelta(days=1), outcome("ann", S) | {"told_at": pd.Timestamp(as_of(S, ZONE))})
+    with pytest.raises(DataError, match="known before the rows") as error:
+        labelled(lake, [S])
+    assert error.value.found == "1 of 3 rows"
 
 
 OUTCOMES = st.lists(

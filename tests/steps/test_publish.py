@@ -50,6 +50,35 @@ def test_an_audited_partition_becomes_readable(settings, lake, monkeypatch):
     assert list(lake.read("raw.trips", [toy.DAY])["trip_id"]) == sorted(trips()["trip_id"])
 
 
+def own_row_pipeline():
+    pipeline = toy.trips_pipeline()
+    label = pipeline.label.model_copy(update={"table": "trips", "column": "minutes"})
+    return pipeline.model_copy(
+        update={"label": label, "score": pipeline.score.model_copy(update={"entities": "trips"})}
+    )
+
+
+def test_a_label_in_the_scored_rows_is_split_off_and_published_apart(settings, lake):
+    toy.staged(settings)
+    published = publish(own_row_pipeline(), toy.DAY, settings, toy.audits(settings))
+    assert published.headline == "published 2 tables, 40 trips"
+    assert [each.name for each in published.outputs] == ["labels", "raw.trips", "raw.stations"]
+    rows, labels = lake.read("raw.trips", [toy.DAY]), lake.read("labels", [toy.DAY])
+    assert "minutes" not in rows
+    expected = trips().sort_values("trip_id")[["trip_id", "minutes"]].reset_index(drop=True)
+    pd.testing.assert_frame_equal(labels, expected, check_dtype=False)
+    assert publish(own_row_pipeline(), toy.DAY, settings, toy.audits(settings)).changed == 0
+
+
+def test_a_label_that_the_scored_rows_do_not_have_is_refused(settings, lake):
+    pipeline = own_row_pipeline()
+    pipeline = pipeline.model_copy(update={"label": pipeline.label.model_copy(update={"column": "cost"})})
+    toy.staged(settings)
+    with pytest.raises(DataError, match="has no column 'cost', which is the label"):
+        publish(pipeline, toy.DAY, settings, toy.audits(settings))
+    assert lake.tables() == []
+
+
 @pytest.fixture
 def quiet(settings, lake, monkeypatch):
     """A pipeline whose days may have no trips, and the function that ingests a day of it."""

@@ -101,5 +101,5 @@ def test_a_night_is_trained_judged_and_made_again_alike(tmp_path, bucket):
     expected = trained(project_at(tmp_path / "one"))
     found = trained(dataclasses.replace(project_at(tmp_path / "two"), storage=bucket))
     assert found == expected
-    assert found[1:] == ({"raw.flights": 1}, True)
+    assert found[1:] == ({"raw.schedule": 1}, True)
     assert not (tmp_path / "two" / "var" / "training").exists()

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 from airloom.core.errors import DataError, GateError
-from airloom.steps.candidates import TrainingData
 from airloom.stores import model_files, safe_formats
 from airloom.stores.models import ModelRegistry
 from airloom.stores.runs import RunKey, TrainingRuns
 from airloom.stores.tracking import experiment_id, open_client
 from tests.worlds import models
+from tests.worlds.candidates import training_data
 from tests.worlds.installation import settings_at
 
 CANDIDATES = {
@@ -44,7 +44,7 @@ def frame():
 @pytest.fixture(scope="module")
 def trained(frame):
     label = (frame["rate"] > 0.5).to_numpy(dtype=float)
-    data = TrainingData(frame, label, ("carrier",), ("distance", "rate"), seed=7)
+    data = training_data(frame, label, ("carrier",), ("distance", "rate"))
     return {name: fit(data, params, Silent()) for name, (fit, params) in CANDIDATES.items()}
 
 

@@ -5,6 +5,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from airloom.steps.candidates import TrainingData
+
+
+def training_data(frame, label, categorical, numeric, seed=7):
+    """Return rows to learn from as they are given to a candidate: of one day, each of its own entity."""
+    rows = len(frame)
+    return TrainingData(
+        frame=frame,
+        label=label,
+        categorical=categorical,
+        numeric=numeric,
+        seed=seed,
+        day=np.full(rows, "2024-01-01", dtype="datetime64[D]"),
+        groups=np.arange(rows),
+        weight=np.ones(rows),
+    )
+
 
 @dataclass(frozen=True)
 class ByRate:

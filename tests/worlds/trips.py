@@ -34,7 +34,7 @@ def trips_pipeline(**changes) -> Pipeline:
         tables={"trips": {**trips, "quarantine": {"max_share": 0.1}}, "stations": stations},
         features={"module": "none", "views": {"v": {"reads": "trips", "window": "7d", "sql": "v.sql"}}},
         label={"table": "trips", "column": "late", "horizon": "1d"},
-        score={"entities": "trips"},
+        score={"entities": "stations"},
     )
     return Pipeline.model_validate(declared | changes)
 

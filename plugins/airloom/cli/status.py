@@ -10,6 +10,7 @@ from rich.table import Table
 
 from airloom.cli.console import chosen, console
 from airloom.core.settings import Settings
+from airloom.core.wording import counted, listed
 from airloom.launcher.status import PipelineStatus, read_status
 
 
@@ -41,6 +42,10 @@ def _print(status: PipelineStatus) -> None:
             f"champion  version {champion.version} since {champion.effective_from} (epoch {champion.epoch})",
             highlight=False,
         )
+        if champion.superseded:
+            count = counted(len(champion.superseded), "partition")
+            line = f"data      trained on {count} that changed since: {listed(champion.superseded)}"
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
     if status.pinned:
         console.print(f"pinned    {status.pinned}; the gate judges and does not move it", highlight=False, markup=False)
     if status.paused:

@@ -19,6 +19,7 @@ from airloom.lineage.graph import Graph
 from airloom.lineage.naming import dataset_name
 from airloom.lineage.walk import trace as walk
 from airloom.steps.columns import input_columns
+from airloom.steps.examples import describe_label
 from airloom.steps.readiness import LABELS
 from airloom.steps.score import TABLE, rows_to_score
 from airloom.stores.lake import Lake
@@ -60,19 +61,19 @@ def _version(graph: Graph, pipeline: Pipeline, dataset: str, day: date, settings
 
 
 def _print_row(pipeline: Pipeline, dataset: str, day: date, key: str, settings: Settings) -> None:
-    """Print a row and, of a prediction, what the model has read for it."""
-    rows = Lake(settings.lake / pipeline.name).read(dataset, [day])
-    values = dict(_row(pipeline, dataset, day, key, rows))
+    """Print a row and, of a prediction, what the model has read for it and the label that it has got since."""
+    lake = Lake(settings.lake / pipeline.name)
+    values = dict(_row(pipeline, dataset, day, key, lake.read(dataset, [day])).iloc[0])
     if dataset == TABLE:
-        read = _row(pipeline, dataset, day, key, rows_to_score(pipeline, day, settings))
-        values |= {name: read[name] for name in input_columns(pipeline, settings)}
+        row = _row(pipeline, dataset, day, key, rows_to_score(pipeline, day, settings))
+        values |= dict(row.iloc[0][input_columns(pipeline, settings)]) | describe_label(pipeline, row, lake)
     width = max(map(len, values))
     for name, value in values.items():
         console.print(f"{name:<{width}}  {value}", highlight=False, markup=False, soft_wrap=True)
     console.print()
 
 
-def _row(pipeline: Pipeline, dataset: str, day: date, key: str, rows: pd.DataFrame) -> pd.Series:
+def _row(pipeline: Pipeline, dataset: str, day: date, key: str, rows: pd.DataFrame) -> pd.DataFrame:
     columns, values = _key(pipeline, dataset), key.split(",")
     if len(columns) != len(values):
         raise UsageError("This is not a key.", found=key, expected=",".join(columns))
@@ -80,7 +81,7 @@ def _row(pipeline: Pipeline, dataset: str, day: date, key: str, rows: pd.DataFra
         rows = rows[rows[column].astype(str) == value]
     if rows.empty:
         raise DataError(f"{dataset} of {day} have no such row.", found=key, expected=f"a value of {', '.join(columns)}")
-    return rows.iloc[0]
+    return rows.head(1)
 
 
 def _key(pipeline: Pipeline, dataset: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
@@ -12,6 +13,9 @@ from airloom.core.errors import GateError
 from airloom.core.partitions import parse_partition
 from airloom.core.settings import Settings
 from airloom.core.verdict import Judged, Verdict
+from airloom.core.wording import counted, listed
+from airloom.steps.superseded import superseded
+from airloom.stores.lake import Lake
 from airloom.stores.ledger import Ledger
 
 
@@ -28,13 +32,14 @@ def verdict(
     if not verdicts:
         raise GateError(f"{declared.name} has no verdict of {day}.", do=f"see: airloom ledger {declared.name}")
     found = verdicts[-1]
+    changed = superseded(declared, found, Lake(settings.lake / declared.name))
     if as_json:
-        typer.echo(found.model_dump_json(indent=2))
+        typer.echo(json.dumps({**found.model_dump(mode="json"), "superseded": changed}, indent=2))
         return
-    _print(found, len(verdicts) - 1)
+    _print(found, len(verdicts) - 1, changed)
 
 
-def _print(found: Verdict, earlier: int) -> None:
+def _print(found: Verdict, earlier: int, changed: list[str]) -> None:
     table = Table("rule", "", "found", "expected", title=f"{found.pipeline} {found.partition}", title_justify="left")
     for check in found.checks:
         table.add_row(check.rule, "passed" if check.passed else "[red]failed[/red]", check.found, check.expected)
@@ -48,7 +53,11 @@ def _print(found: Verdict, earlier: int) -> None:
         "rules": f"declaration {found.pipeline_digest}",
         "identity": found.id + (f"; {earlier} earlier of this night" if earlier else ""),
     }
-    for name, line in lines.items():
+    warnings = list(found.warnings)
+    if changed:
+        count = counted(len(changed), "partition")
+        warnings.append(f"the training set was read from {count} that changed since: {listed(changed)}")
+    for name, line in [*lines.items(), *(("warning", each) for each in warnings)]:
         console.print(f"{name:<11} {line}", highlight=False, markup=False, soft_wrap=True)
 
 

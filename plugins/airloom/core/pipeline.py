@@ -196,6 +196,7 @@ class Train(Declared):
     inputs: Inputs
     seed: int = 0
     leak: Literal["warn", "block"] = "warn"
+    weight: str | None = None
     candidates: dict[Name, Candidate] = Field(min_length=1)
     circuit: Circuit | None = None
 
@@ -263,6 +264,12 @@ class Pipeline(Declared):
         keys = inputs.intersection({*self.tables[self.subject].key, *self.tables[self.score.entities].key})
         if keys:
             raise problem_at(f"{min(keys)!r} identifies a row and cannot be learned from", "train", "inputs")
+        return self
+
+    @model_validator(mode="after")
+    def _weight_is_not_the_label(self) -> Pipeline:
+        if self.train.weight == self.label.column:
+            raise problem_at(f"{self.label.column!r} is the label", "train", "weight")
         return self
 
     @model_validator(mode="after")

@@ -166,7 +166,7 @@ class Leak(BaseModel):
     Args:
         column: The column that models read.
         sign: `separation`: it orders the label by itself; `missingness`: the label is another where it is missing.
-        value: The lower bound of the area under the curve or of the rank correlation; the p-value.
+        value: The lower 99 % bound of the area under the curve or of the rank correlation; the p-value.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -174,6 +174,11 @@ class Leak(BaseModel):
     column: str
     sign: Literal["separation", "missingness"]
     value: float
+
+    def __str__(self) -> str:
+        if self.sign == "separation":
+            return f"{self.column} separates the label by itself (above {self.value:.3f})"
+        return f"the label differs where {self.column} is missing (p = {self.value:.1g})"
 
 
 class Labelled(Record):
@@ -242,6 +247,8 @@ class Evaluation(Record):
         rows: How many.
         metrics: Metrics by candidate name, and by `champion`.
         degraded: Whether any day that the rows were made of is degraded.
+        leaks: Columns that seem to know the label.
+        lake: The commit at which each table was read for the training set.
         results: Path of the results by row, below the folder of training sets.
         champion_problem: Why the champion could not be scored, if it could not.
     """
@@ -254,6 +261,8 @@ class Evaluation(Record):
     rows: int
     metrics: dict[str, dict[str, float | None]]
     degraded: bool = False
+    leaks: tuple[Leak, ...] = ()
+    lake: dict[str, int] = {}
     results: str = ""
     champion_problem: str | None = None
 

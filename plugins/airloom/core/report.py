@@ -16,6 +16,7 @@ def markdown(verdict: Verdict) -> str:
     return "\n".join(
         [
             f"**{verdict.pipeline} {verdict.partition}: {verdict.outcome}.** {verdict.reasons}",
+            *(f"\n**Warning:** {warning}." for warning in verdict.warnings),
             "",
             *_table(("rule", "", "found", "expected"), [_rule(check) for check in verdict.checks]),
             "",

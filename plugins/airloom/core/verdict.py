@@ -145,6 +145,8 @@ class Case(Fact):
         degraded: Whether the training data carries a warning.
         comparison: Challenger against champion, None when there is no champion that could be scored.
         pinned: By whom and why the champion is pinned; None when it is not.
+        warnings: What else a person should know, such as a column that seems to know the label.
+        lake: The commit at which each table of the lake was read for the training set.
     """
 
     pipeline: str
@@ -159,6 +161,8 @@ class Case(Fact):
     degraded: bool = False
     comparison: Comparison | None = None
     pinned: str | None = None
+    warnings: tuple[str, ...] = ()
+    lake: dict[str, int] = {}
 
 
 class Verdict(Case):
@@ -175,8 +179,9 @@ class Verdict(Case):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def id(self) -> str:
-        """The verdict's fingerprint."""
-        return fingerprint(self.model_dump(mode="json", exclude={"id"}))
+        """The verdict's fingerprint, whatever the commits that hold the same data; without warnings as before them."""
+        left_out = {"id", "lake"} if self.warnings else {"id", "lake", "warnings"}
+        return fingerprint(self.model_dump(mode="json", exclude=left_out))
 
     @property
     def accepted(self) -> bool:

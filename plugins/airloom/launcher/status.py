@@ -11,6 +11,7 @@ from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.core.verdict import Verdict
 from airloom.steps.circuit import current_pause
+from airloom.steps.superseded import superseded
 from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.ledger import Champion, Ledger
 from airloom.stores.pins import Pins
@@ -44,13 +45,23 @@ class StageStatus(Fact):
 
 
 class ChampionStatus(Fact):
-    """The champion of now."""
+    """The champion of now.
+
+    Args:
+        version: Its registered version.
+        epoch: Its epoch in the ledger.
+        effective_from: The partition from which it is effective.
+        actor: Who or what made it champion.
+        reason: Why.
+        superseded: Partitions that it was trained on and that have been corrected since.
+    """
 
     version: int
     epoch: int
     effective_from: date
     actor: str
     reason: str
+    superseded: tuple[str, ...] = ()
 
 
 class VerdictStatus(Fact):
@@ -107,7 +118,7 @@ def read_status(pipeline: Pipeline, settings: Settings) -> PipelineStatus:
             _train(verdicts),
             _stage("score", lake, [PREDICTIONS]),
         ),
-        champion=_champion(history[-1]) if history else None,
+        champion=_champion(pipeline, history[-1], verdicts, lake) if history else None,
         verdict=_verdict(max(reversed(verdicts), key=lambda verdict: verdict.partition)) if verdicts else None,
         pinned=str(pin) if pin else None,
         paused=_pause(current_pause(pipeline, None, settings)),
@@ -141,13 +152,15 @@ def _train(verdicts: list[Verdict]) -> StageStatus:
     )
 
 
-def _champion(row: Champion) -> ChampionStatus:
+def _champion(pipeline: Pipeline, row: Champion, verdicts: list[Verdict], lake: Lake) -> ChampionStatus:
+    trained = [verdict for verdict in verdicts if verdict.challenger.version == row.version]
     return ChampionStatus(
         version=row.version,
         epoch=row.epoch,
         effective_from=row.effective_from,
         actor=row.actor,
         reason=row.reason,
+        superseded=tuple(superseded(pipeline, trained[-1], lake)) if trained else (),
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from airloom.core.pipeline import EXAMPLES, Pipeline
 from airloom.core.records import Dataset
 from airloom.lineage.naming import NAMESPACE, dataset_name
-from airloom.steps.readiness import LABELS
+from airloom.steps.readiness import LABELS, label_table, own_labels
 from airloom.steps.sql_columns import columns_read
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def _sources(
     for column in output.columns:
         if kind in ("raw", "online"):
             yield column, [(f"{'staging' if kind == 'raw' else 'features'}.{name}", column)]
+        elif kind == LABELS and own_labels(pipeline):
+            yield column, [(f"staging.{pipeline.label.table}", column)]
         elif kind == "training":
             yield column, _of_example(pipeline, column)
         elif kind in ("run", "model"):
@@ -75,7 +77,7 @@ def _of_example(pipeline: Pipeline, column: str) -> list[Source]:
     if separator and view in pipeline.features.views:
         return [(f"features.{view}", feature)]
     if column == pipeline.label.column:
-        return [(f"raw.{pipeline.label.table}" if pipeline.label.table else LABELS, column)]
+        return [(label_table(pipeline), column)]
     inputs, scored = pipeline.train.inputs, pipeline.score.entities
     known = {*pipeline.tables[scored].key, *inputs.categorical, *inputs.numeric}
     return [(f"raw.{scored}", column)] if column in known else []

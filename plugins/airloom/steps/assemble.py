@@ -5,29 +5,24 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
-from airloom.core.errors import DataError, NotDue
+from airloom.core.errors import DataError
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Leak, TrainingSet
 from airloom.core.settings import Settings
 from airloom.steps.columns import ModelColumns, join_features, model_columns
 from airloom.steps.examples import DAY, add_labels, as_ofs, scored_rows
 from airloom.steps.label import require_current_labels
-from airloom.steps.leaks import find_leaks
+from airloom.steps.leaks import find_leaks, require_no_future
 from airloom.steps.outputs import label_codes
-from airloom.steps.readiness import Needs, readiness, scored_days, training_inputs
+from airloom.steps.readiness import Needs, require_whole_days, scored_days, training_inputs, usable_days
 from airloom.steps.training_sets import SPLIT, write_training_set
 from airloom.stores.lake import Lake, PartitionVersion
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_SIGNS = {
-    "separation": "it tells the label by itself",
-    "missingness": "the label is another where it is missing",
-}
 
 _log = logging.getLogger(__name__)
 
@@ -49,11 +44,11 @@ def assemble(pipeline: Pipeline, partition: date, settings: Settings) -> Trainin
         NotDue: The window is not complete, or labels are not of what is published now.
         DataError: The rows are nothing to learn from.
     """
-    _require_due(pipeline, partition, settings)
     lake = Lake(settings.lake / pipeline.name)
     read = training_inputs(pipeline, partition)
     commits = _commits(pipeline, lake, read)
     require_current_labels(pipeline, partition, lake.at(commits), settings)
+    require_whole_days(pipeline, partition, usable_days(pipeline, partition, lake.at(commits)), settings)
     versions = _versions(lake.at(commits), read)
     joined = examples_at(pipeline, partition, commits, settings)
     _require_learnable(pipeline, joined.frame, joined.columns)
@@ -117,32 +112,59 @@ def examples_at(pipeline: Pipeline, partition: date, commits: Mapping[str, int],
         DataError: A commit cannot be read any more, or rows and labels cannot be matched.
     """
     lake = Lake(settings.lake / pipeline.name, commits)
-    days = scored_days(pipeline, partition)
-    rows, late = scored_rows(pipeline, days, lake)
-    labelled, dropped = add_labels(pipeline, rows, partition, lake)
+    days = usable_days(pipeline, partition, lake)
+    require_no_future(pipeline, lake, days)
+    rows, late = scored_rows(pipeline, scored_days(pipeline, partition), lake)
+    whole = rows[DAY].isin(days)
+    labelled, dropped = add_labels(pipeline, rows[whole], partition, lake)
     split = labelled[DAY].map(_splits(pipeline, days))
     used = labelled[split.notna()].reset_index(drop=True)
     columns = model_columns(pipeline, settings)
     joined = join_features(pipeline, settings, used, as_ofs(pipeline, used), commits)
     joined[SPLIT] = split[split.notna()].to_numpy()
     joined[pipeline.label.column] = label_codes(pipeline.label, joined[pipeline.label.column])
-    kept = [*pipeline.tables[pipeline.score.entities].key, DAY, SPLIT, *columns.all, pipeline.label.column]
-    left_out = {"known too late to be scored": late, **dropped, "in the embargo": int(split.isna().sum())}
-    return Examples(joined[kept], columns, left_out)
+    weight = _weight(pipeline, joined)
+    key = pipeline.tables[pipeline.score.entities].key
+    kept = dict.fromkeys([*key, DAY, SPLIT, *columns.all, *weight, pipeline.label.column])
+    left_out = {
+        "known too late to be scored": late,
+        "on days with gaps": int((~whole).sum()),
+        **dropped,
+        "in the embargo": int(split.isna().sum()),
+    }
+    return Examples(joined[[*kept]], columns, left_out)
+
+
+def _weight(pipeline: Pipeline, rows: pd.DataFrame) -> list[str]:
+    """Return the column of weights, if there is one, and make sure that it holds nothing else."""
+    import numpy as np
+
+    name = pipeline.train.weight
+    if name is None:
+        return []
+    if name not in rows:
+        raise DataError(
+            f"The scored rows have no column {name!r} to weight them by.",
+            where=f"pipeline {pipeline.name}, train.weight",
+            found=", ".join(map(str, rows.columns)),
+        )
+    weights = rows[name].to_numpy(dtype=float, na_value=np.nan)
+    wrong = int((~np.isfinite(weights) | (weights < 0)).sum())
+    if wrong:
+        raise DataError(
+            "Weights of rows are no weights.",
+            where=f"pipeline {pipeline.name}, column {name}",
+            found=f"{wrong} of {len(rows)} rows",
+            expected="finite numbers, 0 or more",
+        )
+    return [name]
 
 
 def _splits(pipeline: Pipeline, days: list[date]) -> dict[date, str]:
     """Return the split of each day: the newest are held out, and those before, whose outcomes overlap, are of none."""
-    first_held_out = days[-1] - pipeline.train.holdout + timedelta(days=1)
-    first_left_out = first_held_out - pipeline.label.embargo
-    learned = {day: "train" for day in days if day < first_left_out}
-    return learned | {day: "holdout" for day in days if day >= first_held_out}
-
-
-def _require_due(pipeline: Pipeline, partition: date, settings: Settings) -> None:
-    ready = readiness(pipeline, "train", partition, settings)
-    if ready.missing or ready.blocked:
-        raise NotDue(f"The training window as of {partition} has gaps: {ready}.", do="publish the days, then run again")
+    held_out = days[-pipeline.train.holdout.days :]
+    learned = [day for day in days if day < held_out[0] - pipeline.label.embargo]
+    return dict.fromkeys(learned, "train") | dict.fromkeys(held_out, "holdout")
 
 
 def _commits(pipeline: Pipeline, lake: Lake, read: Needs) -> dict[str, int]:
@@ -188,16 +210,16 @@ def _leaks(pipeline: Pipeline, examples: Examples) -> tuple[Leak, ...]:
     leaks = find_leaks(learned, examples.columns, pipeline.label)
     if not leaks:
         return ()
-    told = "; ".join(f"{leak.column}: {_SIGNS[leak.sign]}" for leak in leaks)
+    found = "; ".join(map(str, leaks))
     if pipeline.train.leak == "block":
         raise DataError(
             f"Columns seem to know the label {pipeline.label.column}.",
-            found=told,
+            found=found,
             expected="nothing that becomes known with the outcome, or because of it",
             do="take the column out of the declaration or correct when its rows are known; "
             "if it is an honest one, declare `train.leak: warn`",
         )
-    _log.warning("Columns seem to know the label %s: %s.", pipeline.label.column, told)
+    _log.warning("Columns seem to know the label %s: %s.", pipeline.label.column, found)
     return leaks
 
 

@@ -31,6 +31,9 @@ class TrainingData:
         categorical: Columns of the frame that hold words.
         numeric: Columns of the frame that hold numbers.
         seed: Where all randomness starts, so that the same data gives the same model.
+        day: The scored day of every row, for validation by time: rows of one day share the day.
+        groups: One number a row, the same for all rows of one entity, for validation by entity.
+        weight: How much each row counts, as `train.weight` declares; 1.0 where it declares nothing.
     """
 
     frame: pd.DataFrame
@@ -38,6 +41,9 @@ class TrainingData:
     categorical: tuple[str, ...]
     numeric: tuple[str, ...]
     seed: int
+    day: np.ndarray
+    groups: np.ndarray
+    weight: np.ndarray
 
 
 class MetricLog(Protocol):

@@ -114,6 +114,8 @@ def _case(pipeline: Pipeline, settings: Settings, evaluation: Evaluation, proven
         pipeline_digest=pipeline.digest,
         recipe=recipe(pipeline, settings),
         degraded=evaluation.degraded,
+        warnings=tuple(map(str, evaluation.leaks)),
+        lake=evaluation.lake,
     )
 
 

@@ -93,6 +93,8 @@ def evaluate(
         rows=len(label),
         metrics=metrics,
         degraded=training.degraded,
+        leaks=training.leaks,
+        lake=training.lake,
         results=_write_results(training.path, results, version, champion_version, settings),
         champion_problem=champion.problem,
         inputs=_read(training, fitted, champion_version),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airloom.core.errors import DataError
 from airloom.core.partitions import after, as_of
 from airloom.core.pipeline import Pipeline
-from airloom.steps.readiness import LABELS, label_days
+from airloom.steps.readiness import LABELS, label_days, label_table
 from airloom.stores.lake import PARTITION_COLUMNS, Lake
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 #: The day that a row was published for; no table may have a column of its own by that name.
 DAY = "partition"
 
-_KNOWN, _HAPPENED = "airloom_known_at", "airloom_happened"
+#: When a label happened and when it was known, as instants.
+HAPPENED, KNOWN = "airloom_happened", "airloom_known_at"
+_DAY_LONG = timedelta(days=1)
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -32,15 +34,14 @@ def scored_rows(pipeline: Pipeline, days: Iterable[date], lake: Lake) -> tuple[p
         lake: The tables, as they are read.
 
     Returns:
-        The rows in the order of day and key, without the label where they have one, and with the day itself; and the
-        number of those that became known too late to be scored.
+        The rows in the order of day and key, with the day and without a column of the label's name; and how many became
+        known too late to be scored.
     """
     import pandas as pd
 
     table, name = pipeline.tables[pipeline.score.entities], f"raw.{pipeline.score.entities}"
-    columns = dict.fromkeys([*_columns(lake, name), *table.key, table.known_at, DAY])
-    rows = lake.read(name, list(days), columns=[column for column in columns if column != pipeline.label.column])
-    rows[DAY] = rows[DAY].map(date.fromisoformat)
+    columns = [*_columns(lake, name), *table.key, table.known_at]
+    rows = _read(lake, name, list(days), [column for column in columns if column != pipeline.label.column])
     known = pd.to_datetime(rows[table.known_at], utc=True) <= as_ofs(pipeline, rows)
     return rows[known].sort_values([DAY, *table.key], ignore_index=True), int((~known).sum())
 
@@ -60,24 +61,61 @@ def add_labels(
         lake: The tables, as they are read.
 
     Returns:
-        The rows that have a label, in their order, with the label; and how many have none, by reason.
+        The rows that have a label, in their order, with the label; and how many have none, by reason. Where each moment
+        lies within the horizon of one day only, also how many labels have no row that was scored.
 
     Raises:
         DataError: A column of the label's key is missing, or the key does not tell the rows of several days apart.
     """
-    import pandas as pd
-
     label, key = pipeline.label, _matching(pipeline)
-    labels = _known_labels(pipeline, rows, partition, lake)
-    joined = rows.merge(labels, on=key, how="left", validate="many_to_one")
-    begins, until = pd.to_datetime(as_ofs(pipeline, joined), utc=True), _ends(pipeline, joined)
-    outside = joined[_HAPPENED].notna() & ~joined[_HAPPENED].between(begins, until, inclusive="right")
+    labels = known_labels(pipeline, rows, partition, lake)
+    kept = [*key, label.column, HAPPENED, KNOWN]
+    joined = rows.merge(labels[kept], on=key, how="left", validate="many_to_one")
+    begins, until = as_ofs(pipeline, joined), _ends(pipeline, joined)
+    _require_later(pipeline, joined, begins)
+    outside = joined[HAPPENED].notna() & ~joined[HAPPENED].between(begins, until, inclusive="right")
     if label.missing == "negative":
-        absent, outside = joined[_HAPPENED].isna() | outside, outside & False
+        absent, outside = joined[HAPPENED].isna() | outside, outside & False
         joined[label.column] = joined[label.column].where(~absent, 0.0)
     without = joined[label.column].isna()
     counted = {"without a label": int((without & ~outside).sum()), "label outside its horizon": int(outside.sum())}
-    return joined[~without & ~outside].drop(columns=_HAPPENED).reset_index(drop=True), counted
+    if label.horizon <= _DAY_LONG:
+        counted["labels without a scored row"] = _without_scored_row(pipeline, labels, rows)
+    return joined[~without & ~outside].drop(columns=[HAPPENED, KNOWN]).reset_index(drop=True), counted
+
+
+def describe_label(pipeline: Pipeline, row: pd.DataFrame, lake: Lake) -> dict[str, str]:
+    """Describe what is known of the label of one scored row by now.
+
+    Args:
+        pipeline: The declaration.
+        row: The row, as `scored_rows` returns it.
+        lake: The tables, as they are read.
+
+    Returns:
+        Its value, the partition that it was published for, when it happened and became known, and as of which day it
+        is complete; by what it is.
+    """
+    table, day = label_table(pipeline), row[DAY].iloc[0]
+    newest = max(lake.partitions(f"raw.{pipeline.subject}"), default=day)
+    complete = day + pipeline.label.matures_after
+    if not lake.partitions(table):
+        return {"label": "not known yet", "label complete": f"as of {complete}"}
+    labelled, without = add_labels(pipeline, row, newest, lake)
+    found = known_labels(pipeline, row, newest, lake).merge(row[_matching(pipeline)], on=_matching(pipeline))
+    value = "not known yet" if newest < complete and found.empty else ""
+    value = value or (str(labelled[pipeline.label.column].iloc[0]) if len(labelled) else "")
+    facts = {"label": value or ", ".join(reason for reason, rows in without.items() if rows)}
+    for label in found.to_dict("records"):
+        happened, known = (f"{label[moment]:%Y-%m-%d %H:%M:%S} UTC" for moment in (HAPPENED, KNOWN))
+        facts |= {"label from": f"{table} {label[DAY]}", "label happened": happened, "label known": known}
+    return {**facts, "label complete": f"as of {complete}"}
+
+
+def entity(pipeline: Pipeline, rows: pd.DataFrame) -> list[str]:
+    """Return the columns that say which entity a scored row is of: its key without the days in it."""
+    key = list(pipeline.tables[pipeline.score.entities].key)
+    return [name for name in key if not _is_day(rows[name])] or key
 
 
 def as_ofs(pipeline: Pipeline, rows: pd.DataFrame) -> pd.Series[Any]:
@@ -98,37 +136,71 @@ def _ends(pipeline: Pipeline, rows: pd.DataFrame) -> pd.Series[Any]:
 
 def _matching(pipeline: Pipeline) -> list[str]:
     """Return the columns by which rows and labels are matched; one in the row or of a query is of the same day."""
-    own = pipeline.label.table in (None, pipeline.score.entities)
-    return [*pipeline.label_key, DAY] if own else list(pipeline.label_key)
+    same_day = label_table(pipeline) == LABELS
+    return [*pipeline.label_key, DAY] if same_day else list(pipeline.label_key)
 
 
-def _known_labels(pipeline: Pipeline, rows: pd.DataFrame, partition: date, lake: Lake) -> pd.DataFrame:
-    """Read the newest known row of every key of the label's table, with the moment at which it happened."""
+def known_labels(pipeline: Pipeline, rows: pd.DataFrame, partition: date, lake: Lake) -> pd.DataFrame:
+    """Read the newest known row of every key of the labels.
+
+    Args:
+        pipeline: The declaration.
+        rows: Scored rows, with the columns of the label's key and the day.
+        partition: The as-of.
+        lake: The tables, as they are read.
+
+    Returns:
+        Rows of the labels with the day that they were published for, `HAPPENED` and `KNOWN`.
+
+    Raises:
+        DataError: A column of the label's key is missing, or the key does not tell the rows of several days apart.
+    """
     import pandas as pd
 
-    if pipeline.label.table is None:
-        return _computed_labels(pipeline, sorted(set(rows[DAY])), lake)
-    label, table, name = pipeline.label, pipeline.tables[pipeline.label.table], f"raw.{pipeline.label.table}"
-    key = list(pipeline.label_key)
+    name, key = label_table(pipeline), list(pipeline.label_key)
     _require_key(pipeline, rows, _columns(lake, name))
     days = label_days(pipeline, sorted(set(rows[DAY])), partition)
-    columns = list(dict.fromkeys([*key, label.column, table.time, table.known_at, DAY]))
-    read = lake.read(name, days, columns=columns)
-    read[DAY] = read[DAY].map(date.fromisoformat)
-    if label.table == pipeline.score.entities:
-        return read[[*key, DAY, label.column]].assign(**{_HAPPENED: _ends(pipeline, read)})
-    moments = {_HAPPENED: table.time, _KNOWN: table.known_at}
-    timed = read.assign(**{to: pd.to_datetime(read[of], utc=True) for to, of in moments.items()})
-    known = timed[timed[_KNOWN] <= as_of(partition, pipeline.schedule.timezone)]
-    newest = known.sort_values([_KNOWN, DAY], kind="stable").drop_duplicates(key, keep="last")
-    return newest[[*key, label.column, _HAPPENED]]
+    if pipeline.label.table is None or name == LABELS:
+        read = _read(lake, name, days, [*key, pipeline.label.column])
+        happened = known = _ends(pipeline, read)
+    else:
+        table = pipeline.tables[pipeline.label.table]
+        read = _read(lake, name, days, [*key, pipeline.label.column, table.time, table.known_at])
+        happened, known = (pd.to_datetime(read[column], utc=True) for column in (table.time, table.known_at))
+    timed = read.assign(**{HAPPENED: happened, KNOWN: known})
+    in_time = timed[known <= as_of(partition, pipeline.schedule.timezone)]
+    return in_time.sort_values([KNOWN, DAY], kind="stable").drop_duplicates(_matching(pipeline), keep="last")
 
 
-def _computed_labels(pipeline: Pipeline, days: list[date], lake: Lake) -> pd.DataFrame:
-    """Read what the label's query has computed: one label a row and day, complete at the end of its horizon."""
-    read = lake.read(LABELS, days, columns=[*pipeline.label_key, pipeline.label.column, DAY])
-    read[DAY] = read[DAY].map(date.fromisoformat)
-    return read.assign(**{_HAPPENED: _ends(pipeline, read)})
+def _read(lake: Lake, table: str, days: list[date], columns: list[str]) -> pd.DataFrame:
+    """Read columns of a table, each once, and the day of every row."""
+    rows = lake.read(table, days, columns=list(dict.fromkeys([*columns, DAY])))
+    rows[DAY] = rows[DAY].map(date.fromisoformat)
+    return rows
+
+
+def _without_scored_row(pipeline: Pipeline, labels: pd.DataFrame, rows: pd.DataFrame) -> int:
+    """Count the labels that happened within the horizon of a scored day, and whose key was not scored on it."""
+    import pandas as pd
+
+    days, key = pd.DataFrame({DAY: sorted(set(rows[DAY]))}), _matching(pipeline)
+    place = as_ofs(pipeline, days).searchsorted(labels[HAPPENED]) - 1
+    within = (place >= 0) & (labels[HAPPENED].to_numpy() <= _ends(pipeline, days).to_numpy()[place])
+    found = labels.loc[within, key].merge(rows[key], on=key, how="left", indicator=True)
+    return int((found["_merge"] == "left_only").sum())
+
+
+def _require_later(pipeline: Pipeline, labelled: pd.DataFrame, begins: pd.Series[Any]) -> None:
+    """Make sure that no label was known before its row was scored: the row would have been scored with it."""
+    early = int((labelled[KNOWN].notna() & (labelled[KNOWN] <= begins) & (labelled[HAPPENED] > begins)).sum())
+    if early:
+        raise DataError(
+            "Labels were known before the rows that they belong to were scored.",
+            where=f"pipeline {pipeline.name}, table {pipeline.label.table}",
+            found=f"{early} of {len(labelled)} rows",
+            expected="a label that becomes known after the end of the scored day",
+            do="correct the time at which the labels became known, or `label.key`",
+        )
 
 
 def _require_key(pipeline: Pipeline, rows: pd.DataFrame, labelled: list[str]) -> None:
@@ -143,7 +215,7 @@ def _require_key(pipeline: Pipeline, rows: pd.DataFrame, labelled: list[str]) ->
                 expected=", ".join(missing),
                 do="correct `label.key`: both the scored rows and the label's rows have its columns",
             )
-    if pipeline.label.table != pipeline.score.entities:
+    if label_table(pipeline) != LABELS:
         _require_a_day(pipeline, rows, labelled)
 
 
@@ -151,9 +223,9 @@ def _require_a_day(pipeline: Pipeline, rows: pd.DataFrame, labelled: list[str]) 
     """Make sure that the label of a row that is scored on several days is not one for all of them."""
     key = list(pipeline.label_key)
     days = rows[[*key, DAY]].drop_duplicates().duplicated(key).sum()
-    if not days or any(_is_day(rows[name]) for name in key):
+    if not days or any(_tells_days_apart(rows, name) for name in key):
         return
-    both = [name for name in rows if name in labelled and name not in (*key, DAY) and _is_day(rows[name])]
+    both = [name for name in rows if name in labelled and name not in (*key, DAY) and _tells_days_apart(rows, name)]
     raise DataError(
         "The same key is scored on several days, and the label's key does not tell them apart.",
         where=f"pipeline {pipeline.name}, label.key",
@@ -161,6 +233,17 @@ def _require_a_day(pipeline: Pipeline, rows: pd.DataFrame, labelled: list[str]) 
         expected="a key with the day that is scored, or the day that is predicted",
         do=f"add {' or '.join(map(str, both)) or 'a column with that day to both tables, and its name'} to `label.key`",
     )
+
+
+def _tells_days_apart(rows: pd.DataFrame, name: str) -> bool:
+    """Whether a column holds the scored day or one that is predicted: days, none of them before its row was scored."""
+    import pandas as pd
+
+    if not _is_day(rows[name]):
+        return False
+    days = pd.to_datetime(rows[name], utc=True, errors="coerce")
+    # In UTC a day begins up to a day earlier than there.
+    return bool((days >= pd.to_datetime(rows[DAY], utc=True) - _DAY_LONG).all())
 
 
 def _is_day(column: pd.Series[Any]) -> bool:

@@ -17,7 +17,7 @@ from airloom.steps.feature_query import query_engine
 from airloom.steps.label_inputs import LabelInputs
 from airloom.steps.label_query import run_label_query
 from airloom.steps.raw_days import read_raw
-from airloom.steps.readiness import LABELS, readiness, scored_days
+from airloom.steps.readiness import LABELS, mature_days, require_whole_days
 from airloom.stores.content import content_version
 from airloom.stores.lake import Lake, PartitionVersion
 
@@ -48,10 +48,9 @@ def compute_labels(pipeline: Pipeline, partition: date, settings: Settings) -> L
         DataError: The query gave something else than one label a row.
         SetupError: What is published kept changing.
     """
-    ready = readiness(pipeline, "train", partition, settings)
-    if ready.missing or ready.blocked:
-        raise NotDue(f"The training window as of {partition} has gaps: {ready}.", do="publish the days, then run again")
-    lake, days = Lake(settings.lake / pipeline.name), scored_days(pipeline, partition)
+    lake = Lake(settings.lake / pipeline.name)
+    days = _computable_days(pipeline, partition, lake)
+    require_whole_days(pipeline, partition, days, settings)
     written: dict[date, _Written] = {}
     for _ in range(_ROUNDS):
         then = lake.at(_commits(pipeline, lake))
@@ -66,6 +65,12 @@ def compute_labels(pipeline: Pipeline, partition: date, settings: Settings) -> L
         found=", ".join(f"{LABELS} {day}" for day in stale),
         do="wait until no run publishes these days, then run again",
     )
+
+
+def _computable_days(pipeline: Pipeline, partition: date, lake: Lake) -> list[date]:
+    """Return the days of the window whose rows, and all that their labels are computed from, are published."""
+    scored = lake.partitions(f"raw.{pipeline.score.entities}")
+    return [day for day in mature_days(pipeline, partition, lake) if day in scored]
 
 
 def _commits(pipeline: Pipeline, lake: Lake) -> dict[str, int]:
@@ -88,7 +93,7 @@ def require_current_labels(pipeline: Pipeline, partition: date, lake: Lake, sett
     """
     if pipeline.label.sql is None:
         return
-    inputs, days = LabelInputs.read(pipeline, lake, settings), scored_days(pipeline, partition)
+    inputs, days = LabelInputs.read(pipeline, lake, settings), _computable_days(pipeline, partition, lake)
     stale = [day for day in days if not inputs.is_current(day)]
     if stale:
         raise NotDue(

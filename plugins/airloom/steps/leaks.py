@@ -1,12 +1,22 @@
-"""Signs that a column knows the label: it separates the classes by itself, or is missing where the label is another."""
+"""Leaks: features from after their day, and signs that a column knows the label.
+
+A column knows the label when it separates the classes by itself, or is missing where the label is another.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from airloom.core.pipeline import Label
+from airloom.core.errors import DataError
+from airloom.core.partitions import as_of
+from airloom.core.pipeline import Label, Pipeline
 from airloom.core.records import Leak
 from airloom.steps.columns import ModelColumns
+from airloom.steps.examples import DAY
+from airloom.stores.lake import Lake
+from airloom.stores.point_in_time import AS_OF, KNOWN_AT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +31,32 @@ _P_VALUE = 1e-6
 _FOLDS = 5
 
 
+def require_no_future(pipeline: Pipeline, lake: Lake, days: Collection[date]) -> None:
+    """Make sure that no feature of some days is of a moment after its day, or became known after it.
+
+    Args:
+        pipeline: The declaration.
+        lake: The tables, as they are read.
+        days: The scored days.
+
+    Raises:
+        DataError: A feature is from after its day.
+    """
+    for view in pipeline.features.views:
+        stamps = lake.read(f"features.{view}", days, columns=[DAY, AS_OF, KNOWN_AT])
+        for day, rows in stamps.groupby(DAY, observed=True):
+            ends = as_of(date.fromisoformat(str(day)), pipeline.schedule.timezone)
+            late = int((rows[[AS_OF, KNOWN_AT]] > ends).any(axis=1).sum())
+            if late:
+                raise DataError(
+                    "Features are from after the end of their day.",
+                    where=f"features.{view} of {day}",
+                    found=f"{late} of {len(rows)} rows",
+                    expected=f"{AS_OF} and {KNOWN_AT} not after the end of {day}",
+                    do=f"run the features stage for {day} again",
+                )
+
+
 def find_leaks(frame: pd.DataFrame, columns: ModelColumns, label: Label) -> tuple[Leak, ...]:
     """Look at every column that models read.
 
@@ -32,11 +68,15 @@ def find_leaks(frame: pd.DataFrame, columns: ModelColumns, label: Label) -> tupl
     Returns:
         What was found, in the order of the columns.
     """
+    import numpy as np
+
     outcome = frame[label.column].to_numpy(dtype=float)
     found = []
     for name in columns.all:
         column = frame[name]
-        values = _rates(column, outcome) if name in columns.categorical else column.to_numpy(dtype=float, na_value=None)
+        values = (
+            _rates(column, outcome) if name in columns.categorical else column.to_numpy(dtype=float, na_value=np.nan)
+        )
         found += _separation(name, values, outcome, label)
         found += _missingness(name, column.isna().to_numpy(), outcome, label)
     return tuple(found)

@@ -35,6 +35,7 @@ def provenance_tags(training: TrainingSet, settings: Settings) -> dict[str, str]
         "airloom.lake": json.dumps(training.lake, sort_keys=True),
         "airloom.code": code_version(settings.project),
         "airloom.degraded": str(training.degraded).lower(),
+        **({"airloom.leaks": "; ".join(map(str, training.leaks))} if training.leaks else {}),
         "airloom.libraries": json.dumps(installed_versions(JOINING)),
         **{f"airloom.{name}": value for name, value in machine().items()},
     }

@@ -13,6 +13,7 @@ from airloom.core.records import Dataset, Published, Validation
 from airloom.core.settings import Settings
 from airloom.core.wording import counted
 from airloom.steps.extract import staged_dataset
+from airloom.steps.readiness import LABELS, own_labels
 from airloom.steps.validate import suite_of, validation_dataset
 from airloom.stores.content import content_version
 from airloom.stores.lake import PARTITION_COLUMNS, Lake, PartitionVersion
@@ -29,7 +30,7 @@ class _Audited:
     """A staged table together with the audit of exactly this content, and what was published before it was read."""
 
     table: str
-    seen: Mapping[date, PartitionVersion]
+    seen: Mapping[str, Mapping[date, PartitionVersion]]
     staged: Dataset
     rows: pa.Table
     result: str
@@ -81,11 +82,9 @@ def publish(pipeline: Pipeline, partition: date, settings: Settings, validations
     _require_none_blocked(partition, audited)
     for each in audited:
         _require_fit(pipeline, lake, each)
-    outputs, changed = [], 0
+    outputs: list[Dataset] = []
     for each in audited:
-        output, new = _replace(pipeline, partition, settings, lake, each)
-        outputs.append(output)
-        changed += new
+        outputs += _replace(pipeline, partition, settings, lake, each)
     held_back = sum(len(each.audit["held_back"]) for each in audited)
     return Published(
         pipeline=pipeline.name,
@@ -93,7 +92,7 @@ def publish(pipeline: Pipeline, partition: date, settings: Settings, validations
         headline=_headline(pipeline, outputs, held_back),
         inputs=tuple(read for each in audited for read in (each.staged, each.validation)),
         outputs=tuple(outputs),
-        changed=changed,
+        changed=sum(not output.unchanged for output in outputs),
         quarantined_rows=held_back,
         degraded=any(each.audit["degraded"] for each in audited),
     )
@@ -102,7 +101,7 @@ def publish(pipeline: Pipeline, partition: date, settings: Settings, validations
 def _headline(pipeline: Pipeline, outputs: Sequence[Dataset], held_back: int) -> str:
     subject = pipeline.subject
     rows = next(each.rows for each in outputs if each.name == f"raw.{subject}")
-    return f"published {len(outputs)} tables, {rows:,} {subject}" + (
+    return f"published {len(pipeline.tables)} tables, {rows:,} {subject}" + (
         f"; {counted(held_back, 'row')} quarantined" if held_back else ""
     )
 
@@ -123,7 +122,7 @@ def _audited(pipeline: Pipeline, partition: date, validation: Validation, settin
     """Read what is staged now, and make sure that the audit was of exactly this."""
     table = validation.table
     # First: whoever corrects the day from here on is not overwritten.
-    seen = lake.partitions(f"raw.{table}")
+    seen = {name: lake.partitions(name) for name in (f"raw.{table}", LABELS)}
     audit = ValidationResults(settings.validations).read(validation.result)
     rows = Staging(settings.staging / pipeline.name).read(partition, table)
     staged = staged_dataset(table, partition, rows)
@@ -179,29 +178,35 @@ def _require_fit(pipeline: Pipeline, lake: Lake, audited: _Audited) -> None:
             expected="one row for each key",
             do="let a critical expectation hold such rows back, or correct the key in pipeline.yaml",
         )
-    _require_known_columns(lake, audited)
+    columns = dict(audited.staged.columns)
+    if audited.table == own_labels(pipeline) and columns.pop(pipeline.label.column, None) is None:
+        raise DataError(
+            f"The table {audited.table} has no column {pipeline.label.column!r}, which is the label.",
+            where=f"table {audited.table}",
+            found=", ".join(columns),
+            do="correct the source, or `label.column`",
+        )
+    _require_known_columns(lake, audited.table, columns)
 
 
-def _require_known_columns(lake: Lake, audited: _Audited) -> None:
-    dataset = lake.dataset(f"raw.{audited.table}", [])
+def _require_known_columns(lake: Lake, table: str, columns: Mapping[str, str]) -> None:
+    dataset = lake.dataset(f"raw.{table}", [])
     schema = () if dataset is None else dataset.schema
     known = {field.name: str(field.type) for field in schema if field.name not in PARTITION_COLUMNS}
     if not known:
         return
-    for name in [*known, *audited.staged.columns]:
-        if known.get(name) != audited.staged.columns.get(name):
+    for name in [*known, *columns]:
+        if known.get(name) != columns.get(name):
             raise DataError(
-                f"The table {audited.table} does not have the columns that are published already.",
-                where=f"table {audited.table}, column {name}",
-                found=audited.staged.columns.get(name, "no such column"),
+                f"The table {table} does not have the columns that are published already.",
+                where=f"table {table}, column {name}",
+                found=columns.get(name, "no such column"),
                 expected=known.get(name, "no such column"),
                 do="correct the source, or publish under a new table name",
             )
 
 
-def _replace(
-    pipeline: Pipeline, partition: date, settings: Settings, lake: Lake, audited: _Audited
-) -> tuple[Dataset, bool]:
+def _replace(pipeline: Pipeline, partition: date, settings: Settings, lake: Lake, audited: _Audited) -> list[Dataset]:
     """Keep held back rows first and lift a block last: killed in between, running again ends in the same state."""
     quarantine = Quarantine(settings.quarantine / pipeline.name)
     table, held_back = audited.table, audited.held_back
@@ -210,17 +215,39 @@ def _replace(
     rows = audited.published
     if rows.num_rows:
         rows = rows.sort_by([(name, "ascending") for name in pipeline.tables[table].key])
-    version = PartitionVersion(partition, content_version(rows), degraded=audited.audit["degraded"])
     facts = {"validation": audited.result, "quarantined_rows": held_back.num_rows}
-    changed = lake.replace(f"raw.{table}", version, rows, facts, audited.seen)
+    tables = {f"raw.{table}": rows}
+    if table == own_labels(pipeline):
+        rows, labels = _split(pipeline, table, rows)
+        tables = {LABELS: labels, f"raw.{table}": rows}
+    outputs = []
+    for name, each in tables.items():
+        version = PartitionVersion(partition, content_version(each), degraded=audited.audit["degraded"])
+        new = lake.replace(name, version, each, facts, audited.seen[name])
+        outputs.append(_published(lake, audited, name, version, each, new))
     if not held_back.num_rows:
         quarantine.lift(table, partition)
-    published = {
-        "name": f"raw.{table}",
-        "version": version.version,
-        "rows": rows.num_rows,
-        "commit": lake.commit(f"raw.{table}"),
-        "unchanged": not changed,
-        "made_of": (audited.staged, audited.validation),
-    }
-    return audited.staged.model_copy(update=published), changed
+    return outputs
+
+
+def _split(pipeline: Pipeline, table: str, rows: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Return rows without the label, which is not known when they are scored, and the label with the rows' keys."""
+    if not rows.num_rows:
+        return rows, rows
+    column, key = pipeline.label.column, [*pipeline.tables[table].key, *pipeline.label_key]
+    return rows.drop_columns([column]), rows.select([*dict.fromkeys(key), column])
+
+
+def _published(
+    lake: Lake, audited: _Audited, name: str, version: PartitionVersion, rows: pa.Table, new: bool
+) -> Dataset:
+    return Dataset(
+        name=name,
+        partition=version.partition,
+        version=version.version,
+        rows=rows.num_rows,
+        columns={field.name: str(field.type) for field in rows.schema},
+        commit=lake.commit(name),
+        unchanged=not new,
+        made_of=(audited.staged, audited.validation),
+    )

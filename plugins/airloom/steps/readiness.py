@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sized
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 
 from airloom.core.errors import NotDue, UsageError
 from airloom.core.partitions import day_range, window
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
+from airloom.core.wording import listed
 from airloom.stores.lake import Lake
 from airloom.stores.ledger import Ledger
 from airloom.stores.quarantine import Quarantine
 
 Needs = dict[str, list[date]]
 
-#: The table of the lake with the labels that a query has computed.
+#: The table of labels that are no rows of a raw table: split off the scored rows at ingest, or computed by a query.
 LABELS = "labels"
 
 
@@ -41,8 +43,8 @@ class Readiness:
 
     def __str__(self) -> str:
         parts = [f"{self.published} partitions published"]
-        parts += [f"{len(self.missing)} awaited ({_some(self.missing)})"] if self.missing else []
-        parts += [f"{len(self.blocked)} blocked ({_some(self.blocked)})"] if self.blocked else []
+        parts += [f"{len(self.missing)} awaited ({listed(self.missing)})"] if self.missing else []
+        parts += [f"{len(self.blocked)} blocked ({listed(self.blocked)})"] if self.blocked else []
         return ", ".join(parts)
 
 
@@ -125,17 +127,75 @@ def scored_days(pipeline: Pipeline, partition: date) -> list[date]:
     return window(newest, pipeline.train.window.max.days, pipeline.schedule.start)
 
 
+def mature_days(pipeline: Pipeline, partition: date, lake: Lake) -> list[date]:
+    """Return the days of the training window for which everything is published that their labels can be in.
+
+    One label less would be a wrong one where no label means that nothing happened; where it means nothing, the labels
+    that are there would be no fair sample.
+
+    Args:
+        pipeline: The declaration.
+        partition: The as-of.
+        lake: The tables, as they are read.
+    """
+    days, lasts = scored_days(pipeline, partition), pipeline.label.matures_after
+    there = {table: set(lake.partitions(table)) for table in label_inputs(pipeline, days, partition)}
+    wanted = {day: label_inputs(pipeline, [day], day + lasts) for day in days}
+    return [day for day in days if all(there[table].issuperset(needed) for table, needed in wanted[day].items())]
+
+
+def usable_days(pipeline: Pipeline, partition: date, lake: Lake) -> list[date]:
+    """Return the days of the training window whose rows, features and labels are all published.
+
+    Args:
+        pipeline: The declaration.
+        partition: The as-of.
+        lake: The tables, as they are read.
+    """
+    views = [f"features.{name}" for name in pipeline.features.views]
+    tables = [f"raw.{pipeline.score.entities}", *views, *([LABELS] if label_table(pipeline) == LABELS else [])]
+    there = set.intersection(*(set(lake.partitions(table)) for table in tables))
+    # What a query reads was published whole when its labels were computed.
+    labelled = scored_days if pipeline.label.sql else partial(mature_days, lake=lake)
+    return [day for day in labelled(pipeline, partition) if day in there]
+
+
+def require_whole_days(pipeline: Pipeline, partition: date, days: Sized, settings: Settings) -> None:
+    """Make sure that the training window has as many whole days as it needs at least.
+
+    Raises:
+        NotDue: It has not; the error names the gaps.
+    """
+    expected = pipeline.train.window.min.days
+    if len(days) < expected:
+        raise NotDue(
+            f"The training window as of {partition} has gaps: {len(days)} of {expected} days are whole; "
+            f"{readiness(pipeline, 'train', partition, settings)}.",
+            do="publish the days, then run again",
+        )
+
+
+def own_labels(pipeline: Pipeline) -> str | None:
+    """Return the table whose rows are scored and have their label in a column of their own, None where none does."""
+    return pipeline.label.table if pipeline.label.table == pipeline.score.entities else None
+
+
+def label_table(pipeline: Pipeline) -> str:
+    """Return the table of the lake that labels are read from."""
+    return LABELS if pipeline.label.sql or own_labels(pipeline) else f"raw.{pipeline.label.table}"
+
+
 def label_days(pipeline: Pipeline, days: list[date], partition: date) -> list[date]:
     """Return the days on which labels of scored days may have been published, up to a partition."""
-    if pipeline.label.table == pipeline.score.entities:
+    if label_table(pipeline) == LABELS:
         return days
     return day_range(days[0] + timedelta(days=1), partition) if days else []
 
 
 def label_inputs(pipeline: Pipeline, days: list[date], partition: date) -> Needs:
-    """Return the raw days that labels of scored days are read or computed from, by table, up to a partition."""
-    if pipeline.label.table is not None:
-        return {f"raw.{pipeline.label.table}": label_days(pipeline, days, partition)}
+    """Return the days that labels of scored days are read or computed from, by table, up to a partition."""
+    if pipeline.label.sql is None:
+        return {label_table(pipeline): label_days(pipeline, days, partition)}
     until = day_range(days[0], partition) if days else []
     return {f"raw.{table}": until for table in pipeline.label.reads or ()}
 
@@ -179,8 +239,3 @@ def _score(pipeline: Pipeline, partition: date) -> Needs:
 
 
 _NEEDS: dict[str, Callable[[Pipeline, date], Needs]] = {"features": _features, "train": _train, "score": _score}
-
-
-def _some(names: Iterable[str], most: int = 3) -> str:
-    listed = list(names)
-    return ", ".join(listed[:most]) + (", …" if len(listed) > most else "")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from airloom.core.pipeline import Pipeline
 from airloom.steps.candidates import Fit, MetricLog, TrainingData
+from airloom.steps.examples import DAY, entity
 from airloom.steps.outputs import require_outputs
 from airloom.steps.threads import fixed_threads
 from airloom.steps.training_sets import Rows
@@ -55,10 +56,16 @@ def train(pipeline: Pipeline, candidate: str, function: Fit, rows: Rows, log: Me
 
 
 def _data(pipeline: Pipeline, rows: Rows) -> TrainingData:
+    import numpy as np
+
+    frame, weight = rows.frame, pipeline.train.weight
     return TrainingData(
         frame=rows.inputs,
-        label=rows.frame[pipeline.label.column].to_numpy(dtype=float),
+        label=frame[pipeline.label.column].to_numpy(dtype=float),
         categorical=rows.columns.categorical,
         numeric=rows.columns.numeric,
         seed=pipeline.train.seed,
+        day=frame[DAY].to_numpy(dtype="datetime64[D]"),
+        groups=frame.groupby(entity(pipeline, frame), dropna=False).ngroup().to_numpy(),
+        weight=frame[weight].to_numpy(dtype=float) if weight else np.ones(len(frame)),
     )

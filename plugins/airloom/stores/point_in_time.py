@@ -94,6 +94,7 @@ def join_features(engine: DuckDBPyConnection, rows: pa.Table, moments: pa.Chunke
         DataError: A key is missing or of another type, a name is taken, or the join did not keep the rows.
     """
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     _require_names(rows, features)
     left = _left(rows, moments, features)
@@ -106,6 +107,13 @@ def join_features(engine: DuckDBPyConnection, rows: pa.Table, moments: pa.Chunke
             where=f"feature view {features.view}",
             found=f"{joined.num_rows} rows",
             expected=f"{rows.num_rows} rows",
+        )
+    if late := pc.sum(pc.greater(joined.column("used_from"), left.column("moment"))).as_py():
+        raise DataError(
+            "A point-in-time join has used features from after the moment of their rows.",
+            where=f"feature view {features.view}",
+            found=f"{late} rows",
+            expected="0 rows",
         )
     for place, name in enumerate(features.names.values()):
         column = joined.column(f"f{place}")
@@ -159,7 +167,7 @@ def _query(features: Features) -> str:
                 PARTITION BY {_list(keys)} ORDER BY usable_from ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
             ), {as_of})
         )
-        SELECT entities.row, {", ".join(chosen)}
+        SELECT entities.row, usable.usable_from AS used_from, {", ".join(chosen)}
         FROM entities ASOF LEFT JOIN usable ON {on} AND entities.moment >= usable.usable_from
         ORDER BY entities.row
     """  # noqa: S608
