@@ -56,14 +56,18 @@ class Installation:
     @classmethod
     def with_toys(cls, folder, names):
         """Make one whose pipelines are copies of the smallest one."""
-        include = folder / "toys"
+        return cls.with_copies(folder, dict.fromkeys(names, TOY))
+
+    @classmethod
+    def with_copies(cls, folder, originals):
+        """Make one whose pipelines are copies, by name the folder that each is a copy of."""
+        include = folder / "copies"
         include.mkdir(parents=True)
         (include / "__init__.py").touch()
-        for name in names:
-            shutil.copytree(TOY, include / name, ignore=shutil.ignore_patterns("__pycache__"))
-            declaration = yaml.safe_load((TOY / "pipeline.yaml").read_text())
-            declaration["name"] = name
-            text = yaml.safe_dump(declaration, sort_keys=False).replace("include.toy.", f"include.{name}.")
+        for name, original in originals.items():
+            shutil.copytree(original, include / name, ignore=shutil.ignore_patterns("__pycache__"))
+            declaration = yaml.safe_load((original / "pipeline.yaml").read_text()) | {"name": name}
+            text = yaml.safe_dump(declaration, sort_keys=False).replace(f"include.{original.name}.", f"include.{name}.")
             (include / name / "pipeline.yaml").write_text(text)
         make_project(folder / "project", include)
         return cls.at(folder)

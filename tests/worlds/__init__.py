@@ -17,6 +17,9 @@ Which world is for what:
   - `registered`: nine registered versions of it, and nothing else: choose, prove and apply a champion.
   - `two_nights`: its folder, audits, and two versions with something changed in between: diff.
   - `reproducible`: `small_lake` and a version that was trained there: reproduce and vacuum.
+- `late_labels`, a project with three pipelines, run by the plain steps in any order (`days`) and by plain loops
+  (`reference`): training sets. The label of `churn` comes a week later and is corrected, that of `demand` serves
+  several scored days, and that of `spam` is in the scored row.
 - `prepared`, the pipeline `parcels` in `include/`, complete with source, features, models, SQL and expectations, in an
   installation that `airloom up` has prepared: the launcher, the doctor, and the system tests, where servers run.
 """

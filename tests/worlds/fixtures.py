@@ -29,14 +29,24 @@ def _own_path():
     sys.path[:] = path
 
 
-@pytest.fixture
-def own_include():
-    """Import `include` anew from the project of the test, and forget it afterwards."""
+def _import_anew():
     path, modules = list(sys.path), _without_include()
     yield
     _without_include()
     sys.modules.update(modules)
     sys.path[:] = path
+
+
+@pytest.fixture
+def own_include():
+    """Import `include` anew from the project of the test, and forget it afterwards."""
+    yield from _import_anew()
+
+
+@pytest.fixture(scope="module")
+def module_include():
+    """Import `include` anew from the project of a module of tests, and forget it afterwards."""
+    yield from _import_anew()
 
 
 def _without_include():
