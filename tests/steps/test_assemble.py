@@ -232,7 +232,7 @@ def test_a_declared_weight_is_part_of_the_training_set_and_no_input(settings):
     assert "seats" not in read_rows(training, "train", settings).inputs
 
 
-@pytest.mark.parametrize("seats", [-1.0, np.nan])
+@pytest.mark.parametrize("seats", [-1.0, np.nan, np.inf])
 def test_weights_that_are_none_stop_the_training(settings, seats):
     for day in day_range(START, NIGHT):
         one = seats if day == date(2024, 1, 9) else 1.0
@@ -240,6 +240,23 @@ def test_weights_that_are_none_stop_the_training(settings, seats):
     with pytest.raises(DataError, match="are no weights") as error:
         assemble(weighted("seats"), NIGHT, settings)
     assert error.value.found == "20 of 100 rows"
+
+
+def test_weights_that_are_words_stop_the_training(settings):
+    for day in day_range(START, NIGHT):
+        publish(settings, "late", "raw.schedule", day, schedule_on(day).assign(seats="many"))
+    with pytest.raises(DataError, match="are no weights"):
+        assemble(weighted("seats"), NIGHT, settings)
+
+
+@pytest.mark.parametrize(("days", "purpose"), [((4, 5, 6), "to learn from"), ((8, 9), "held out")])
+def test_a_training_set_without_rows_of_a_split_says_what_became_of_them(settings, days, purpose):
+    for day in (date(2024, 1, each) for each in days):
+        later = day + timedelta(days=1)
+        publish(settings, "late", "raw.flights", later, flights_on(later).assign(late=np.nan))
+    with pytest.raises(DataError, match=f"There are no rows {purpose}") as error:
+        assemble(PIPELINE, NIGHT, settings)
+    assert f"{20 * len(days)} without a label" in error.value.found
 
 
 def test_a_weight_that_no_row_has_stops_the_training(settings):

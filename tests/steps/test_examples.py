@@ -153,6 +153,14 @@ def test_a_day_that_says_nothing_of_the_look_does_not_tell_looks_apart(lake):
     assert error.value.do == "add day to `label.key`"
 
 
+def test_a_key_of_another_type_is_refused_by_name(lake):
+    tell(lake, S + timedelta(days=1), outcome("ann", S) | {"day": S})
+    with pytest.raises(DataError, match="has another type") as error:
+        labelled(lake, [S])
+    assert (error.value.where, error.value.found) == ("pipeline churn, column day", "date32[day] in raw.leavers")
+    assert error.value.expected == "string, as in raw.customers"
+
+
 def test_a_key_of_other_columns_is_refused_with_what_the_table_has(lake):
     tell(lake, S + timedelta(days=1), outcome("ann", S))
     with pytest.raises(DataError) as error:

@@ -68,6 +68,13 @@ def test_a_number_that_is_ordered_as_the_label_is_found(random):
 
 
 @pytest.mark.parametrize("label", [BINARY, NUMBER])
+def test_values_that_are_no_numbers_are_left_to_the_candidate(random, label):
+    late = (random.random(ROWS) < 0.2).astype(float)
+    endless = np.where(random.random(ROWS) < 0.5, np.inf, random.normal(size=ROWS))
+    assert leaks(pd.DataFrame({"endless": endless, "words": ["many"] * ROWS, "late": late}), label) == []
+
+
+@pytest.mark.parametrize("label", [BINARY, NUMBER])
 def test_a_column_that_is_missing_where_the_label_is_another_is_found(random, label):
     late = (random.random(ROWS) < 0.2) * 1.0 if label is BINARY else random.normal(size=ROWS)
     profile = np.where((late > 0.5) & (random.random(ROWS) < 0.6), np.nan, random.normal(size=ROWS))

@@ -3,13 +3,15 @@
 import shutil
 from datetime import date
 
+import pyarrow as pa
 import pytest
 
 from airloom.core.partitions import day_range
 from airloom.core.verdict import Judged, Proof, Verdict
 from airloom.steps.assemble import assemble
 from airloom.steps.superseded import superseded
-from airloom.stores.lake import Lake
+from airloom.stores.content import content_version
+from airloom.stores.lake import Lake, PartitionVersion
 from tests.worlds.installation import publish, settings_at
 from tests.worlds.nights import NIGHT
 from tests.worlds.small_lake import PIPELINE, START, flights_on, publish_days, rates_on, schedule_on
@@ -51,6 +53,13 @@ def test_nothing_is_superseded_until_something_is_corrected(settings):
     day = date(2024, 1, 6)
     publish(settings, "late", "raw.flights", day, flights_on(day).sample(frac=1, random_state=1))
     publish(settings, "late", "raw.flights", START, flights_on(START).assign(late=1.0))
+    assert superseded(PIPELINE, verdict, lake) == []
+
+
+def test_features_that_were_computed_again_with_the_same_result_are_not_superseded(settings):
+    verdict, day, lake = judged(settings), date(2024, 1, 6), Lake(settings.lake / "late")
+    rows = pa.Table.from_pandas(rates_on(day), preserve_index=False)
+    lake.replace("features.carrier_delays", PartitionVersion(day, content_version(rows), "another query"), rows)
     assert superseded(PIPELINE, verdict, lake) == []
 
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airloom.core.errors import DataError
 from airloom.core.pipeline import Pipeline
@@ -118,6 +118,13 @@ def examples_at(pipeline: Pipeline, partition: date, commits: Mapping[str, int],
     whole = rows[DAY].isin(days)
     labelled, dropped = add_labels(pipeline, rows[whole], partition, lake)
     split = labelled[DAY].map(_splits(pipeline, days))
+    left_out = {
+        "known too late to be scored": late,
+        "on days with gaps": int((~whole).sum()),
+        **dropped,
+        "in the embargo": int(split.isna().sum()),
+    }
+    _require_both_splits(split, left_out)
     used = labelled[split.notna()].reset_index(drop=True)
     columns = model_columns(pipeline, settings)
     joined = join_features(pipeline, settings, used, as_ofs(pipeline, used), commits)
@@ -126,18 +133,24 @@ def examples_at(pipeline: Pipeline, partition: date, commits: Mapping[str, int],
     weight = _weight(pipeline, joined)
     key = pipeline.tables[pipeline.score.entities].key
     kept = dict.fromkeys([*key, DAY, SPLIT, *columns.all, *weight, pipeline.label.column])
-    left_out = {
-        "known too late to be scored": late,
-        "on days with gaps": int((~whole).sum()),
-        **dropped,
-        "in the embargo": int(split.isna().sum()),
-    }
     return Examples(joined[[*kept]], columns, left_out)
+
+
+def _require_both_splits(split: pd.Series[Any], left_out: Mapping[str, int]) -> None:
+    """Stop where no row is left to learn from, or none to be judged on, and say what became of the rows."""
+    for name, purpose in (("train", "to learn from"), ("holdout", "held out")):
+        if not (split == name).any():
+            raise DataError(
+                f"There are no rows {purpose}.",
+                found=", ".join(f"{count} {reason}" for reason, count in left_out.items() if count) or "no scored row",
+                do="compare `label.key`, `horizon` and `delay` with the rows of the label",
+            )
 
 
 def _weight(pipeline: Pipeline, rows: pd.DataFrame) -> list[str]:
     """Return the column of weights, if there is one, and make sure that it holds nothing else."""
     import numpy as np
+    import pandas as pd
 
     name = pipeline.train.weight
     if name is None:
@@ -148,7 +161,7 @@ def _weight(pipeline: Pipeline, rows: pd.DataFrame) -> list[str]:
             where=f"pipeline {pipeline.name}, train.weight",
             found=", ".join(map(str, rows.columns)),
         )
-    weights = rows[name].to_numpy(dtype=float, na_value=np.nan)
+    weights = pd.to_numeric(rows[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     wrong = int((~np.isfinite(weights) | (weights < 0)).sum())
     if wrong:
         raise DataError(

@@ -15,6 +15,7 @@ from airloom.stores.lake import PARTITION_COLUMNS, Lake
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 #: The day that a row was published for; no table may have a column of its own by that name.
 DAY = "partition"
@@ -158,7 +159,7 @@ def known_labels(pipeline: Pipeline, rows: pd.DataFrame, partition: date, lake: 
     import pandas as pd
 
     name, key = label_table(pipeline), list(pipeline.label_key)
-    _require_key(pipeline, rows, _columns(lake, name))
+    _require_key(pipeline, rows, _columns(lake, name), lake)
     days = label_days(pipeline, sorted(set(rows[DAY])), partition)
     if pipeline.label.table is None or name == LABELS:
         read = _read(lake, name, days, [*key, pipeline.label.column])
@@ -203,7 +204,7 @@ def _require_later(pipeline: Pipeline, labelled: pd.DataFrame, begins: pd.Series
         )
 
 
-def _require_key(pipeline: Pipeline, rows: pd.DataFrame, labelled: list[str]) -> None:
+def _require_key(pipeline: Pipeline, rows: pd.DataFrame, labelled: list[str], lake: Lake) -> None:
     """Make sure that both tables have the columns of the label's key, and that it tells scored days apart."""
     for table, columns in ((pipeline.score.entities, list(rows)), (pipeline.label.table, labelled)):
         missing = [name for name in pipeline.label_key if name not in columns]
@@ -215,8 +216,34 @@ def _require_key(pipeline: Pipeline, rows: pd.DataFrame, labelled: list[str]) ->
                 expected=", ".join(missing),
                 do="correct `label.key`: both the scored rows and the label's rows have its columns",
             )
+    _require_types(pipeline, lake)
     if label_table(pipeline) != LABELS:
         _require_a_day(pipeline, rows, labelled)
+
+
+def _require_types(pipeline: Pipeline, lake: Lake) -> None:
+    """Make sure that a key has one type in both tables: a day as text is never equal to a day as a date."""
+    tables = (f"raw.{pipeline.score.entities}", label_table(pipeline))
+    scored, labelled = ({} if (found := lake.dataset(each, [])) is None else _types(found.schema) for each in tables)
+    for name in pipeline.label_key:
+        if name in scored and name in labelled and scored[name] != labelled[name]:
+            raise DataError(
+                "A column of the label's key has another type in the label's table than in the scored rows.",
+                where=f"pipeline {pipeline.name}, column {name}",
+                found=f"{labelled[name]} in {tables[1]}",
+                expected=f"{scored[name]}, as in {tables[0]}",
+                do="give it one type in the source, and publish the days of one of the tables again",
+            )
+
+
+def _types(schema: pa.Schema) -> dict[str, str]:
+    """Return the types of columns by name; all numbers are of one."""
+    import pyarrow as pa
+
+    def word(kind: pa.DataType) -> str:
+        return "number" if pa.types.is_integer(kind) or pa.types.is_floating(kind) else str(kind)
+
+    return {field.name: word(field.type) for field in schema if not pa.types.is_null(field.type)}
 
 
 def _require_a_day(pipeline: Pipeline, rows: pd.DataFrame, labelled: list[str]) -> None:

@@ -68,15 +68,11 @@ def find_leaks(frame: pd.DataFrame, columns: ModelColumns, label: Label) -> tupl
     Returns:
         What was found, in the order of the columns.
     """
-    import numpy as np
-
     outcome = frame[label.column].to_numpy(dtype=float)
     found = []
     for name in columns.all:
         column = frame[name]
-        values = (
-            _rates(column, outcome) if name in columns.categorical else column.to_numpy(dtype=float, na_value=np.nan)
-        )
+        values = _rates(column, outcome) if name in columns.categorical else _numbers(column)
         found += _separation(name, values, outcome, label)
         found += _missingness(name, column.isna().to_numpy(), outcome, label)
     return tuple(found)
@@ -86,7 +82,7 @@ def _separation(name: str, values: np.ndarray, outcome: np.ndarray, label: Label
     """Judge how well a column orders the label by itself: each class against the rest, or by rank."""
     import numpy as np
 
-    there = ~np.isnan(values)
+    there = np.isfinite(values)
     values, outcome = values[there], outcome[there]
     if label.kind == "regression":
         bound = _rank_bound(values, outcome)
@@ -127,6 +123,14 @@ def _rank_bound(values: np.ndarray, outcome: np.ndarray) -> float:
         return 0.0
     found = min(abs(float(spearmanr(values, outcome).statistic)), 1 - 1e-12)
     return tanh(atanh(found) - _Z / sqrt(len(values) - 3))
+
+
+def _numbers(column: pd.Series[Any]) -> np.ndarray:
+    """Return numbers; what is none is missing here, and left to the candidate to refuse."""
+    import numpy as np
+    import pandas as pd
+
+    return pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
 
 
 def _rates(column: pd.Series[Any], outcome: np.ndarray) -> np.ndarray:

@@ -7,8 +7,8 @@ from contextlib import suppress
 from airloom.core.errors import DataError
 from airloom.core.pipeline import Pipeline
 from airloom.core.verdict import Verdict
-from airloom.steps.readiness import label_days, label_table, scored_days
-from airloom.stores.lake import Lake
+from airloom.steps.readiness import label_inputs, scored_days
+from airloom.stores.lake import Lake, PartitionVersion
 
 
 def superseded(pipeline: Pipeline, verdict: Verdict, lake: Lake) -> list[str]:
@@ -26,11 +26,15 @@ def superseded(pipeline: Pipeline, verdict: Verdict, lake: Lake) -> list[str]:
         Table and day of each, `raw.flights 2013-02-03`, by table.
     """
     days = scored_days(pipeline, verdict.partition)
-    read = dict.fromkeys(verdict.lake, days)
-    read[label_table(pipeline)] = sorted({*days, *label_days(pipeline, days, verdict.partition)})
+    read = dict.fromkeys(verdict.lake, days) | label_inputs(pipeline, days, verdict.partition)
     found: list[str] = []
     for table, commit in verdict.lake.items():
         with suppress(DataError):
             then, now = lake.partitions(table, commit), lake.partitions(table)
-            found += [f"{table} {day}" for day in read[table] if then.get(day) != now.get(day)]
+            found += [f"{table} {day}" for day in read[table] if _content(then.get(day)) != _content(now.get(day))]
     return found
+
+
+def _content(published: PartitionVersion | None) -> str | None:
+    """Return the version of what is published; what it was computed from may change without it."""
+    return published.version if published else None
