@@ -129,6 +129,7 @@ def test_f6_a_pin_that_is_set_while_a_promotion_is_under_way_holds_the_champion(
     assert Pins(world.settings.state_url).current(PIPELINE)
 
 
+@pytest.mark.long
 def test_f6_a_death_while_a_verdict_that_came_too_late_is_judged_again_changes_nothing(world, tmp_path):
     world.bring_back(APPLY_SECOND)
     assert run(promote_another, world.settings) == 0

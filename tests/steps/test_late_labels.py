@@ -83,7 +83,7 @@ def test_a_training_set_is_what_plain_loops_say(name, night, forwards):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("examples", [5, pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("examples", [3, pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
 def test_the_order_in_which_days_arrive_changes_nothing(name, examples, forwards, tmp_path_factory):
     """Some days come twice, some are wrong at first, and some have their features computed at the very end."""
     pipeline = declared(name)

@@ -12,7 +12,7 @@ from airloom.stores.lake import Lake
 from tests.system.installation import Installation
 from tests.worlds.late_labels.days import PROJECT, arrive, days_until, declared, first_night, installed
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.system, pytest.mark.long, pytest.mark.timeout(3600)]
 
 #: How a copy of a pipeline runs its days: one night after the other, the newest first, or several at once.
 ORDERS = {
@@ -20,8 +20,7 @@ ORDERS = {
     "backwards": ("--backwards", "--max-active-runs", "4"),
     "parallel": ("--max-active-runs", "8"),
 }
-SHORT = [("churn", "backwards")]
-LONG = [(name, order) for name in ("churn", "demand") for order in ORDERS]
+COPIES = [(name, order) for name in ("churn", "demand") for order in ORDERS]
 
 
 def nights(name):
@@ -30,18 +29,18 @@ def nights(name):
     return [first, first + timedelta(days=1)]
 
 
-@pytest.fixture(scope="module", params=[SHORT, pytest.param(LONG, marks=pytest.mark.long)], ids=["short", "long"])
-def ran(request, tmp_path_factory):
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
     """What each copy has made, by pipeline and order; all copies run in one installation, at the same time."""
-    copies = {f"{name}_{order}": PROJECT / "include" / name for name, order in request.param}
+    copies = {f"{name}_{order}": PROJECT / "include" / name for name, order in COPIES}
     installation = Installation.with_copies(tmp_path_factory.mktemp("late_labels") / "installation", copies)
     try:
         installation.airloom("up")
         with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda each: backfill(installation, *each), request.param))
+            list(pool.map(lambda each: backfill(installation, *each), COPIES))
     finally:
         installation.airloom("down")
-    return {each: made(installation.settings, "_".join(each), nights(each[0])) for each in request.param}
+    return {each: made(installation.settings, "_".join(each), nights(each[0])) for each in COPIES}
 
 
 def backfill(installation, name, order):
