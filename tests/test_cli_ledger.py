@@ -21,7 +21,7 @@ from airloom.stores.notes import Notes
 from airloom.stores.pins import Pins
 from tests.worlds.prepared import INCLUDE
 
-RULES = Gate(metric="roc_auc", floors={"roc_auc": 0.6})
+RULES = Gate(metric="roc_auc", baseline="none", floors={"roc_auc": 0.6})
 FIRST, SECOND = date(2013, 2, 9), date(2013, 2, 10)
 
 

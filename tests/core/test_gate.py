@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from airloom.core.fingerprint import fingerprint
 from airloom.core.gate import decide
 from airloom.core.rules import Gate, Slices
-from airloom.core.verdict import Case, Comparison, Effect, Head, Judged, Proof, SliceEffect, Verdict
+from airloom.core.verdict import Case, Comparison, Effect, Head, Judged, Proof, Sampling, Skill, SliceEffect, Verdict
 
 D = date(2013, 2, 10)
 RULES = Gate(metric="roc_auc", min_effect=0.01, min_rows=100, floors={"roc_auc": 0.6, "neg_log_loss": -0.7})
@@ -25,10 +25,16 @@ def judged(auc=0.7, *, version=2, as_of=D, rows=1000, digest="same", **metrics):
 
 
 def effect(challenger, champion, spread=0.0, metric="roc_auc"):
-    """The effect of two values of the metric, with bounds that lie a spread away from it."""
+    """The effect of two values of the metric, with bounds that lie a spread away from it, or without any."""
     gain = challenger - champion
-    bounds = {"lower": gain - spread, "upper": gain + spread}
-    return Effect(metric=metric, challenger=challenger, champion=champion, gain=gain, samples=1000, **bounds)
+    bounds = {} if spread is None else {"lower": gain - spread, "upper": gain + spread}
+    return Effect(metric=metric, challenger=challenger, champion=champion, gain=gain, **bounds)
+
+
+def skilled(auc=0.1, log_loss=0.1, spread=0.0, baseline="constant"):
+    """What a challenger gains on a baseline, in the gate's metric and in the proper score."""
+    effects = (effect(0.5 + auc, 0.5, spread), effect(-0.6 + log_loss, -0.6, spread, "neg_log_loss"))
+    return (Skill(baseline=baseline, effects=effects),)
 
 
 def compared(challenger, champion, spread=0.0, slices=(), guardrails=()):
@@ -43,7 +49,9 @@ def proof(version=2, **facts):
     return Proof(version=version, rows=500, difference=0.0, **{**measured, **facts})
 
 
-def verdict(challenger, champion=None, head=None, rules=RULES, pinned=None, proven=None, **comparison) -> Verdict:
+def verdict(
+    challenger, champion=None, head=None, rules=RULES, pinned=None, proven=None, skill=None, **comparison
+) -> Verdict:
     case = Case(
         pipeline="p",
         partition=challenger.as_of,
@@ -55,6 +63,7 @@ def verdict(challenger, champion=None, head=None, rules=RULES, pinned=None, prov
         comparison=compared(challenger, champion, **comparison),
         proof=proven or proof(challenger.version),
         pinned=pinned,
+        skill=skilled() if skill is None else skill,
     )
     return decide(case, rules)
 
@@ -123,10 +132,20 @@ def test_a_gain_that_chance_could_show_keeps_the_champion():
 SLICED = RULES.model_copy(update={"slices": Slices(by=("origin",), max_regression=0.02, min_rows=100)})
 
 
-@pytest.mark.parametrize(("lower", "outcome"), [(-0.019, "better"), (-0.021, "rejected"), (None, "better")])
-def test_a_better_challenger_that_is_worse_on_a_slice_is_refused(lower, outcome):
+#: A loss, how far the ends of its interval lie from it, and what becomes of a challenger that is better elsewhere.
+LOSSES = [
+    (-0.019, 0.0, "better"),
+    (-0.021, 0.0, "rejected"),
+    (-0.021, 0.020, "rejected"),
+    (-0.021, 0.022, "better"),
+    (-0.021, None, "better"),
+]
+
+
+@pytest.mark.parametrize(("lost", "spread", "outcome"), [*LOSSES, (None, None, "better")])
+def test_a_better_challenger_that_is_shown_to_be_worse_on_a_slice_is_refused(lost, spread, outcome):
     champion = judged(0.70, version=1, as_of=date(2013, 2, 9))
-    found = None if lower is None else effect(0.7 + lower, 0.7)
+    found = None if lost is None else effect(0.7 + lost, 0.7, spread)
     slices = (SliceEffect(column="origin", value="JFK", rows=300, effect=found),)
     judgement = verdict(judged(0.72), champion, head_of(champion), SLICED, slices=slices)
     assert judgement.outcome == outcome
@@ -152,6 +171,7 @@ def test_a_champion_that_was_scored_and_not_compared_is_incomparable():
         proof=proof(),
         training_digest="t",
         pipeline_digest="d",
+        skill=skilled(),
     )
     assert decide(case, RULES).outcome == "incomparable"
 
@@ -225,10 +245,12 @@ def test_a_version_that_cannot_serve_is_rejected_whatever_it_scored(version, pro
 GUARDED = RULES.model_copy(update={"guardrails": {"neg_log_loss": 0.02}})
 
 
-@pytest.mark.parametrize(("lower", "outcome"), [(-0.019, "better"), (-0.021, "rejected"), (None, "rejected")])
-def test_f24_a_better_challenger_that_violates_a_guardrail_is_refused(lower, outcome):
+@pytest.mark.parametrize(
+    ("lost", "spread", "outcome"), [*LOSSES, (None, None, "rejected"), (math.nan, 0.0, "rejected")]
+)
+def test_f24_a_better_challenger_that_violates_a_guardrail_is_refused(lost, spread, outcome):
     champion = judged(0.70, version=1, as_of=date(2013, 2, 9))
-    guardrails = () if lower is None else (effect(-0.5 + lower, -0.5, metric="neg_log_loss"),)
+    guardrails = () if lost is None else (effect(-0.5 + lost, -0.5, spread, metric="neg_log_loss"),)
     judgement = verdict(judged(0.72), champion, head_of(champion), GUARDED, guardrails=guardrails)
     assert judgement.outcome == outcome
     assert ("guardrail neg_log_loss" in judgement.reasons) == (outcome == "rejected")
@@ -264,9 +286,10 @@ BOUNDS = st.dictionaries(st.sampled_from(["roc_auc", "neg_log_loss", "rows_per_s
     more=BOUNDS,
     allowed=st.tuples(st.floats(0, 1), st.floats(0, 1)),
     rows=st.integers(0, 2000),
+    skill=st.builds(skilled, st.floats(-0.1, 0.1), st.floats(-0.1, 0.1), st.floats(0, 0.1)),
 )
 def test_f24_adding_a_rule_never_turns_a_refusal_into_an_acceptance(
-    values, overall, slices, guardrail, floors, more, allowed, rows
+    values, overall, slices, guardrail, floors, more, allowed, rows, skill
 ):
     challenger = judged(values[0], neg_log_loss=values[1], rows=rows)
     champion = judged(values[2], version=1)
@@ -285,14 +308,18 @@ def test_f24_adding_a_rule_never_turns_a_refusal_into_an_acceptance(
         training_digest="t",
         pipeline_digest="d",
         comparison=found,
+        skill=skill,
     )
-    loose = Gate(metric="roc_auc", floors=floors, slices=Slices(by=("c",), max_regression=max(allowed)))
+    loose = Gate(
+        metric="roc_auc", baseline="none", floors=floors, slices=Slices(by=("c",), max_regression=max(allowed))
+    )
     strict = loose.model_copy(
         update={
             "floors": {**more, **{name: max(bound, more.get(name, bound)) for name, bound in floors.items()}},
             "guardrails": {"neg_log_loss": allowed[0]},
             "slices": Slices(by=("c",), max_regression=min(allowed)),
             "min_rows": 100,
+            "baseline": "constant",
         }
     )
     accepted, accepted_by_more = decide(case, loose).accepted, decide(case, strict).accepted
@@ -305,3 +332,62 @@ def test_an_accepted_verdict_is_explained_by_what_speaks_for_it():
     champion = judged(0.70, version=1, as_of=date(2013, 2, 9))
     reasons = verdict(judged(0.72), champion, head_of(champion)).reasons
     assert reasons == "gain roc_auc +0.0200 [+0.0200, +0.0200] (0.7000 to 0.7200) (above +0.01 at 95%)"
+
+
+def test_what_the_sample_cannot_tell_keeps_the_champion():
+    champion = judged(0.70, version=1, as_of=date(2013, 2, 9))
+    judgement = verdict(judged(0.75), champion, head_of(champion), spread=None)
+    assert judgement.outcome == "tie"
+    assert "[too few to tell]" in judgement.reasons
+
+
+@pytest.mark.parametrize("champion", [None, judged(0.70, version=1, as_of=date(2013, 2, 9))])
+@pytest.mark.parametrize(
+    ("skill", "failed"),
+    [
+        ((), ["skill roc_auc", "skill neg_log_loss"]),
+        (skilled(baseline="linear"), ["skill roc_auc", "skill neg_log_loss"]),
+        (skilled(auc=-0.01), ["skill roc_auc"]),
+        (skilled(log_loss=-0.01), ["skill neg_log_loss"]),
+        (skilled(spread=0.11), ["skill roc_auc", "skill neg_log_loss"]),
+        (skilled(spread=None), ["skill roc_auc", "skill neg_log_loss"]),
+    ],
+)
+def test_what_is_not_shown_to_be_better_than_a_baseline_is_rejected(champion, skill, failed):
+    judgement = verdict(judged(0.75), champion, head_of(champion) if champion else None, skill=skill)
+    assert judgement.outcome == "rejected"
+    assert [check.rule for check in judgement.checks if not check.passed] == failed
+
+
+def test_a_good_ranker_whose_probabilities_are_wrong_is_told_so():
+    assert "ranks well, not calibrated: -0.0100" in verdict(judged(), skill=skilled(log_loss=-0.01)).reasons
+    assert "not calibrated" not in verdict(judged(), skill=skilled(auc=-0.01, log_loss=-0.01)).reasons
+
+
+@pytest.mark.parametrize(
+    ("rules", "outcome"),
+    [
+        ({"baseline": "none"}, "first"),
+        ({"proper": "none"}, "first"),
+        ({"proper": "neg_brier_score"}, "rejected"),
+        ({"baseline": "linear"}, "rejected"),
+        ({"metric": "neg_log_loss"}, "rejected"),
+    ],
+)
+def test_baseline_and_proper_score_are_declared(rules, outcome):
+    assert (
+        verdict(judged(), rules=Gate(**{"metric": "roc_auc", **rules}), skill=skilled(log_loss=-0.01)).outcome
+        == outcome
+    )
+
+
+def test_of_a_metric_that_rewards_a_constant_only_the_proper_score_must_be_better():
+    assert Gate(metric="expected_calibration_error").skill == ("neg_log_loss",)
+    assert Gate(metric="neg_root_mean_squared_error").skill == ("neg_root_mean_squared_error", "neg_mean_squared_error")
+    assert Gate(metric="neg_mean_absolute_error").skill == ("neg_mean_absolute_error",)
+
+
+def test_rows_are_told_with_the_blocks_that_they_are_in():
+    sampling = Sampling(rows=4200, blocks={"entity": 300, "day": 14}, effective=2.0)
+    assert str(sampling) == "300 entities on 14 days"
+    assert str(Sampling(rows=90, blocks={"store": 9}, effective=9.0)) == "9 values of store"

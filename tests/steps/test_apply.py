@@ -40,7 +40,7 @@ def judged(version, day, auc):
 def accepted(ledger, version=1, day=NIGHT):
     """Record a verdict that accepts a version against the champion of now."""
     head = ledger.head("late")
-    effect = Effect(metric="roc_auc", challenger=0.8, champion=0.7, gain=0.1, lower=0.05, upper=0.2, samples=100)
+    effect = Effect(metric="roc_auc", challenger=0.8, champion=0.7, gain=0.1, lower=0.05, upper=0.2)
     case = Case(
         pipeline="late",
         partition=day,

@@ -17,7 +17,9 @@ from tests.worlds.installation import settings_at
 from tests.worlds.nights import pipeline_with
 
 NIGHT = date(2024, 1, 10)
-GATE = Gate(metric="roc_auc", slices=Slices(by=("carrier",), max_regression=0.05, min_rows=200))
+GATE = Gate(
+    metric="roc_auc", cluster="row", baseline="none", slices=Slices(by=("carrier",), max_regression=0.05, min_rows=200)
+)
 
 
 def pipeline(gate=GATE):
@@ -89,7 +91,7 @@ def settings(tmp_path):
     return settings_at(tmp_path)
 
 
-OVERALL = Gate(metric="roc_auc")
+OVERALL = GATE.model_copy(update={"slices": None})
 
 
 def test_noise_around_zero_is_a_tie(settings):
@@ -136,7 +138,7 @@ def test_the_same_evaluation_is_compared_the_same(settings):
 
 def test_a_metric_that_is_better_when_lower_has_a_gain_when_it_falls(settings):
     _, rows = results(1)
-    gate = Gate(metric="expected_calibration_error")
+    gate = Gate(metric="expected_calibration_error", cluster="row")
     effect = compare(pipeline(gate), evaluation(rows.assign(challenger=rows["truth"]), settings), settings).effect
     assert effect.challenger < effect.champion
     assert 0 < effect.lower < effect.gain < effect.upper
@@ -159,7 +161,7 @@ def test_results_that_are_gone_are_an_error(settings):
 
 def test_guardrails_are_compared_in_their_own_metric(settings):
     _, rows = results(1)
-    gate = Gate(metric="roc_auc", guardrails={"neg_brier_score": 0.01, "accuracy": 0.0})
+    gate = Gate(metric="roc_auc", cluster="row", guardrails={"neg_brier_score": 0.01, "accuracy": 0.0})
     found = compare(pipeline(gate), evaluation(rows.assign(challenger=rows["truth"]), settings), settings)
     assert [effect.metric for effect in found.guardrails] == ["neg_brier_score", "accuracy"]
     assert all(effect.gain > 0 for effect in found.guardrails)
@@ -169,4 +171,5 @@ def test_f24_a_model_that_ranks_better_and_is_badly_calibrated_is_refused(settin
     _, rows = results(1, rows=3000)
     rows = rows.assign(challenger=rows["truth"] ** 4)
     assert outcome(rows, settings, gate=OVERALL) == "better"
-    assert outcome(rows, settings, gate=Gate(metric="roc_auc", guardrails={"neg_brier_score": 0.001})) == "rejected"
+    guarded = OVERALL.model_copy(update={"guardrails": {"neg_brier_score": 0.001}})
+    assert outcome(rows, settings, gate=guarded) == "rejected"

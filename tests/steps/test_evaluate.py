@@ -103,7 +103,15 @@ def test_results_by_row_say_who_scored_what(settings, usual):
     evaluation = evaluate(*usual, version, settings)
     results = pd.read_parquet(settings.training / evaluation.results)
     rows = holdout()
-    assert list(results.columns) == ["flight_id", "late", "challenger", "champion"]
+    assert list(results.columns) == [
+        "flight_id",
+        "partition",
+        "late",
+        "challenger",
+        "champion",
+        "constant",
+        "linear",
+    ]
     assert list(results["flight_id"]) == list(rows["flight_id"])
     np.testing.assert_array_equal(results["challenger"], rows["carrier_delays__late_rate"])
     np.testing.assert_array_equal(results["champion"], results["challenger"])

@@ -18,12 +18,19 @@ from airloom.steps.outputs import from_columns, label_codes, require_outputs, to
 from airloom.steps.predict import predict
 from airloom.steps.prove import prove
 from airloom.stores.ledger import Ledger
+from airloom.stores.models import ModelRegistry
+from airloom.stores.tracking import open_client
 from tests.worlds.installation import settings_at
 from tests.worlds.nights import COLUMNS, NIGHT, declaration_with, example_rows, training_set
 
 LATER = NIGHT + timedelta(days=1)
 CLASSES = ("near", "middle", "far")
 KINDS = {
+    "binary": {
+        "label": {"kind": "binary"},
+        "gate": {"metric": "roc_auc", "guardrails": {"accuracy": 0.1}, "floors": {"roc_auc": 0.5}},
+        "fit": "tests.worlds.candidates:by_rate",
+    },
     "multiclass": {
         "label": {"kind": "multiclass", "classes": CLASSES},
         "gate": {"metric": "neg_log_loss", "guardrails": {"accuracy": 0.1}, "floors": {"roc_auc_ovr": 0.2}},
@@ -45,11 +52,13 @@ def pipeline_of(kind, share):
     facts = KINDS[kind]
     declared = declaration_with(distance={"fit": facts["fit"], "params": {"share": share}})
     declared["label"] |= facts["label"]
-    return Pipeline.model_validate({**declared, "gate": facts["gate"]})
+    return Pipeline.model_validate({**declared, "gate": {**facts["gate"], "cluster": "row"}})
 
 
 def rows_of(kind, night):
     rows = example_rows(night=night)
+    if kind == "binary":
+        return rows
     far = rows["distance"] + np.random.default_rng(3).normal(0, 300, len(rows))
     return rows.assign(late=pd.cut(far, [-1e9, 1300, 1500, 1e9], labels=False) if kind == "multiclass" else far * 1.0)
 
@@ -65,10 +74,49 @@ def night(kind, share, day, settings):
     return evaluation, decided, apply(pipeline, day, decided.verdict, settings, "test")
 
 
+#: A share that makes a model worse than predicting the average for every row, and what it is told.
+NO_SKILL = {
+    "binary": (0.05, "skill neg_log_loss ranks well, not calibrated: -"),
+    "multiclass": (0.3, "skill neg_log_loss -"),
+    "regression": (0.3, "skill neg_mean_absolute_error -"),
+}
+
+
 @pytest.mark.parametrize("kind", KINDS)
+def test_the_best_candidate_is_refused_in_words_where_it_is_worse_than_a_baseline(kind, tmp_path):
+    share, told = NO_SKILL[kind]
+    evaluation, refused, applied = night(kind, share, NIGHT, settings_at(tmp_path))
+    assert (refused.outcome, applied.champion_version) == ("rejected", None)
+    verdict = Ledger(settings_at(tmp_path).state_url).verdict(refused.verdict)
+    assert told in verdict.reasons
+    assert "better than constant at 95%" in verdict.reasons
+    assert verdict.baselines.keys() == {"constant", "linear"}
+    assert verdict.baselines == evaluation.baselines
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_baselines_are_in_the_run_of_every_candidate(kind, tmp_path):
+    settings = settings_at(tmp_path)
+    evaluation, _, _ = night(kind, 0.9, NIGHT, settings)
+    version = ModelRegistry(settings, "late").version_info(evaluation.challenger_version)
+    logged = open_client(settings).get_run(version.run_id).data.metrics
+    for name, found in evaluation.baselines.items():
+        assert {metric: logged[f"baseline.{name}.{metric}"] for metric in found} == pytest.approx(found)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_candidate_that_is_better_than_a_baseline_is_promoted(kind, tmp_path):
+    assert night(kind, 0.9, NIGHT, settings_at(tmp_path))[2].champion_version == 1
+
+
+#: The kinds whose candidates can be more than right by a scale.
+GRADED = ("multiclass", "regression")
+
+
+@pytest.mark.parametrize("kind", GRADED)
 def test_a_better_model_replaces_the_first_one(kind, tmp_path):
     settings = settings_at(tmp_path)
-    _, first, _ = night(kind, 0.3, NIGHT, settings)
+    _, first, _ = night(kind, 0.9, NIGHT, settings)
     evaluation, second, applied = night(kind, 1.0, LATER, settings)
     assert (first.outcome, second.outcome, applied.champion_version) == ("first", "better", 2)
     holdout = rows_of(kind, LATER).query("airloom_split == 'holdout'")
@@ -93,7 +141,7 @@ def test_the_same_model_again_is_a_tie(kind, tmp_path):
     assert night(kind, 1.0, LATER, settings)[1].outcome == "tie"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", GRADED)
 def test_predictions_have_the_columns_of_their_kind(kind, tmp_path, monkeypatch):
     settings, pipeline = settings_at(tmp_path), pipeline_of(kind, 1.0)
     night(kind, 1.0, NIGHT, settings)

@@ -41,7 +41,7 @@ def declaration_with(**candidates) -> dict:
             "inputs": {"categorical": ["carrier"], "numeric": ["distance"]},
             "candidates": candidates or {"boosting": BOOSTING, "network": NETWORK},
         },
-        gate={"metric": "roc_auc", "floors": {"roc_auc": 0.6}},
+        gate={"metric": "roc_auc", "floors": {"roc_auc": 0.6}, "cluster": "row", "baseline": "none"},
         score={"entities": "schedule"},
     )
 

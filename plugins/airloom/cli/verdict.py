@@ -12,7 +12,7 @@ from airloom.cli.console import chosen, console
 from airloom.core.errors import GateError
 from airloom.core.partitions import parse_partition
 from airloom.core.settings import Settings
-from airloom.core.verdict import Judged, Verdict
+from airloom.core.verdict import Verdict
 from airloom.core.wording import counted, listed
 from airloom.steps.superseded import superseded
 from airloom.stores.lake import Lake
@@ -47,8 +47,10 @@ def _print(found: Verdict, earlier: int, changed: list[str]) -> None:
     sides = [("challenger", found.challenger), *([("champion", found.champion)] if found.champion else [])]
     lines = {
         "verdict": f"{found.outcome}: {found.reasons}",
-        **{name: _metrics(judged) for name, judged in sides},
-        "rows": f"{found.challenger.rows:,}, the same for both ({found.challenger.rows_digest})",
+        **{name: f"version {judged.version} of {judged.as_of}: {_metrics(judged.metrics)}" for name, judged in sides},
+        **{name: _metrics(metrics) for name, metrics in found.baselines.items()},
+        "rows": f"{found.challenger.rows:,}, the same for all ({found.challenger.rows_digest})",
+        **_sample(found),
         "data": f"training set {found.training_digest}" + (", degraded" if found.degraded else ""),
         "rules": f"declaration {found.pipeline_digest}",
         "identity": found.id + (f"; {earlier} earlier of this night" if earlier else ""),
@@ -61,6 +63,18 @@ def _print(found: Verdict, earlier: int, changed: list[str]) -> None:
         console.print(f"{name:<11} {line}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _metrics(judged: Judged) -> str:
-    values = (f"{name} {value:.4f}" for name, value in judged.metrics.items() if value is not None)
-    return f"version {judged.version} of {judged.as_of}: {', '.join(values) or 'could not be scored'}"
+def _sample(found: Verdict) -> dict[str, str]:
+    """Tell what the gain's interval rests on, and what it would be if rows were independent."""
+    effect = found.comparison.effect if found.comparison else None
+    if effect is None or effect.sampling is None:
+        return {}
+    told = f"{effect.sampling}, {effect.sampling.effective:.3g} of them independent"
+    if effect.by_rows:
+        lower, upper = effect.by_rows
+        told += f"; row by row the interval would be [{lower:+.4f}, {upper:+.4f}]"
+    return {"blocks": told}
+
+
+def _metrics(metrics: dict[str, float | None]) -> str:
+    values = (f"{name} {value:.4f}" for name, value in metrics.items() if value is not None)
+    return ", ".join(values) or "could not be scored"

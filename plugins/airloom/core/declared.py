@@ -59,13 +59,18 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Days = Annotated[timedelta, BeforeValidator(lambda value: _whole_days(_duration(value)))]
 
 
-def _tables(value: Any) -> Any:
+def is_absent(value: Any) -> bool:
+    """A key that came later is no part of a declaration that does not have it, and changes no digest."""
+    return value is None
+
+
+def _listed(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
 def _each_once(value: tuple[str, ...]) -> tuple[str, ...]:
     if not value or len(set(value)) < len(value):
-        raise ValueError("the tables are named, at least one, each once")
+        raise ValueError("at least one name is needed, and each once")
     return value
 
 
@@ -73,9 +78,11 @@ def _as_declared(value: tuple[str, ...]) -> str | list[str]:
     return value[0] if len(value) == 1 else list(value)
 
 
-#: Tables that a query reads: one name, or several in a list. One is written as before there could be several.
+#: One name, or several in a list. One is written as before there could be several.
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_each_once), PlainSerializer(_as_declared)]
+#: Tables that a query reads.
 Tables = Annotated[
-    tuple[Name, ...], BeforeValidator(_tables), AfterValidator(_each_once), PlainSerializer(_as_declared)
+    tuple[Name, ...], BeforeValidator(_listed), AfterValidator(_each_once), PlainSerializer(_as_declared)
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from airloom.core.metrics import proper_score
 from airloom.core.rules import Gate
 from airloom.core.verdict import Case, Check, Comparison, Effect, Head, Judged, Outcome, SliceEffect, Verdict
 
@@ -21,7 +22,13 @@ def decide(case: Case, rules: Gate) -> Verdict:
     Returns:
         The verdict, with every rule as passed or failed.
     """
-    fitness = [_servable(case), *_finite(case, rules), _enough_rows(case, rules), *_bounds(case, rules)]
+    fitness = [
+        _servable(case),
+        *_finite(case, rules),
+        _enough_rows(case, rules),
+        *_bounds(case, rules),
+        *_skilled(case, rules),
+    ]
     comparable = _comparable(case, rules)
     effect = [_effect(case.comparison, rules)] if case.comparison else []
     harmless = _harmless(case.comparison, rules) if case.comparison else []
@@ -110,6 +117,30 @@ def _bound(kind: str, name: str, value: float | None, bound: float) -> Check:
     return Check(rule=f"{kind} {name}", passed=passed, found=_number(value), expected=expected)
 
 
+def _skilled(case: Case, rules: Gate) -> list[Check]:
+    """Demand that the challenger is better than a baseline; what is worse than the average is of no use to anybody."""
+    if rules.baseline == "none":
+        return []
+    found = {effect.metric: effect for each in case.skill if each.baseline == rules.baseline for effect in each.effects}
+    ranks_well = rules.metric in found and _is_shown(found[rules.metric], 0.0)
+    return [_better_than_baseline(name, found.get(name), ranks_well, case, rules) for name in rules.skill]
+
+
+def _better_than_baseline(name: str, effect: Effect | None, ranks_well: bool, case: Case, rules: Gate) -> Check:
+    passed = effect is not None and _is_shown(effect, 0.0)
+    uncalibrated = (
+        effect is not None and ranks_well and not passed and name == proper_score(rules.metric) != rules.metric
+    )
+    first = rules.first_confidence if case.champion is None else None
+    found = f"{_interval(effect)}{_on(effect)} ({effect.champion:.4f} to {effect.challenger:.4f})" if effect else ""
+    return Check(
+        rule=f"skill {name}",
+        passed=passed,
+        found=("ranks well, not calibrated: " if uncalibrated else "") + (found or "not compared"),
+        expected=f"better than {rules.baseline} at {first or rules.confidence:.0%}",
+    )
+
+
 def _comparable(case: Case, rules: Gate) -> list[Check]:
     """A champion in the ledger that cannot be scored is never taken for no champion."""
     head = case.head if case.head and case.head.as_of <= case.partition else None
@@ -147,14 +178,18 @@ def _effect(comparison: Comparison, rules: Gate) -> Check:
     effect = comparison.effect
     return Check(
         rule=f"gain {rules.metric}",
-        passed=_is_real(effect) and effect.gain > 0 and effect.lower > rules.min_effect,
-        found=f"{_interval(effect)} ({effect.champion:.4f} to {effect.challenger:.4f})",
+        passed=_is_shown(effect, rules.min_effect),
+        found=f"{_interval(effect)}{_on(effect)} ({effect.champion:.4f} to {effect.challenger:.4f})",
         expected=f"above {rules.min_effect:+g} at {rules.confidence:.0%}",
     )
 
 
 def _harmless(comparison: Comparison, rules: Gate) -> list[Check]:
-    """Demand that no other declared metric, and no slice, is worse than allowed."""
+    """Demand that no other declared metric, and no slice, is shown to be worse than allowed.
+
+    A gain must be shown, and so must harm: on a few days an interval is wide, and nearly every true gain would fail a
+    rule that asks for proof that nothing is worse.
+    """
     effects = {effect.metric: effect for effect in comparison.guardrails}
     guardrails = [_guardrail(name, effects.get(name), allowed, rules) for name, allowed in rules.guardrails.items()]
     return guardrails + [_slice(each, rules) for each in comparison.slices]
@@ -163,8 +198,8 @@ def _harmless(comparison: Comparison, rules: Gate) -> list[Check]:
 def _guardrail(name: str, effect: Effect | None, allowed: float, rules: Gate) -> Check:
     return Check(
         rule=f"guardrail {name}",
-        passed=effect is not None and _not_inferior(effect, allowed),
-        found=_interval(effect) if effect else "not compared",
+        passed=effect is not None and not _is_harm(effect, allowed),
+        found=_harm(effect, allowed) if effect else "not compared",
         expected=_not_below(allowed, rules),
     )
 
@@ -172,29 +207,45 @@ def _guardrail(name: str, effect: Effect | None, allowed: float, rules: Gate) ->
 def _slice(each: SliceEffect, rules: Gate) -> Check:
     """Demand that no slice is worse than allowed; what is too small to tell is said, and passes."""
     allowed = rules.slices.max_regression if rules.slices else 0.0
-    if each.effect is None:
-        found, passed = f"{each.rows} rows, too few to tell", True
-    else:
-        found, passed = f"{_interval(each.effect)} on {each.rows} rows", _not_inferior(each.effect, allowed)
+    effect = each.effect
     return Check(
-        rule=f"slice {each.column}={each.value}", passed=passed, found=found, expected=_not_below(allowed, rules)
+        rule=f"slice {each.column}={each.value}",
+        passed=effect is None or not _is_harm(effect, allowed),
+        found=f"{each.rows} rows, too few to tell" if effect is None else _harm(effect, allowed),
+        expected=_not_below(allowed, rules),
     )
 
 
-def _not_inferior(effect: Effect, allowed: float) -> bool:
-    return _is_real(effect) and effect.lower >= -allowed
+def _is_shown(effect: Effect, least: float) -> bool:
+    """Tell whether a gain above the least that counts is more than chance would show."""
+    values = (effect.challenger, effect.champion, effect.gain, effect.lower, effect.upper)
+    return all(map(is_finite, values)) and effect.gain > 0 and (effect.lower or 0.0) > least
 
 
-def _is_real(effect: Effect) -> bool:
-    return all(map(is_finite, (effect.challenger, effect.champion, effect.gain, effect.lower, effect.upper)))
+def _is_harm(effect: Effect, allowed: float) -> bool:
+    """Tell whether a loss beyond what is allowed is more than chance would show; an unknown value is one."""
+    if not is_finite(effect.gain):
+        return True
+    return effect.gain < -allowed and is_finite(effect.upper) and (effect.upper or 0.0) < 0
+
+
+def _harm(effect: Effect, allowed: float) -> str:
+    unproven = effect.gain < -allowed and not _is_harm(effect, allowed)
+    return f"{_interval(effect)}{', not shown' if unproven else ''}{_on(effect)}"
 
 
 def _not_below(allowed: float, rules: Gate) -> str:
-    return f"not below {-allowed:+g} at {rules.confidence:.0%}"
+    return f"not shown to be below {-allowed:+g} at {rules.confidence:.0%}"
 
 
 def _interval(effect: Effect) -> str:
+    if effect.lower is None or effect.upper is None:
+        return f"{effect.gain:+.4f} [too few to tell]"
     return f"{effect.gain:+.4f} [{effect.lower:+.4f}, {effect.upper:+.4f}]"
+
+
+def _on(effect: Effect) -> str:
+    return f" on {effect.sampling}" if effect.sampling else ""
 
 
 def _order(case: Case) -> list[Check]:

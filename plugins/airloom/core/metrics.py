@@ -16,30 +16,35 @@ class Metric:
     Args:
         kinds: The kinds of label that it is for.
         direction: Which way it is better.
+        proper: The proper score that says whether values are right, of what this metric judges by rank, by class or by
+            bin (Gneiting and Raftery, Strictly proper scoring rules, JASA 102, 2007); empty where it is one itself.
+        constant: The value that it elicits from who knows nothing of a row; empty where knowing nothing is best.
     """
 
     kinds: tuple[Kind, ...]
     direction: Direction = "higher"
+    proper: str = ""
+    constant: Literal["mean", "median", ""] = "mean"
 
 
 _CLASSES: tuple[Kind, ...] = ("binary", "multiclass")
 
 #: What the evaluator produces. A scorer is always better when higher: errors carry the prefix `neg_` and a minus sign.
 METRICS: dict[str, Metric] = {
-    "roc_auc": Metric(("binary",)),
-    "average_precision": Metric(("binary",)),
+    "roc_auc": Metric(("binary",), proper="neg_log_loss"),
+    "average_precision": Metric(("binary",), proper="neg_log_loss"),
     "neg_brier_score": Metric(("binary",)),
-    "f1": Metric(("binary",)),
-    "roc_auc_ovr": Metric(("multiclass",)),
-    "f1_macro": Metric(("multiclass",)),
+    "f1": Metric(("binary",), proper="neg_log_loss"),
+    "roc_auc_ovr": Metric(("multiclass",), proper="neg_log_loss"),
+    "f1_macro": Metric(("multiclass",), proper="neg_log_loss"),
     "neg_log_loss": Metric(_CLASSES),
-    "accuracy": Metric(_CLASSES),
-    "balanced_accuracy": Metric(_CLASSES),
-    "expected_calibration_error": Metric(_CLASSES, "lower"),
-    "neg_mean_absolute_error": Metric(("regression",)),
+    "accuracy": Metric(_CLASSES, proper="neg_log_loss"),
+    "balanced_accuracy": Metric(_CLASSES, proper="neg_log_loss"),
+    "expected_calibration_error": Metric(_CLASSES, "lower", proper="neg_log_loss", constant=""),
+    "neg_mean_absolute_error": Metric(("regression",), constant="median"),
     "neg_mean_squared_error": Metric(("regression",)),
-    "neg_root_mean_squared_error": Metric(("regression",)),
-    "r2": Metric(("regression",)),
+    "neg_root_mean_squared_error": Metric(("regression",), proper="neg_mean_squared_error"),
+    "r2": Metric(("regression",), proper="neg_mean_squared_error"),
 }
 
 #: What proving a version produces, whatever it predicts.
@@ -58,6 +63,21 @@ def metrics_of(kind: Kind) -> tuple[str, ...]:
 def direction(metric: str) -> Direction:
     """Return which way a metric is better."""
     return (METRICS | OPERATIONAL)[metric].direction
+
+
+def proper_score(metric: str) -> str:
+    """Return the proper score that fits a metric: itself, where it is one."""
+    return METRICS[metric].proper or metric
+
+
+def constant_of(metric: str) -> str:
+    """Return which constant a metric elicits: the `mean` or the `median`."""
+    return METRICS[metric].constant or "mean"
+
+
+def rewards_a_constant(metric: str) -> bool:
+    """Tell whether no model can be better than the right constant, so that beating one says nothing."""
+    return not METRICS[metric].constant
 
 
 def gain(metric: str, challenger: float, champion: float) -> float:

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
-from airloom.core.declared import Days, Declared, Duration, Function, Name, Reference, Tables
+from airloom.core.declared import Days, Declared, Duration, Function, Name, Reference, Tables, is_absent
 from airloom.core.documents import problem_at
 from airloom.core.metrics import OPERATIONAL, Kind, metrics_of
-from airloom.core.rules import Circuit, Gate, Promotion
+from airloom.core.rules import DAY, ENTITY, ROW, Circuit, Gate, Promotion
 
 #: What the query of a label knows the scored rows as.
 EXAMPLES = "examples"
@@ -81,11 +81,6 @@ class Features(Declared):
         return list(dict.fromkeys(table for view in self.views.values() for table in view.reads))
 
 
-def _is_absent(value: Any) -> bool:
-    """A key that came later is no part of a declaration that does not have it, and changes no digest."""
-    return value is None
-
-
 class Label(Declared):
     """What is predicted: a column of a table or of a query, how long after the as-of it happens and when it is known.
 
@@ -94,8 +89,8 @@ class Label(Declared):
 
     table: Name | None = None
     column: str
-    sql: Path | None = Field(default=None, exclude_if=_is_absent)
-    reads: Tables | None = Field(default=None, exclude_if=_is_absent)
+    sql: Path | None = Field(default=None, exclude_if=is_absent)
+    reads: Tables | None = Field(default=None, exclude_if=is_absent)
     key: tuple[str, ...] = ()
     horizon: Duration
     delay: Duration = timedelta(0)
@@ -292,17 +287,27 @@ class Pipeline(Declared):
         return self
 
     @model_validator(mode="after")
+    def _blocks_are_known(self) -> Pipeline:
+        inputs = (*self.train.inputs.categorical, *self.train.inputs.numeric)
+        known = dict.fromkeys((DAY, ENTITY, ROW, *self.tables[self.score.entities].key, *inputs))
+        for name in self.gate.cluster or ():
+            if name not in known:
+                raise problem_at(f"rows cannot be grouped by {name!r}, but by {', '.join(known)}", "gate", "cluster")
+        return self
+
+    @model_validator(mode="after")
     def _metrics_fit_the_label(self) -> Pipeline:
         produced = {*metrics_of(self.label.kind), *OPERATIONAL}
         for key, names in {
             "metric": (self.gate.metric,),
+            "proper": (self.gate.proper,) if self.gate.proper and self.gate.proper != "none" else (),
             "guardrails": self.gate.guardrails,
             "floors": self.gate.floors,
             "ceilings": self.gate.ceilings,
         }.items():
             for name in names:
                 if name not in produced:
-                    at = ("gate", key) if key == "metric" else ("gate", key, name)
+                    at = ("gate", key) if key in ("metric", "proper") else ("gate", key, name)
                     known = ", ".join(metrics_of(self.label.kind))
                     raise problem_at(f"{name} is no metric of a {self.label.kind} label, which has {known}", *at)
         return self

@@ -12,6 +12,7 @@ def markdown(verdict: Verdict) -> str:
     """Write a verdict with every metric, and every rule with what was found and what was expected."""
     sides = [verdict.challenger, *([verdict.champion] if verdict.champion else [])]
     names = [f"{role}, version {side.version}" for role, side in zip(("challenger", "champion"), sides, strict=False)]
+    names += [f"baseline {name}" for name in verdict.baselines]
     degraded = ", **trained on data with warnings**" if verdict.degraded else ""
     return "\n".join(
         [
@@ -20,7 +21,7 @@ def markdown(verdict: Verdict) -> str:
             "",
             *_table(("rule", "", "found", "expected"), [_rule(check) for check in verdict.checks]),
             "",
-            *_table((f"on {verdict.challenger.rows:,} rows", *names), _metrics(sides)),
+            *_table((f"on {verdict.challenger.rows:,} rows", *names), _metrics(sides, [*verdict.baselines.values()])),
             "",
             f"Verdict `{verdict.id}`, training set `{verdict.training_digest}`{degraded}, "
             f"declaration `{verdict.pipeline_digest}`.",
@@ -54,9 +55,10 @@ def _rule(check: Check) -> tuple[str, ...]:
     return check.rule, "passed" if check.passed else "**failed**", check.found, check.expected
 
 
-def _metrics(sides: list[Judged]) -> list[tuple[str, ...]]:
-    rows = [("as of", *(str(side.as_of) for side in sides))]
-    return rows + [(name, *(_value(side.metrics.get(name)) for side in sides)) for name in sides[0].metrics]
+def _metrics(sides: list[Judged], baselines: list[dict[str, float | None]]) -> list[tuple[str, ...]]:
+    found = [*(side.metrics for side in sides), *baselines]
+    rows = [("as of", *(str(side.as_of) for side in sides), *("" for _ in baselines))]
+    return rows + [(name, *(_value(each.get(name)) for each in found)) for name in sides[0].metrics]
 
 
 def _value(value: float | None) -> str:

@@ -7,11 +7,14 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from airloom.core.declared import Days, Declared, Duration
+from airloom.core.declared import Days, Declared, Duration, Names, is_absent
 from airloom.core.documents import did_you_mean, problem_at
-from airloom.core.metrics import METRICS, OPERATIONAL, Direction, direction
+from airloom.core.metrics import METRICS, OPERATIONAL, Direction, direction, proper_score, rewards_a_constant
+
+#: What `gate.cluster` may name besides columns: the scored day, the scored entity, and each row by itself.
+DAY, ENTITY, ROW = "day", "entity", "row"
 
 
 class Slices(Declared):
@@ -20,6 +23,11 @@ class Slices(Declared):
     by: tuple[str, ...] = Field(min_length=1)
     max_regression: float = Field(ge=0, allow_inf_nan=False)
     min_rows: int = Field(default=200, ge=2)
+
+
+def _is_constant(value: str) -> bool:
+    """The baseline of a declaration that names none is no part of it, and changes no digest."""
+    return value == "constant"
 
 
 class Gate(Declared):
@@ -33,6 +41,23 @@ class Gate(Declared):
     ceilings: dict[str, float] = Field(default_factory=dict)
     guardrails: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
     slices: Slices | None = None
+    cluster: Names | None = Field(default=None, max_length=2, exclude_if=is_absent)
+    baseline: Literal["constant", "linear", "none"] = Field(default="constant", exclude_if=_is_constant)
+    proper: str | None = Field(default=None, exclude_if=is_absent)
+    first_confidence: float | None = Field(default=None, gt=0.5, lt=1, exclude_if=is_absent)
+
+    @field_validator("cluster")
+    @classmethod
+    def _rows_alone(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value and ROW in value and len(value) > 1:
+            raise ValueError(f"where each row is a block of its own, nothing else groups them: declare {ROW} alone")
+        return value
+
+    @property
+    def skill(self) -> tuple[str, ...]:
+        """The metrics in which a challenger must beat the baseline: the gate's, and the proper score that fits it."""
+        proper = () if self.proper == "none" else (self.proper or proper_score(self.metric),)
+        return tuple(name for name in dict.fromkeys((self.metric, *proper)) if not rewards_a_constant(name))
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -41,8 +66,13 @@ class Gate(Declared):
 
     @model_validator(mode="after")
     def _known_metrics(self) -> Gate:
-        for name, at in [(self.metric, ("metric",)), *((name, ("guardrails", name)) for name in self.guardrails)]:
+        proper = [(self.proper, ("proper",))] if self.proper and self.proper != "none" else []
+        guardrails = [(name, ("guardrails", name)) for name in self.guardrails]
+        for name, at in [(self.metric, ("metric",)), *guardrails, *proper]:
             _require_compared(name, *at)
+        if proper and METRICS[proper[0][0]].proper:
+            known = ", ".join(name for name, metric in METRICS.items() if not metric.proper)
+            raise problem_at(f"{self.proper} is no proper score, or another one says the same: {known}", "proper")
         for key, bounds in (("floors", self.floors), ("ceilings", self.ceilings)):
             for name, bound in bounds.items():
                 _require_bound(key, name, bound)

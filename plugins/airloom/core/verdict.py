@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, computed_field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from airloom.core.fingerprint import fingerprint
 
@@ -13,6 +13,11 @@ Outcome = Literal["first", "better", "tie", "rejected", "incomparable", "older",
 
 #: Which rules speak for an accepted challenger; a refused one is explained by what it failed.
 _DECISIVE: dict[Outcome, str] = {"first": "floor", "better": "gain"}
+
+
+def _is_absent(value: Any) -> bool:
+    """What verdicts did not have before is no part of those, and changes no identity."""
+    return value is None or value in ((), {})
 
 
 class Fact(BaseModel):
@@ -54,26 +59,53 @@ class Head(Fact):
     as_of: date
 
 
+class Sampling(Fact):
+    """How large a sample of rows is, counted in what is independent.
+
+    Args:
+        rows: Its rows.
+        blocks: How many groups of rows belong together, by the way in which they do: `day`, `entity`, a column, `row`.
+        effective: How many of them are independent, where outcomes of neighbouring days overlap; the fewest of any way.
+    """
+
+    rows: int
+    blocks: dict[str, int]
+    effective: float
+
+    def __str__(self) -> str:
+        """Write the blocks as people count them, `300 entities on 14 days`."""
+        several = {"day": "days", "entity": "entities", "row": "rows"}
+        return " on ".join(
+            f"{count:,} {name if count == 1 else several.get(name, f'values of {name}')}"
+            for name, count in self.blocks.items()
+        )
+
+
 class Effect(Fact):
-    """By how much the challenger is better than the champion on the same rows.
+    """By how much the challenger is better than the champion, or than a baseline, on the same rows.
 
     Args:
         metric: The metric.
         challenger: The challenger's value of it.
-        champion: The champion's.
+        champion: The other's.
         gain: The difference, positive when the challenger is better, whichever direction is better.
-        lower: The lower end of the interval that holds the gain with the gate's confidence.
+        lower: The lower end of the interval that holds the gain with the gate's confidence; None where the sample is
+            too small to tell.
         upper: Its upper end.
-        samples: How many bootstrap samples the interval rests on.
+        sampling: The sample that the interval rests on.
+        by_rows: The ends of the interval if every row were independent of all others, where that was computed.
+        samples: How many bootstrap samples of rows the interval of an older verdict rests on.
     """
 
     metric: str
     challenger: float
     champion: float
     gain: float
-    lower: float
-    upper: float
-    samples: int
+    lower: float | None = None
+    upper: float | None = None
+    sampling: Sampling | None = Field(default=None, exclude_if=_is_absent)
+    by_rows: tuple[float, float] | None = Field(default=None, exclude_if=_is_absent)
+    samples: int | None = Field(default=None, exclude_if=_is_absent)
 
 
 class SliceEffect(Fact):
@@ -91,6 +123,13 @@ class Comparison(Fact):
     effect: Effect
     guardrails: tuple[Effect, ...] = ()
     slices: tuple[SliceEffect, ...] = ()
+
+
+class Skill(Fact):
+    """By how much the challenger is better than a baseline: in the gate's metric, and in a proper score."""
+
+    baseline: str
+    effects: tuple[Effect, ...]
 
 
 class Proof(Fact):
@@ -147,6 +186,8 @@ class Case(Fact):
         pinned: By whom and why the champion is pinned; None when it is not.
         warnings: What else a person should know, such as a column that seems to know the label.
         lake: The commit at which each table of the lake was read for the training set.
+        baselines: The metrics of every baseline on the same rows, by its name.
+        skill: Challenger against baselines.
     """
 
     pipeline: str
@@ -163,6 +204,8 @@ class Case(Fact):
     pinned: str | None = None
     warnings: tuple[str, ...] = ()
     lake: dict[str, int] = {}
+    baselines: dict[str, dict[str, float | None]] = Field(default={}, exclude_if=_is_absent)
+    skill: tuple[Skill, ...] = Field(default=(), exclude_if=_is_absent)
 
 
 class Verdict(Case):

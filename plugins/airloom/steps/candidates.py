@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from airloom.core.metrics import Kind
 from airloom.stores.model_files import Model
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class TrainingData:
         day: The scored day of every row, for validation by time: rows of one day share the day.
         groups: One number a row, the same for all rows of one entity, for validation by entity.
         weight: How much each row counts, as `train.weight` declares; 1.0 where it declares nothing.
+        kind: The kind of label.
+        classes: The classes of a multiclass label, in their declared order.
     """
 
     frame: pd.DataFrame
@@ -44,6 +47,8 @@ class TrainingData:
     day: np.ndarray
     groups: np.ndarray
     weight: np.ndarray
+    kind: Kind = "binary"
+    classes: tuple[str, ...] = ()
 
 
 class MetricLog(Protocol):

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from airloom.core.fingerprint import fingerprint
 from airloom.core.gate import is_finite
 from airloom.core.metrics import gain
-from airloom.core.pipeline import Label, Pipeline
+from airloom.core.pipeline import Pipeline
 from airloom.core.records import Evaluation
-from airloom.core.rules import Gate
 from airloom.core.settings import Settings
-from airloom.core.verdict import Comparison, Effect, SliceEffect
+from airloom.core.verdict import Comparison, Effect, Skill, SliceEffect
+from airloom.steps.blocks import Blocks, declared_blocks
 from airloom.steps.outputs import from_columns
-from airloom.steps.resampling import paired_differences
 from airloom.steps.training_sets import read_results
 from airloom.steps.weighted_metrics import plain
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: The interval rests on so many samples; at a confidence of 0.95 twenty-five of them lie below it.
-SAMPLES = 1000
+    from airloom.steps.intervals import Codes
 
 
 def compare(pipeline: Pipeline, evaluation: Evaluation, settings: Settings) -> Comparison | None:
@@ -45,50 +43,88 @@ def compare(pipeline: Pipeline, evaluation: Evaluation, settings: Settings) -> C
     if evaluation.champion_version is None or not is_finite(champion.get(pipeline.gate.metric)):
         return None
     rows = read_results(evaluation.results, settings)
-    seed = int(fingerprint([evaluation.rows_digest, evaluation.challenger_version, evaluation.champion_version]), 16)
-    compared = _Compared(pipeline.gate, pipeline.label, seed)
+    compared = _Compared(pipeline, declared_blocks(pipeline, rows), pipeline.gate.confidence)
     return Comparison(
-        effect=compared.effect(pipeline.gate.metric, rows),
+        effect=compared.effect(pipeline.gate.metric, rows, by_rows=True),
         guardrails=tuple(compared.effect(metric, rows) for metric in pipeline.gate.guardrails),
         slices=tuple(compared.slices(rows)),
     )
 
 
+def compare_with_baselines(pipeline: Pipeline, evaluation: Evaluation, settings: Settings) -> tuple[Skill, ...]:
+    """Compare the challenger with every baseline, in the metrics in which one must be beaten.
+
+    Args:
+        pipeline: The declaration.
+        evaluation: What was scored; its results by row are on disk.
+        settings: Where they are.
+
+    Returns:
+        The effects by baseline, none of an evaluation of before there were baselines. Of a first champion they are with
+        the confidence that is declared for it.
+
+    Raises:
+        DataError: The results are not there any more.
+    """
+    if not evaluation.baselines:
+        return ()
+    rows, gate = read_results(evaluation.results, settings), pipeline.gate
+    blocks = declared_blocks(pipeline, rows)
+    first = gate.first_confidence if evaluation.champion_version is None else None
+    against = partial(_Compared, pipeline, blocks, first or gate.confidence)
+    return tuple(
+        Skill(baseline=name, effects=tuple(against(name).effect(metric, rows) for metric in gate.skill))
+        for name, metrics in evaluation.baselines.items()
+        if all(is_finite(metrics.get(metric)) for metric in gate.skill)
+    )
+
+
 @dataclass(frozen=True)
 class _Compared:
-    """How two models are compared: by which rules, on which kind of label, from which seed."""
+    """How the challenger is compared: by which rules, in which blocks of rows, how surely, and with what."""
 
-    gate: Gate
-    label: Label
-    seed: int
+    pipeline: Pipeline
+    blocks: Blocks
+    confidence: float
+    other: str = "champion"
 
     def slices(self, rows: pd.DataFrame) -> Iterator[SliceEffect]:
         """Compare on every value of the declared columns; rows without a value are a slice of their own."""
-        if self.gate.slices is None:
+        gate, label = self.pipeline.gate, self.pipeline.label
+        if gate.slices is None:
             return
-        for column in self.gate.slices.by:
+        for column in gate.slices.by:
             for value, some in rows.groupby(rows[column].astype("string").fillna("(none)"), sort=True):
-                enough = len(some) >= self.gate.slices.min_rows and some[self.label.column].nunique() > 1
-                effect = self.effect(self.gate.metric, some) if enough else None
+                enough = len(some) >= gate.slices.min_rows and some[label.column].nunique() > 1
+                effect = self.effect(gate.metric, some) if enough else None
                 yield SliceEffect(column=column, value=str(value), rows=len(some), effect=effect)
 
-    def effect(self, metric: str, rows: pd.DataFrame) -> Effect:
+    def effect(self, metric: str, rows: pd.DataFrame, by_rows: bool = False) -> Effect:
         """Return the difference in the metric's own direction, and the central interval that holds it."""
         import numpy as np
 
-        label = rows[self.label.column].to_numpy(dtype=float)
-        mine, theirs = (from_columns(self.label, side, rows) for side in ("challenger", "champion"))
-        differences = paired_differences(metric, label, mine, theirs, SAMPLES, self.seed)
-        gains = np.array([gain(metric, difference, 0.0) for difference in differences[np.isfinite(differences)]])
+        from airloom.steps.intervals import spread
+
+        label = rows[self.pipeline.label.column].to_numpy(dtype=float)
+        mine, theirs = (from_columns(self.pipeline.label, side, rows) for side in ("challenger", self.other))
         values = [plain(metric, label, scores) for scores in (mine, theirs)]
-        tails = [(1 - self.gate.confidence) / 2, (1 + self.gate.confidence) / 2]
-        lower, upper = np.quantile(gains, tails) if len(gains) else (np.nan, np.nan)
+        difference = gain(metric, *values)
+
+        def ends(ways: Sequence[Codes]) -> tuple[float, float] | None:
+            found = spread(metric, label, mine, theirs, ways)
+            if found is None:
+                return None
+            margin = found.margin(self.confidence)
+            return difference - margin, difference + margin
+
+        lower, upper = ends(self.blocks.codes(rows)) or (None, None)
         return Effect(
             metric=metric,
             challenger=values[0],
             champion=values[1],
-            gain=gain(metric, *values),
-            lower=float(lower),
-            upper=float(upper),
-            samples=len(gains),
+            gain=difference,
+            lower=lower,
+            upper=upper,
+            sampling=self.blocks.sampling(rows, self.pipeline.label.horizon),
+            by_rows=ends([np.arange(len(rows))]) if by_rows else None,
         )

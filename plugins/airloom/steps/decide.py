@@ -10,15 +10,19 @@ from airloom.core.gate import decide as judge
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Decided, Evaluation, Proven
 from airloom.core.report import markdown
+from airloom.core.rules import ROW
 from airloom.core.settings import Settings
-from airloom.core.verdict import Case, Judged, Verdict
+from airloom.core.verdict import Case, Comparison, Judged, Skill, Verdict
 from airloom.steps.circuit import announce_pause
-from airloom.steps.compare import compare
+from airloom.steps.compare import compare, compare_with_baselines
 from airloom.steps.evaluate import evaluate_again
 from airloom.steps.provenance import recipe
 from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
 from airloom.stores.pins import Pins
+
+#: With fewer independent blocks an interval holds, and is so wide that only a large gain is shown.
+_FEW = 5
 
 
 def decide(pipeline: Pipeline, partition: date, evaluation: Evaluation, proven: Proven, settings: Settings) -> Decided:
@@ -101,12 +105,15 @@ def _case(pipeline: Pipeline, settings: Settings, evaluation: Evaluation, proven
     ledger, pin = Ledger(settings.state_url), Pins(settings.state_url).current(pipeline.name)
     champion = evaluation.champion_version
     trained = None if champion is None else _trained_as_of(pipeline, champion, settings)
+    comparison, skill = compare(pipeline, evaluation, settings), compare_with_baselines(pipeline, evaluation, settings)
     return Case(
         pipeline=pipeline.name,
         partition=evaluation.partition,
         challenger=_judged(evaluation, evaluation.challenger, evaluation.challenger_version, evaluation.partition),
         champion=_judged(evaluation, "champion", champion, trained) if champion and trained else None,
-        comparison=compare(pipeline, evaluation, settings),
+        comparison=comparison,
+        baselines=evaluation.baselines,
+        skill=skill,
         proof=proven.proof,
         pinned=str(pin) if pin else None,
         head=ledger.head(pipeline.name),
@@ -114,9 +121,22 @@ def _case(pipeline: Pipeline, settings: Settings, evaluation: Evaluation, proven
         pipeline_digest=pipeline.digest,
         recipe=recipe(pipeline, settings),
         degraded=evaluation.degraded,
-        warnings=tuple(map(str, evaluation.leaks)),
+        warnings=(*map(str, evaluation.leaks), *_doubts(comparison, skill)),
         lake=evaluation.lake,
     )
+
+
+def _doubts(comparison: Comparison | None, skill: tuple[Skill, ...]) -> list[str]:
+    """Say what makes an interval less sure than it looks."""
+    effects = [*([comparison.effect] if comparison else []), *(effect for each in skill for effect in each.effects)]
+    sampling = next((effect.sampling for effect in effects if effect.sampling), None)
+    if sampling is None:
+        return []
+    if ROW in sampling.blocks:
+        return ["every row counts as independent of all others, as `gate.cluster: row` declares"]
+    if sampling.effective < _FEW:
+        return [f"the rows are of {sampling}, {sampling.effective:.2g} of them independent: that is little to judge by"]
+    return []
 
 
 def _trained_as_of(pipeline: Pipeline, champion: int, settings: Settings) -> date:

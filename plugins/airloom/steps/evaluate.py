@@ -17,6 +17,8 @@ from airloom.core.metrics import Kind, gain, metrics_of
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Evaluation, Fitted, TrainingSet
 from airloom.core.settings import Settings
+from airloom.steps.baselines import predict_baselines
+from airloom.steps.examples import DAY
 from airloom.steps.outputs import to_columns
 from airloom.steps.threads import fixed_threads
 from airloom.steps.training_sets import Rows, read_file, read_results, read_rows, training_path, write_parquet
@@ -67,20 +69,23 @@ def evaluate(
             each.candidate: _score(partial(registry.load_run, each.run_id), rows, each.candidate) for each in fitted
         }
         champion = _score_champion(registry, champion_version, rows)
+        baselines = predict_baselines(pipeline, read_rows(training, "train", settings), rows.frame)
     label = rows.frame[pipeline.label.column].to_numpy(dtype=float)
     metrics = {name: score_metrics(pipeline.label.kind, label, each.outputs) for name, each in scores.items()}
+    beside = {name: score_metrics(pipeline.label.kind, label, outputs) for name, outputs in baselines.items()}
     challenger = _best(pipeline, fitted, metrics)
     if champion_version is not None:
         metrics[CHAMPION] = score_metrics(pipeline.label.kind, label, champion.outputs)
-    _log_holdout(pipeline, fitted, metrics, settings)
+    _log_holdout(pipeline, fitted, metrics, beside, settings)
     version = registry.register(challenger.run_id, {"airloom.rows_digest": rows.digest})
     failpoint("evaluate.after_register")
-    slices = pipeline.gate.slices.by if pipeline.gate.slices else ()
-    described = [*pipeline.tables[pipeline.score.entities].key, pipeline.label.column, *slices]
-    results = rows.frame[list(dict.fromkeys(described))].assign(
-        **to_columns(pipeline.label, "challenger", scores[challenger.candidate].outputs),
-        **to_columns(pipeline.label, CHAMPION, champion.outputs),
-    )
+    gate = pipeline.gate
+    grouped = [name for name in (*(gate.slices.by if gate.slices else ()), *(gate.cluster or ())) if name in rows.frame]
+    described = [*pipeline.tables[pipeline.score.entities].key, DAY, pipeline.label.column, *grouped]
+    outputs = {"challenger": scores[challenger.candidate].outputs, CHAMPION: champion.outputs, **baselines}
+    results = rows.frame[list(dict.fromkeys(described))]
+    for name, each in outputs.items():
+        results = results.assign(**to_columns(pipeline.label, name, each))
     return Evaluation(
         pipeline=pipeline.name,
         partition=partition,
@@ -97,6 +102,7 @@ def evaluate(
         lake=training.lake,
         results=_write_results(training.path, results, version, champion_version, settings),
         champion_problem=champion.problem,
+        baselines=beside,
         inputs=_read(training, fitted, champion_version),
         # Whatever else was judged beside it: the version was made of one run alone.
         outputs=(Dataset(name="model", version=str(version), columns={"score": "double"}, made_of=challenger.outputs),),
@@ -200,11 +206,26 @@ def _best(pipeline: Pipeline, fitted: Sequence[Fitted], metrics: dict[str, Metri
     return found[max(usable, key=lambda name: gain(metric, usable[name], 0.0))]
 
 
-def _log_holdout(pipeline: Pipeline, fitted: Sequence[Fitted], metrics: dict[str, Metrics], settings: Settings) -> None:
+def _log_holdout(
+    pipeline: Pipeline,
+    fitted: Sequence[Fitted],
+    metrics: dict[str, Metrics],
+    baselines: dict[str, Metrics],
+    settings: Settings,
+) -> None:
+    """Keep in every run what its candidate was worth, and the baselines beside it."""
     runs = TrainingRuns(settings, pipeline.name)
     for each in fitted:
-        values = {f"holdout.{name}": value for name, value in metrics[each.candidate].items() if value is not None}
-        runs.log_metrics(each.run_id, values)
+        named = {"holdout": metrics[each.candidate], **{f"baseline.{name}": found for name, found in baselines.items()}}
+        runs.log_metrics(
+            each.run_id,
+            {
+                f"{prefix}.{name}": value
+                for prefix, found in named.items()
+                for name, value in found.items()
+                if value is not None
+            },
+        )
 
 
 def _write_results(training: str, results: pd.DataFrame, version: int, champion: int | None, settings: Settings) -> str:

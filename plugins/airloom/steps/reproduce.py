@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-#: Metrics of a run that say how a training went and not what came of it.
-_OF_THE_RUN = ("train.seconds", "train.rows")
+#: Metrics of a run that say how a training went or what others are worth, and not what came of it.
+_NOT_OF_THE_MODEL = ("train.seconds", "train.rows", "baseline.")
 _HOLDOUT = "holdout."
 _SPLITS: tuple[Split, ...] = ("train", "holdout")
 
@@ -243,7 +243,8 @@ class _Again:
         return compared_days("rows", _by_day(was), _by_day([training.learned, training.held_out])).changes
 
     def _metrics(self, rows: Rows, model: Model) -> Result:
-        recorded = {name: value for name, value in self.known.recorded_metrics.items() if name not in _OF_THE_RUN}
+        logged = self.known.recorded_metrics.items()
+        recorded = {name: value for name, value in logged if not name.startswith(_NOT_OF_THE_MODEL)}
         if not any(name.startswith(_HOLDOUT) for name in recorded):
             raise DataError("No metric of the rows held out is recorded with the run: it was never evaluated.")
         self.tell(f"scoring {counted(len(rows.frame), 'row')}")

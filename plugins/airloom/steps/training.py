@@ -48,14 +48,15 @@ def train(pipeline: Pipeline, candidate: str, function: Fit, rows: Rows, log: Me
     """
     with fixed_threads():
         started = time.perf_counter()
-        model = function(_data(pipeline, rows), pipeline.train.candidates[candidate].params, log)
+        model = function(training_data(pipeline, rows), pipeline.train.candidates[candidate].params, log)
         seconds = time.perf_counter() - started
         outputs = model.predict(rows.inputs)
     require_outputs(pipeline.label, outputs, len(rows.frame), candidate)
     return Trained(model, outputs, seconds)
 
 
-def _data(pipeline: Pipeline, rows: Rows) -> TrainingData:
+def training_data(pipeline: Pipeline, rows: Rows) -> TrainingData:
+    """Return rows as they are given to a candidate."""
     import numpy as np
 
     frame, weight = rows.frame, pipeline.train.weight
@@ -68,4 +69,6 @@ def _data(pipeline: Pipeline, rows: Rows) -> TrainingData:
         day=frame[DAY].to_numpy(dtype="datetime64[D]"),
         groups=frame.groupby(entity(pipeline, frame), dropna=False).ngroup().to_numpy(),
         weight=frame[weight].to_numpy(dtype=float) if weight else np.ones(len(frame)),
+        kind=pipeline.label.kind,
+        classes=pipeline.label.classes,
     )

@@ -1,4 +1,4 @@
-"""Every metric over weighted rows: one weight vector a bootstrap sample, all of them at once.
+"""Every metric over weighted rows: one weight vector a sample, all of them at once.
 
 Definitions and names are those of scikit-learn's scorers with `sample_weight`. Where the number of a sample cannot be
 told, such as an area under the ROC curve with one label only, it is not a number. `expected_calibration_error` is that
