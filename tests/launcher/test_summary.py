@@ -1,5 +1,6 @@
 from datetime import date, timedelta
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -11,10 +12,16 @@ from airloom.core.pipeline import Pipeline
 from airloom.core.verdict import Case, Head, Judged, Proof
 from airloom.launcher.api import Range
 from airloom.launcher.status import read_status
-from airloom.launcher.summary import judge, summarize
-from airloom.stores.lake import Lake
+from airloom.launcher.summary import summarize
+from airloom.steps.baselines import constant
+from airloom.steps.columns import ModelColumns
+from airloom.steps.outcomes import judge
+from airloom.steps.training_sets import write_training_set
 from airloom.stores.ledger import Ledger
+from airloom.stores.models import ModelRegistry
 from airloom.stores.quarantine import Quarantine
+from airloom.stores.runs import RunKey, TrainingRuns
+from tests.worlds.candidates import training_data
 from tests.worlds.installation import publish, settings_at
 from tests.worlds.prepared import INCLUDE
 
@@ -37,12 +44,12 @@ def publish_parcels(settings, day, late):
     rows = {"parcel_id": list(late), **columns, "late": pa.array(late.values(), pa.float64())}
     publish(settings, PARCELS.name, "raw.parcels", day, pa.table(rows))
     orders = {"parcel_id": [name for name in late if name != "not predicted"], "sent_at": columns["sent_at"][0]}
-    known = pd.DataFrame(orders).assign(announced_at=ordered)
+    known = pd.DataFrame(orders).assign(announced_at=ordered, courier="Ann", depot="north", weight=1.0)
     publish(settings, PARCELS.name, "raw.orders", day - timedelta(days=1), known)
 
 
 def publish_scores(settings, day, scores):
-    rows = pa.table({"parcel_id": list(scores), "score": list(scores.values())})
+    rows = pa.table({"parcel_id": list(scores), "score": list(scores.values()), "model_version": [1] * len(scores)})
     publish(settings, PARCELS.name, "predictions", day, rows)
 
 
@@ -69,8 +76,8 @@ def verdict(version, auc, head=None):
 def test_predictions_are_judged_by_the_labels_of_the_day_after(settings):
     publish_scores(settings, D, {"a": 0.9, "b": 0.1, "c": 0.4, "cancelled": 0.5})
     publish_parcels(settings, NEXT, {"a": 1.0, "b": 0.0, "c": 0.0, "cancelled": None, "not predicted": 1.0})
-    quality = judge(PARCELS, Lake(settings.lake / PARCELS.name), [D])
-    assert (quality.days, quality.rows, quality.value) == (1, 3, 1.0)
+    quality = judge(PARCELS, settings, [D])
+    assert (quality.days, quality.rows, quality.metrics["roc_auc"]) == (1, 3, 1.0)
     assert quality.predicted == pytest.approx((0.9 + 0.1 + 0.4) / 3)
     assert quality.happened == pytest.approx(1 / 3)
 
@@ -78,25 +85,51 @@ def test_predictions_are_judged_by_the_labels_of_the_day_after(settings):
 def test_predictions_are_judged_by_the_labels_that_a_query_has_computed(settings):
     label = {"sql": "late.sql", "reads": "parcels", "column": "late", "horizon": "1d"}
     by_query = Pipeline.model_validate(PARCELS.model_dump(mode="json") | {"label": label})
-    lake = Lake(settings.lake / PARCELS.name)
     publish_scores(settings, D, {"a": 0.9, "b": 0.1})
     publish_parcels(settings, NEXT, {"a": 0.0, "b": 0.0})
-    assert judge(by_query, lake, [D]) is None
+    assert judge(by_query, settings, [D]) is None
     publish(settings, PARCELS.name, "labels", D, pa.table({"parcel_id": ["a", "b"], "late": [1.0, 0.0]}))
-    quality = judge(by_query, lake, [D, NEXT])
-    assert (quality.days, quality.rows, quality.value) == (1, 2, 1.0)
+    quality = judge(by_query, settings, [D, NEXT])
+    assert (quality.days, quality.rows, quality.metrics["roc_auc"]) == (1, 2, 1.0)
+
+
+def test_the_baselines_are_told_beside_and_are_those_of_the_version_that_has_predicted(settings):
+    register(settings, late=0.25)
+    publish_scores(settings, D, {"a": 0.9, "b": 0.1, "c": 0.4})
+    publish_parcels(settings, NEXT, {"a": 1.0, "b": 0.0, "c": 0.0})
+    quality = judge(PARCELS, settings, [D])
+    share = (0.25 * 40 + 0.5) / (40 + 1)
+    assert quality.baselines["constant"]["roc_auc"] == 0.5
+    assert quality.baselines["constant"]["neg_log_loss"] == pytest.approx((np.log(share) + 2 * np.log(1 - share)) / 3)
+    assert quality.baselines["linear"]["neg_log_loss"] < quality.metrics["neg_log_loss"]
+    (settings.training / PARCELS.name).rename(settings.training / "elsewhere")
+    assert judge(PARCELS, settings, [D]).baselines == {}
+
+
+def register(settings, late):
+    """Register a version that was trained on forty parcels, a share of them late."""
+    label = (np.arange(40) < 40 * late).astype(float)
+    rows = pd.DataFrame({"courier": "Ann", "depot": "north", "weight": np.arange(40.0) % 4, "late": label})
+    rows = rows.assign(parcel_id=rows.index.astype(str), partition=D - timedelta(days=3), airloom_split="train")
+    columns = ModelColumns(categorical=("courier", "depot"), numeric=("weight",))
+    digest, _ = write_training_set(PARCELS, D, rows, columns, settings)
+    model = constant(training_data(rows[columns.all], label, columns.categorical, columns.numeric), {}, None)
+    registry = ModelRegistry(settings, PARCELS.name)
+    with TrainingRuns(settings, PARCELS.name).running(RunKey(D, "constant", digest, "p", "s"), {}) as log:
+        registry.save(log.run_id, "constant", model, rows[columns.all], model.predict(rows))
+    assert registry.register(log.run_id, {}) == 1
 
 
 def test_the_labels_of_the_same_day_do_not_judge(settings):
     publish_scores(settings, D, {"a": 0.9, "b": 0.1})
     publish_parcels(settings, D, {"a": 1.0, "b": 0.0})
-    assert judge(PARCELS, Lake(settings.lake / PARCELS.name), [D]) is None
+    assert judge(PARCELS, settings, [D]) is None
 
 
 def test_labels_of_one_kind_only_do_not_judge(settings):
     publish_scores(settings, D, {"a": 0.9, "b": 0.1})
     publish_parcels(settings, NEXT, {"a": 0.0, "b": 0.0})
-    assert judge(PARCELS, Lake(settings.lake / PARCELS.name), [D]) is None
+    assert judge(PARCELS, settings, [D]) is None
 
 
 def test_labels_after_the_range_count_once_they_have_arrived(settings):

@@ -9,7 +9,8 @@ from airloom.core.pipeline import Pipeline
 from airloom.core.verdict import Verdict
 from airloom.launcher.api import AirflowApi
 from airloom.launcher.backfill import Request
-from airloom.launcher.summary import Quality, Summary, TableFacts
+from airloom.launcher.summary import Summary, TableFacts
+from airloom.steps.outcomes import Quality
 
 
 def print_stages(api: AirflowApi, request: Request) -> None:
@@ -30,7 +31,7 @@ def print_summary(pipeline: Pipeline, summary: Summary) -> None:
     """Print the facts of a range of days."""
     console.print(_tables(summary.tables))
     console.print(_verdicts(pipeline, summary.verdicts))
-    for name, text in _lines(summary).items():
+    for name, text in _lines(pipeline, summary).items():
         console.print(f"{name:<12}{text}", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -62,7 +63,7 @@ def _verdicts(pipeline: Pipeline, verdicts: tuple[Verdict, ...]) -> Table:
     return table
 
 
-def _lines(summary: Summary) -> dict[str, str]:
+def _lines(pipeline: Pipeline, summary: Summary) -> dict[str, str]:
     views, champion = summary.views, summary.champion
     trained = ", ".join(f"{count} {name}" for name, count in sorted(summary.trained.items()))
     metrics = ", ".join(f"{name} {_number(value)}" for name, value in summary.champion_metrics.items())
@@ -72,21 +73,24 @@ def _lines(summary: Summary) -> dict[str, str]:
         "trained": f"{trained or 'nothing'} on {summary.nights} nights",
         "champion": since,
         "predictions": f"{summary.predictions:,} for {summary.predicted_days} days",
-        "how good": _quality(summary.quality),
+        "how good": _quality(pipeline, summary.quality),
         "lineage": f"{summary.events:,} events",
     }
 
 
-def _quality(quality: Quality | None) -> str:
+def _quality(pipeline: Pipeline, quality: Quality | None) -> str:
+    """Tell what predictions were worth, and the baselines beside them, in the metrics in which one must be beaten."""
     if quality is None:
         return "no labels have arrived yet"
-    told = (
-        f"on {quality.days} days whose labels have arrived ({quality.rows:,} predictions): "
-        f"{quality.metric} {quality.value:.3f}"
+    metrics = list(dict.fromkeys((pipeline.gate.metric, *pipeline.gate.skill)))
+    told = f"on {quality.days} days whose labels have arrived ({quality.rows:,} predictions): " + "; ".join(
+        f"{metric} {_number(quality.metrics[metric])}"
+        + "".join(f", {name} {_number(found[metric])}" for name, found in quality.baselines.items())
+        for metric in metrics
     )
     if quality.predicted is None or quality.happened is None:
         return told
-    return f"{told}, {quality.predicted:.3f} predicted and {quality.happened:.3f} happened, on average"
+    return f"{told}; {quality.predicted:.3f} predicted and {quality.happened:.3f} happened, on average"
 
 
 def _number(value: float | None) -> str:

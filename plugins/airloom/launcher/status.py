@@ -11,13 +11,12 @@ from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.core.verdict import Verdict
 from airloom.steps.circuit import current_pause
+from airloom.steps.outcomes import PREDICTIONS
 from airloom.steps.superseded import superseded
 from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.ledger import Champion, Ledger
 from airloom.stores.pins import Pins
 from airloom.stores.quarantine import Quarantine
-
-PREDICTIONS = "predictions"
 
 
 class Fact(BaseModel):

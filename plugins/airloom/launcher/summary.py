@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
 
 from airloom.core.partitions import day_range
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.core.verdict import Verdict
 from airloom.launcher.api import Range
-from airloom.launcher.status import PREDICTIONS
 from airloom.lineage.delivery.state import count_events
+from airloom.steps.outcomes import PREDICTIONS, Quality, judge
 from airloom.stores.lake import Lake
 from airloom.stores.ledger import Champion, Ledger
 from airloom.stores.quarantine import Quarantine
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _MAX_RUNS = 5000
 
@@ -41,27 +37,6 @@ class TableFacts:
     rows: int
     quarantined_rows: int
     blocked: int
-
-
-@dataclass(frozen=True)
-class Quality:
-    """How good predictions were, for the days whose labels have arrived.
-
-    Args:
-        days: How many days.
-        rows: Predictions with a label.
-        metric: The gate's metric.
-        value: Its value on these rows.
-        predicted: Mean of what was predicted; None where classes were.
-        happened: Mean of what happened.
-    """
-
-    days: int
-    rows: int
-    metric: str
-    value: float
-    predicted: float | None = None
-    happened: float | None = None
 
 
 @dataclass(frozen=True)
@@ -120,66 +95,9 @@ def summarize(pipeline: Pipeline, settings: Settings, days: Range) -> Summary:
         champion_metrics=_champion_metrics(ledger, champion),
         predicted_days=len(_published(lake, PREDICTIONS, wanted)),
         predictions=predictions,
-        quality=judge(pipeline, lake, wanted) if predictions else None,
+        quality=judge(pipeline, settings, wanted) if predictions else None,
         events=count_events(settings),
     )
-
-
-def judge(pipeline: Pipeline, lake: Lake, days: list[date]) -> Quality | None:
-    """Compare predictions with the labels that have arrived since.
-
-    Args:
-        pipeline: The pipeline.
-        lake: Its tables.
-        days: The days as of which was predicted.
-
-    Returns:
-        How good they were, None when there are no labels of both kinds yet.
-    """
-    from airloom.steps.outputs import from_columns, label_codes
-    from airloom.steps.weighted_metrics import plain
-
-    labelled = _labelled(pipeline, lake, days)
-    if labelled["label"].nunique() < 2:
-        return None
-    label, scores = (
-        label_codes(pipeline.label, labelled["label"]).to_numpy(dtype=float),
-        from_columns(pipeline.label, "score", labelled),
-    )
-    several = pipeline.label.kind == "multiclass"
-    return Quality(
-        days=labelled["partition"].nunique(),
-        rows=len(labelled),
-        metric=pipeline.gate.metric,
-        value=plain(pipeline.gate.metric, label, scores),
-        predicted=None if several else float(scores.mean()),
-        happened=None if several else float(label.mean()),
-    )
-
-
-def _labelled(pipeline: Pipeline, lake: Lake, days: list[date]) -> pd.DataFrame:
-    """Join predictions with the labels that are known by now, as a training set does."""
-    import pandas as pd
-
-    from airloom.steps.examples import DAY, add_labels, scored_rows
-    from airloom.steps.outputs import names
-    from airloom.steps.readiness import LABELS
-
-    columns = names(pipeline.label, "score")
-    predicted = _published(lake, PREDICTIONS, days)
-    if pipeline.label.table is None:
-        last, mature = days[-1], _published(lake, LABELS, predicted)
-    else:
-        last = max(lake.partitions(f"raw.{pipeline.label.table}"), default=date.min)
-        mature = [day for day in predicted if day + pipeline.label.matures_after <= last]
-    if not mature:
-        return pd.DataFrame({DAY: [], "label": [], **{name: [] for name in columns}})
-    key = [*pipeline.tables[pipeline.score.entities].key, DAY]
-    scores = lake.read(PREDICTIONS, mature, columns=[*key, *columns]).dropna(subset=columns)
-    scores[DAY] = scores[DAY].map(date.fromisoformat)
-    rows, _ = scored_rows(pipeline, mature, lake)
-    labelled, _ = add_labels(pipeline, rows[list(dict.fromkeys([*key, *pipeline.label_key]))], last, lake)
-    return labelled.rename(columns={pipeline.label.column: "label"}).merge(scores, on=key)
 
 
 def _published(lake: Lake, table: str, days: list[date]) -> list[date]:
