@@ -52,7 +52,9 @@ def test_the_days_of_before_are_what_they_were(gone_on):
 def test_only_what_the_rollback_has_changed_is_predicted_otherwise(gone_on):
     """A declaration that is read otherwise than before has another fingerprint: the same scores are written again."""
     before, after, installation = gone_on
-    assert after["scores"] == before["scores"]
+    assert after["scores"]["model_version"] == before["scores"]["model_version"]
+    # Another processor may round the last digit otherwise.
+    assert after["scores"]["score"] == pytest.approx(before["scores"]["score"], rel=1e-12)
     assert installation.predicted_by(day(5)) == {1}
 
 
