@@ -12,7 +12,7 @@ from airloom.core.fingerprint import fingerprint
 Outcome = Literal["first", "better", "tie", "rejected", "incomparable", "older", "pinned"]
 
 #: Which rules speak for an accepted challenger; a refused one is explained by what it failed.
-_DECISIVE: dict[Outcome, str] = {"first": "floor", "better": "gain"}
+_DECISIVE: dict[Outcome, tuple[str, ...]] = {"first": ("skill", "floor"), "better": ("gain",)}
 
 
 def _is_absent(value: Any) -> bool:
@@ -242,5 +242,5 @@ class Verdict(Case):
     def reasons(self) -> str:
         """What decided, as one line: the checks that were not passed, or else those that speak for the challenger."""
         failed = [check for check in self.checks if not check.passed]
-        decisive = [check for check in self.checks if check.rule.startswith(_DECISIVE.get(self.outcome, ""))]
+        decisive = [check for check in self.checks if check.rule.startswith(_DECISIVE.get(self.outcome, ("",)))]
         return "; ".join(f"{check.rule} {check.found} ({check.expected})" for check in failed or decisive)

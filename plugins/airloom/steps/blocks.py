@@ -51,7 +51,7 @@ class Blocks:
             rows: The rows.
             horizon: How long after its day a row's outcome may happen.
         """
-        counts = {name: len(set(codes)) for name, codes in zip(self.names, self.codes(rows), strict=True)}
+        counts = {name: int(codes.max()) + 1 for name, codes in zip(self.names, self.codes(rows), strict=True)}
         overlap = max(horizon / _DAY_LONG, 1.0)
         effective = [count / overlap if name == DAY else count for name, count in counts.items()]
         return Sampling(rows=len(rows), blocks=counts, effective=min(effective))
