@@ -214,7 +214,10 @@ def _table(replays: dict[str, Replay], last: date, settings: Settings) -> Table:
 
 
 def _followed(replay: Replay, last: date, settings: Settings) -> Iterator[dict[str, float]]:
-    """Yield by how much each champion was better than the one before it, on the days after its promotion."""
+    """Yield by how much each champion was better than the one before it on the days after its promotion.
+
+    The first is compared with the share of late flights on those very days, the best constant in hindsight.
+    """
     for promotion in replay.promotions:
         night = promotion.night + FOLLOWED + replay.pipeline.label.matures_after
         if night > last:

@@ -12,7 +12,7 @@ from airloom.core.settings import Settings
 from airloom.core.verdict import Verdict
 from airloom.launcher.api import Range
 from airloom.lineage.delivery.state import count_events
-from airloom.steps.outcomes import PREDICTIONS, Quality, judge
+from airloom.steps.outcomes import PREDICTIONS, Quality, judge, published_days
 from airloom.stores.lake import Lake
 from airloom.stores.ledger import Champion, Ledger
 from airloom.stores.quarantine import Quarantine
@@ -87,21 +87,17 @@ def summarize(pipeline: Pipeline, settings: Settings, days: Range) -> Summary:
     predictions = _rows(lake, PREDICTIONS, wanted)
     return Summary(
         tables=tuple(_table(pipeline, settings, lake, table, wanted) for table in pipeline.tables),
-        views={name: len(_published(lake, f"features.{name}", wanted)) for name in pipeline.features.views},
+        views={name: len(published_days(lake, f"features.{name}", wanted)) for name in pipeline.features.views},
         trained=dict(Counter(candidate for _, candidate in trained)),
         nights=len({night for night, _ in trained}),
         verdicts=tuple(sorted(verdicts, key=lambda verdict: verdict.partition)),
         champion=champion,
         champion_metrics=_champion_metrics(ledger, champion),
-        predicted_days=len(_published(lake, PREDICTIONS, wanted)),
+        predicted_days=len(published_days(lake, PREDICTIONS, wanted)),
         predictions=predictions,
         quality=judge(pipeline, settings, wanted) if predictions else None,
         events=count_events(settings),
     )
-
-
-def _published(lake: Lake, table: str, days: list[date]) -> list[date]:
-    return sorted(set(lake.partitions(table)) & set(days))
 
 
 def _rows(lake: Lake, table: str, days: list[date]) -> int:
@@ -114,7 +110,7 @@ def _table(pipeline: Pipeline, settings: Settings, lake: Lake, table: str, days:
     kept = [reason for day in days if (reason := quarantine.reason(table, day))]
     return TableFacts(
         table=table,
-        published=len(_published(lake, f"raw.{table}", days)),
+        published=len(published_days(lake, f"raw.{table}", days)),
         rows=_rows(lake, f"raw.{table}", days),
         quarantined_rows=sum(reason.rows for reason in kept),
         blocked=sum(reason.outcome == "blocked" for reason in kept),

@@ -85,9 +85,9 @@ def _labelled(pipeline: Pipeline, lake: Lake, days: list[date]) -> pd.DataFrame:
     import pandas as pd
 
     columns = names(pipeline.label, "score")
-    predicted = _published(lake, PREDICTIONS, days)
+    predicted = published_days(lake, PREDICTIONS, days)
     if pipeline.label.table is None:
-        last, mature = days[-1], _published(lake, LABELS, predicted)
+        last, mature = days[-1], published_days(lake, LABELS, predicted)
     else:
         last = max(lake.partitions(f"raw.{pipeline.label.table}"), default=date.min)
         mature = [day for day in predicted if day + pipeline.label.matures_after <= last]
@@ -128,5 +128,6 @@ def _baselines(pipeline: Pipeline, labelled: pd.DataFrame, settings: Settings) -
     }
 
 
-def _published(lake: Lake, table: str, days: list[date]) -> list[date]:
+def published_days(lake: Lake, table: str, days: list[date]) -> list[date]:
+    """Return those of some days that a table has, in order."""
     return sorted(set(lake.partitions(table)) & set(days))
