@@ -138,7 +138,8 @@ def _judge(night: date, replays: dict[str, Replay], settings: Settings) -> None:
     scores = {name: model.predict(held_out.inputs) for name, model in models.items()}
     metric = pipeline.gate.metric
     best = max(scores, key=lambda name: gain(metric, plain(metric, label, scores[name]), 0.0))
-    baselines = predict_baselines(pipeline, learned, held_out.frame)
+    lake = Lake(settings.lake / pipeline.name, training.lake)
+    baselines = predict_baselines(pipeline, learned, held_out.frame, lake)
     for name, replay in replays.items():
         verdict = _verdict(replay, night, scores[best], baselines, held_out, settings)
         replay.judged += 1

@@ -3,10 +3,11 @@
 One Airflow DAG per pipeline: `await_inputs` waits for the day's features, for the rows to score and for trainings
 that are under way. `score` uses the champion that was effective on the day, so a day of the past is scored as it
 would have been then; later days whose inputs have changed are scored again. Without a champion the run ends as
-skipped.
+skipped. `review` looks back on what the day's labels show: whether a champion of four weeks ago was a better one, and
+whether the champion of now is better than the average.
 """
 
-from airloom.operators.score import ScoreOperator
+from airloom.operators.score import ReviewOperator, ScoreOperator
 from airloom.operators.waiting import AwaitInputsOperator
 from airloom.scheduling.stages import asset, pipelines, stage_dag
 
@@ -15,4 +16,6 @@ for pipeline in pipelines():
         await_inputs = AwaitInputsOperator(task_id="await_inputs", stage="score")
         score = ScoreOperator(task_id="score", outlets=[asset(pipeline, "predictions")])
 
-        await_inputs >> score
+        review = ReviewOperator(task_id="review")
+
+        await_inputs >> score >> review

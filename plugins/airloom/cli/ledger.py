@@ -136,4 +136,5 @@ def _note_row(note: Note, versions: dict[str, str]) -> tuple[str, ...]:
     words = note.reason.removeprefix(f"{note.kind}: ")
     by_a_run = note.kind in ("failed", "superseded")
     why = f"by {note.actor}: {words}" if by_a_run else words
-    return str(note.partition), note.kind, versions.get(note.subject, ""), "", why
+    version = f"v{note.subject}" if note.kind in ("worse", "recovered") else versions.get(note.subject, "")
+    return str(note.partition), note.kind, version, "", why

@@ -46,6 +46,8 @@ def _print(status: PipelineStatus) -> None:
             count = counted(len(champion.superseded), "partition")
             line = f"data      trained on {count} that changed since: {listed(champion.superseded)}"
             console.print(line, highlight=False, markup=False, soft_wrap=True)
+        if champion.standing:
+            console.print(f"standing  {champion.standing}", highlight=False, markup=False, soft_wrap=True)
     if status.pinned:
         console.print(f"pinned    {status.pinned}; the gate judges and does not move it", highlight=False, markup=False)
     if status.paused:

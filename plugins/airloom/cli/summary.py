@@ -74,6 +74,7 @@ def _lines(pipeline: Pipeline, summary: Summary) -> dict[str, str]:
         "champion": since,
         "predictions": f"{summary.predictions:,} for {summary.predicted_days} days",
         "how good": _quality(pipeline, summary.quality),
+        **({"standing": f"version {found.version} is {found}"} if (found := summary.standing) else {}),
         "lineage": f"{summary.events:,} events",
     }
 

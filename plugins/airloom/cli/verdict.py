@@ -17,6 +17,7 @@ from airloom.core.wording import counted, listed
 from airloom.steps.superseded import superseded
 from airloom.stores.lake import Lake
 from airloom.stores.ledger import Ledger
+from airloom.stores.notes import Notes
 
 
 def verdict(
@@ -33,13 +34,16 @@ def verdict(
         raise GateError(f"{declared.name} has no verdict of {day}.", do=f"see: airloom ledger {declared.name}")
     found = verdicts[-1]
     changed = superseded(declared, found, Lake(settings.lake / declared.name))
+    reviews = [
+        note.reason for note in Notes(settings.state_url).of(declared.name, "reviewed") if note.subject == found.id
+    ]
     if as_json:
-        typer.echo(json.dumps({**found.model_dump(mode="json"), "superseded": changed}, indent=2))
+        typer.echo(json.dumps({**found.model_dump(mode="json"), "superseded": changed, "reviewed": reviews}, indent=2))
         return
-    _print(found, len(verdicts) - 1, changed)
+    _print(found, len(verdicts) - 1, changed, reviews)
 
 
-def _print(found: Verdict, earlier: int, changed: list[str]) -> None:
+def _print(found: Verdict, earlier: int, changed: list[str], reviews: list[str]) -> None:
     table = Table("rule", "", "found", "expected", title=f"{found.pipeline} {found.partition}", title_justify="left")
     for check in found.checks:
         table.add_row(check.rule, "passed" if check.passed else "[red]failed[/red]", check.found, check.expected)
@@ -59,7 +63,8 @@ def _print(found: Verdict, earlier: int, changed: list[str]) -> None:
     if changed:
         count = counted(len(changed), "partition")
         warnings.append(f"the training set was read from {count} that changed since: {listed(changed)}")
-    for name, line in [*lines.items(), *(("warning", each) for each in warnings)]:
+    later = [*(("reviewed", each) for each in reviews), *(("warning", each) for each in warnings)]
+    for name, line in [*lines.items(), *later]:
         console.print(f"{name:<11} {line}", highlight=False, markup=False, soft_wrap=True)
 
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
-from airloom.core.declared import Days, Declared, Duration, Function, Name, Reference, Tables, is_absent
+from airloom.core.declared import Days, Declared, Duration, Function, Name, Names, Reference, Tables, is_absent
 from airloom.core.documents import problem_at
 from airloom.core.metrics import OPERATIONAL, Kind, metrics_of
 from airloom.core.rules import DAY, ENTITY, ROW, Circuit, Gate, Promotion
@@ -97,6 +97,7 @@ class Label(Declared):
     missing: Literal["drop", "negative"] = "drop"
     kind: Kind = "binary"
     classes: tuple[str, ...] = ()
+    series: Names | None = Field(default=None, exclude_if=is_absent)
 
     @model_validator(mode="before")
     @classmethod
@@ -138,6 +139,8 @@ class Label(Declared):
             raise problem_at(f"a {self.kind} label has no classes to name", "classes")
         if self.kind != "binary" and self.missing == "negative":
             raise problem_at(f"a {self.kind} label has no negative class", "missing")
+        if self.kind != "regression" and self.series:
+            raise problem_at(f"only values make a series, and a {self.kind} label has classes", "series")
         return self
 
     @property
@@ -265,6 +268,14 @@ class Pipeline(Declared):
     def _weight_is_not_the_label(self) -> Pipeline:
         if self.train.weight == self.label.column:
             raise problem_at(f"{self.label.column!r} is the label", "train", "weight")
+        return self
+
+    @model_validator(mode="after")
+    def _series_is_of_the_label(self) -> Pipeline:
+        for name in self.label.series or ():
+            if name not in self.label_key:
+                known = ", ".join(self.label_key)
+                raise problem_at(f"{name!r} is no column of the label's key: {known}", "label", "series")
         return self
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from airloom.core.settings import Settings
 from airloom.core.verdict import Verdict
 from airloom.steps.circuit import current_pause
 from airloom.steps.outcomes import PREDICTIONS
+from airloom.steps.standing import standing
 from airloom.steps.superseded import superseded
 from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.ledger import Champion, Ledger
@@ -53,6 +54,8 @@ class ChampionStatus(Fact):
         actor: Who or what made it champion.
         reason: Why.
         superseded: Partitions that it was trained on and that have been corrected since.
+        standing: What its predictions were worth beside a constant; None before a week of their labels has arrived.
+        worse_since: The day since which they are worse than that; None when they are not.
     """
 
     version: int
@@ -61,6 +64,8 @@ class ChampionStatus(Fact):
     actor: str
     reason: str
     superseded: tuple[str, ...] = ()
+    standing: str | None = None
+    worse_since: date | None = None
 
 
 class VerdictStatus(Fact):
@@ -117,7 +122,7 @@ def read_status(pipeline: Pipeline, settings: Settings) -> PipelineStatus:
             _train(verdicts),
             _stage("score", lake, [PREDICTIONS]),
         ),
-        champion=_champion(pipeline, history[-1], verdicts, lake) if history else None,
+        champion=_champion(pipeline, history[-1], verdicts, settings) if history else None,
         verdict=_verdict(max(reversed(verdicts), key=lambda verdict: verdict.partition)) if verdicts else None,
         pinned=str(pin) if pin else None,
         paused=_pause(current_pause(pipeline, None, settings)),
@@ -151,8 +156,9 @@ def _train(verdicts: list[Verdict]) -> StageStatus:
     )
 
 
-def _champion(pipeline: Pipeline, row: Champion, verdicts: list[Verdict], lake: Lake) -> ChampionStatus:
+def _champion(pipeline: Pipeline, row: Champion, verdicts: list[Verdict], settings: Settings) -> ChampionStatus:
     trained = [verdict for verdict in verdicts if verdict.challenger.version == row.version]
+    lake, found = Lake(settings.lake / pipeline.name), standing(pipeline, settings)
     return ChampionStatus(
         version=row.version,
         epoch=row.epoch,
@@ -160,6 +166,8 @@ def _champion(pipeline: Pipeline, row: Champion, verdicts: list[Verdict], lake: 
         actor=row.actor,
         reason=row.reason,
         superseded=tuple(superseded(pipeline, trained[-1], lake)) if trained else (),
+        standing=str(found) if found else None,
+        worse_since=found.since if found else None,
     )
 
 

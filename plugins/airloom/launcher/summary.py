@@ -13,6 +13,7 @@ from airloom.core.verdict import Verdict
 from airloom.launcher.api import Range
 from airloom.lineage.delivery.state import count_events
 from airloom.steps.outcomes import PREDICTIONS, Quality, judge, published_days
+from airloom.steps.standing import Standing, standing
 from airloom.stores.lake import Lake
 from airloom.stores.ledger import Champion, Ledger
 from airloom.stores.quarantine import Quarantine
@@ -54,6 +55,7 @@ class Summary:
         predicted_days: Days with predictions.
         predictions: How many predictions.
         quality: How good they were; None when no labels have arrived.
+        standing: What those of the champion of now were worth beside a constant; None before a week of labels.
         events: Lineage events, since the installation was made.
     """
 
@@ -67,6 +69,7 @@ class Summary:
     predicted_days: int
     predictions: int
     quality: Quality | None
+    standing: Standing | None
     events: int
 
 
@@ -96,6 +99,7 @@ def summarize(pipeline: Pipeline, settings: Settings, days: Range) -> Summary:
         predicted_days=len(published_days(lake, PREDICTIONS, wanted)),
         predictions=predictions,
         quality=judge(pipeline, settings, wanted) if predictions else None,
+        standing=standing(pipeline, settings),
         events=count_events(settings),
     )
 

@@ -1,4 +1,4 @@
-"""Operators that score: every night, and once more after a person has moved the champion."""
+"""Operators that score, every night and once more after a person has moved the champion, and that look back on it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airloom.core.errors import NotDue
 from airloom.core.pipeline import Pipeline
-from airloom.core.records import Scored
+from airloom.core.records import Record, Scored
 from airloom.core.settings import Settings
 from airloom.operators.links import ModelVersionLink
 from airloom.operators.step import LOGICAL_DAY, StepOperator
@@ -54,3 +54,18 @@ class RescoreOperator(ScoreOperator):
         if self.wanted != str(True):
             raise NotDue("Nobody has asked to score again; the next nightly run uses the new champion.")
         return super().run_step(pipeline, partition, settings, context)
+
+
+class ReviewOperator(StepOperator):
+    """Look back, now that labels have arrived: whether promotions were right, and what the champion is worth.
+
+    Args:
+        pipeline: Name of the pipeline.
+        partition: The day; by default the run's logical date.
+    """
+
+    def run_step(self, pipeline: Pipeline, partition: date, settings: Settings, context: Context) -> Record:
+        """Review."""
+        from airloom.steps.review import review
+
+        return review(pipeline, partition, settings, f"{self.dag_id} {context['run_id']}")

@@ -48,7 +48,8 @@ def assemble(pipeline: Pipeline, partition: date, settings: Settings) -> Trainin
     read = training_inputs(pipeline, partition)
     commits = _commits(pipeline, lake, read)
     require_current_labels(pipeline, partition, lake.at(commits), settings)
-    require_whole_days(pipeline, partition, usable_days(pipeline, partition, lake.at(commits)), settings)
+    usable = usable_days(pipeline, scored_days(pipeline, partition), partition, lake.at(commits))
+    require_whole_days(pipeline, partition, usable, settings)
     versions = _versions(lake.at(commits), read)
     joined = examples_at(pipeline, partition, commits, settings)
     _require_learnable(pipeline, joined.frame, joined.columns)
@@ -112,9 +113,10 @@ def examples_at(pipeline: Pipeline, partition: date, commits: Mapping[str, int],
         DataError: A commit cannot be read any more, or rows and labels cannot be matched.
     """
     lake = Lake(settings.lake / pipeline.name, commits)
-    days = usable_days(pipeline, partition, lake)
+    scored = scored_days(pipeline, partition)
+    days = usable_days(pipeline, scored, partition, lake)
     require_no_future(pipeline, lake, days)
-    rows, late = scored_rows(pipeline, scored_days(pipeline, partition), lake)
+    rows, late = scored_rows(pipeline, scored, lake)
     whole = rows[DAY].isin(days)
     labelled, dropped = add_labels(pipeline, rows[whole], partition, lake)
     split = labelled[DAY].map(_splits(pipeline, days))

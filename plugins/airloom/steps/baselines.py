@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from airloom.core.metrics import Kind, constant_of
 from airloom.core.pipeline import Pipeline
-from airloom.steps.candidates import Fit, MetricLog, Params, TrainingData
+from airloom.steps.candidates import MetricLog, Params, TrainingData
 from airloom.steps.columns import ModelColumns
+from airloom.steps.series import predict_by_series
 from airloom.steps.training import training_data
 from airloom.steps.training_sets import Rows
+from airloom.stores.lake import Lake
 from airloom.stores.safe_formats import load_estimator, save_estimator
 
 if TYPE_CHECKING:
@@ -32,30 +35,48 @@ _DISTINCT, _WORDS = 0.5, 3
 _HASHED = 2**12
 
 
-def predict_baselines(pipeline: Pipeline, learned: Rows, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+def predict_baselines(pipeline: Pipeline, learned: Rows, frame: pd.DataFrame, lake: Lake) -> dict[str, np.ndarray]:
     """Train every baseline of a pipeline and predict; what cannot is missing, with a warning in the log.
 
-    The linear one reads `train.inputs` alone: what features add to it is what they are worth.
+    The linear one reads `train.inputs` alone: what features add to it is what they are worth. Values that form series
+    are also predicted by the newest that was known, and the newest of the same weekday.
 
     Args:
         pipeline: The declaration.
         learned: The rows that candidates learn from.
-        frame: The rows to predict, with the declared inputs.
+        frame: The rows to predict, with their key, their day and the declared inputs.
+        lake: The tables, for the series.
     """
-    inputs = pipeline.train.inputs
-    columns = ModelColumns(categorical=inputs.categorical, numeric=inputs.numeric)
-    data = training_data(pipeline, Rows(learned.frame, columns, learned.digest))
-    asked: dict[str, tuple[Fit, Params]] = {
-        "constant": (constant, {"value": constant_of(pipeline.gate.metric)}),
-        "linear": (linear, {}),
+    predicted = {"constant": predict_constant(pipeline, learned, frame)}
+    asked: dict[str, Callable[[], dict[str, np.ndarray]]] = {
+        "linear": lambda: {"linear": linear(_data(pipeline, learned), {}, _Silent()).predict(frame)},
+        "of the series": lambda: predict_by_series(pipeline, frame, lake, predicted["constant"]),
     }
-    predicted = {}
-    for name, (function, params) in asked.items():
+    for name, predict in asked.items():
         try:
-            predicted[name] = function(data, params, _Silent()).predict(frame)
+            predicted |= predict()
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a baseline, the candidates are judged
             _log.warning("The baseline %s cannot predict: %s.", name, type(error).__name__)
     return predicted
+
+
+def predict_constant(pipeline: Pipeline, learned: Rows, frame: pd.DataFrame) -> np.ndarray:
+    """Return what the constant predicts that fits the gate's metric.
+
+    Args:
+        pipeline: The declaration.
+        learned: The rows that candidates learn from.
+        frame: The rows to predict.
+    """
+    params: Params = {"value": constant_of(pipeline.gate.metric)}
+    return constant(_data(pipeline, learned), params, _Silent()).predict(frame)
+
+
+def _data(pipeline: Pipeline, learned: Rows) -> TrainingData:
+    """Return rows with the declared inputs alone."""
+    inputs = pipeline.train.inputs
+    columns = ModelColumns(categorical=inputs.categorical, numeric=inputs.numeric)
+    return training_data(pipeline, Rows(learned.frame, columns, learned.digest))
 
 
 class _Silent:

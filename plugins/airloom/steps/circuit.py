@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from datetime import date
 
 from airloom.core.circuit import Night, Pause, pause
@@ -12,29 +11,14 @@ from airloom.core.pipeline import Pipeline
 from airloom.core.places import Place
 from airloom.core.records import Record, TrainingSet
 from airloom.core.settings import Settings
+from airloom.steps.alerts import send_alert
 from airloom.steps.drift import population_stability
 from airloom.steps.provenance import recipe
-from airloom.steps.references import load_reference
 from airloom.steps.training_sets import read_file, training_files, training_path
 from airloom.stores.ledger import Ledger
 from airloom.stores.notes import Notes
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Alert:
-    """What a pipeline's `alert` function is told, once a pause.
-
-    Args:
-        pipeline: Name of the pipeline.
-        partition: The night that made training pause.
-        message: What happened and what comes next.
-    """
-
-    pipeline: str
-    partition: date
-    message: str
 
 
 def current_pause(pipeline: Pipeline, partition: date | None, settings: Settings) -> Pause | None:
@@ -107,17 +91,7 @@ def _announce(pipeline: Pipeline, found: Pause, settings: Settings) -> None:
     if any((note.partition, note.subject) in nights for note in notes.of(pipeline.name, "paused")):
         return
     if notes.add(pipeline.name, "paused", since.partition, since.recipe, f"{pipeline.name}.train", str(found)):
-        _log.error("%s: %s.", pipeline.name, found)
-        _alert(pipeline, Alert(pipeline.name, found.nights[-1].partition, str(found)), settings)
-
-
-def _alert(pipeline: Pipeline, alert: Alert, settings: Settings) -> None:
-    if pipeline.alert is None:
-        return
-    try:
-        load_reference(pipeline.alert, settings.project)(alert)
-    except Exception:  # noqa: BLE001 - an alert that cannot be sent must not fail what it tells about
-        _log.exception("The alert of %s could not be sent.", pipeline.name)
+        send_alert(pipeline, found.nights[-1].partition, str(found), settings)
 
 
 def _nights(pipeline: Pipeline, settings: Settings) -> list[Night]:

@@ -79,6 +79,19 @@ def compare_with_baselines(pipeline: Pipeline, evaluation: Evaluation, settings:
     )
 
 
+def compare_after(pipeline: Pipeline, rows: pd.DataFrame) -> tuple[Effect, ...]:
+    """Compare a champion with what was there before it, in the metrics in which the gate demands skill.
+
+    Args:
+        pipeline: The declaration.
+        rows: Labelled rows with the day and what both have predicted, as `challenger` and `champion`.
+    """
+    compared = _Compared(pipeline, declared_blocks(pipeline, rows), pipeline.gate.confidence)
+    return tuple(
+        compared.effect(metric, rows) for metric in dict.fromkeys((pipeline.gate.metric, *pipeline.gate.skill))
+    )
+
+
 @dataclass(frozen=True)
 class _Compared:
     """How the challenger is compared: by which rules, in which blocks of rows, how surely, and with what."""

@@ -22,6 +22,7 @@ from airloom.steps.examples import DAY
 from airloom.steps.outputs import to_columns
 from airloom.steps.threads import fixed_threads
 from airloom.steps.training_sets import Rows, read_file, read_results, read_rows, training_path, write_parquet
+from airloom.stores.lake import Lake
 from airloom.stores.model_files import Model
 from airloom.stores.models import ModelRegistry
 from airloom.stores.runs import TrainingRuns
@@ -69,7 +70,8 @@ def evaluate(
             each.candidate: _score(partial(registry.load_run, each.run_id), rows, each.candidate) for each in fitted
         }
         champion = _score_champion(registry, champion_version, rows)
-        baselines = predict_baselines(pipeline, read_rows(training, "train", settings), rows.frame)
+        lake = Lake(settings.lake / pipeline.name, training.lake)
+        baselines = predict_baselines(pipeline, read_rows(training, "train", settings), rows.frame, lake)
     label = rows.frame[pipeline.label.column].to_numpy(dtype=float)
     metrics = {name: score_metrics(pipeline.label.kind, label, each.outputs) for name, each in scores.items()}
     beside = {name: score_metrics(pipeline.label.kind, label, outputs) for name, outputs in baselines.items()}

@@ -116,7 +116,7 @@ def describe_label(pipeline: Pipeline, row: pd.DataFrame, lake: Lake) -> dict[st
 def entity(pipeline: Pipeline, rows: pd.DataFrame) -> list[str]:
     """Return the columns that say which entity a scored row is of: its key without the days in it."""
     key = list(pipeline.tables[pipeline.score.entities].key)
-    return [name for name in key if not _is_day(rows[name])] or key
+    return [name for name in key if not is_day(rows[name])] or key
 
 
 def as_ofs(pipeline: Pipeline, rows: pd.DataFrame) -> pd.Series[Any]:
@@ -156,11 +156,26 @@ def known_labels(pipeline: Pipeline, rows: pd.DataFrame, partition: date, lake: 
     Raises:
         DataError: A column of the label's key is missing, or the key does not tell the rows of several days apart.
     """
+    _require_key(pipeline, rows, _columns(lake, label_table(pipeline)), lake)
+    timed = label_rows(pipeline, label_days(pipeline, sorted(set(rows[DAY])), partition), lake)
+    in_time = timed[timed[KNOWN] <= as_of(partition, pipeline.schedule.timezone)]
+    return in_time.sort_values([KNOWN, DAY], kind="stable").drop_duplicates(_matching(pipeline), keep="last")
+
+
+def label_rows(pipeline: Pipeline, days: list[date], lake: Lake) -> pd.DataFrame:
+    """Read what was published of the labels on some days: corrections are rows of their own.
+
+    Args:
+        pipeline: The declaration.
+        days: The days of the label's table.
+        lake: The tables, as they are read.
+
+    Returns:
+        Key, label and day, and as instants in UTC `HAPPENED` and `KNOWN`.
+    """
     import pandas as pd
 
     name, key = label_table(pipeline), list(pipeline.label_key)
-    _require_key(pipeline, rows, _columns(lake, name), lake)
-    days = label_days(pipeline, sorted(set(rows[DAY])), partition)
     if pipeline.label.table is None or name == LABELS:
         read = _read(lake, name, days, [*key, pipeline.label.column])
         happened = known = _ends(pipeline, read)
@@ -168,9 +183,7 @@ def known_labels(pipeline: Pipeline, rows: pd.DataFrame, partition: date, lake: 
         table = pipeline.tables[pipeline.label.table]
         read = _read(lake, name, days, [*key, pipeline.label.column, table.time, table.known_at])
         happened, known = (pd.to_datetime(read[column], utc=True) for column in (table.time, table.known_at))
-    timed = read.assign(**{HAPPENED: happened, KNOWN: known})
-    in_time = timed[known <= as_of(partition, pipeline.schedule.timezone)]
-    return in_time.sort_values([KNOWN, DAY], kind="stable").drop_duplicates(_matching(pipeline), keep="last")
+    return read.assign(**{HAPPENED: happened, KNOWN: known})
 
 
 def _read(lake: Lake, table: str, days: list[date], columns: list[str]) -> pd.DataFrame:
@@ -266,15 +279,15 @@ def _tells_days_apart(rows: pd.DataFrame, name: str) -> bool:
     """Whether a column holds the scored day or one that is predicted: days, none of them before its row was scored."""
     import pandas as pd
 
-    if not _is_day(rows[name]):
+    if not is_day(rows[name]):
         return False
     days = pd.to_datetime(rows[name], utc=True, errors="coerce")
     # In UTC a day begins up to a day earlier than there.
     return bool((days >= pd.to_datetime(rows[DAY], utc=True) - _DAY_LONG).all())
 
 
-def _is_day(column: pd.Series[Any]) -> bool:
-    """Whether a column holds days or moments."""
+def is_day(column: pd.Series[Any]) -> bool:
+    """Tell whether a column holds days or moments."""
     values = column.dropna()
     if values.empty:
         return False

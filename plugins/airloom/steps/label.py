@@ -17,7 +17,7 @@ from airloom.steps.feature_query import query_engine
 from airloom.steps.label_inputs import LabelInputs
 from airloom.steps.label_query import run_label_query
 from airloom.steps.raw_days import read_raw
-from airloom.steps.readiness import LABELS, mature_days, require_whole_days
+from airloom.steps.readiness import LABELS, mature_days, require_whole_days, scored_days
 from airloom.stores.content import content_version
 from airloom.stores.lake import Lake, PartitionVersion
 
@@ -70,7 +70,7 @@ def compute_labels(pipeline: Pipeline, partition: date, settings: Settings) -> L
 def _computable_days(pipeline: Pipeline, partition: date, lake: Lake) -> list[date]:
     """Return the days of the window whose rows, and all that their labels are computed from, are published."""
     scored = lake.partitions(f"raw.{pipeline.score.entities}")
-    return [day for day in mature_days(pipeline, partition, lake) if day in scored]
+    return [day for day in mature_days(pipeline, scored_days(pipeline, partition), partition, lake) if day in scored]
 
 
 def _commits(pipeline: Pipeline, lake: Lake) -> dict[str, int]:

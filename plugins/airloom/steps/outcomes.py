@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 #: The lake's table of what champions have predicted.
 PREDICTIONS = "predictions"
-_LABEL, _VERSION = "label", "model_version"
+#: What a labelled prediction has besides: what happened, and which version has predicted.
+LABEL, VERSION = "label", "model_version"
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,11 @@ def judge(pipeline: Pipeline, settings: Settings, days: list[date]) -> Quality |
     Returns:
         How good they were, None when there are no labels of both kinds yet.
     """
-    labelled = _labelled(pipeline, Lake(settings.lake / pipeline.name), days)
-    if labelled[_LABEL].nunique() < 2:
+    labelled = labelled_predictions(pipeline, Lake(settings.lake / pipeline.name), days)
+    if labelled[LABEL].nunique() < 2:
         return None
     kind = pipeline.label.kind
-    label = label_codes(pipeline.label, labelled[_LABEL]).to_numpy(dtype=float)
+    label = label_codes(pipeline.label, labelled[LABEL]).to_numpy(dtype=float)
     scores = from_columns(pipeline.label, "score", labelled)
     several = kind == "multiclass"
     return Quality(
@@ -80,8 +81,17 @@ def judge(pipeline: Pipeline, settings: Settings, days: list[date]) -> Quality |
     )
 
 
-def _labelled(pipeline: Pipeline, lake: Lake, days: list[date]) -> pd.DataFrame:
-    """Join predictions with the labels that are known by now, as a training set does."""
+def labelled_predictions(pipeline: Pipeline, lake: Lake, days: list[date]) -> pd.DataFrame:
+    """Join predictions with the labels that are known by now, as a training set does.
+
+    Args:
+        pipeline: The declaration.
+        lake: The tables.
+        days: The days as of which was predicted.
+
+    Returns:
+        Rows in no order, with `label`, `model_version`, the day, and the columns of what was predicted.
+    """
     import pandas as pd
 
     columns = names(pipeline.label, "score")
@@ -92,30 +102,30 @@ def _labelled(pipeline: Pipeline, lake: Lake, days: list[date]) -> pd.DataFrame:
         last = max(lake.partitions(f"raw.{pipeline.label.table}"), default=date.min)
         mature = [day for day in predicted if day + pipeline.label.matures_after <= last]
     if not mature:
-        return pd.DataFrame({DAY: [], _LABEL: [], **{name: [] for name in columns}})
+        return pd.DataFrame({DAY: [], LABEL: [], **{name: [] for name in columns}})
     key = [*pipeline.tables[pipeline.score.entities].key, DAY]
-    scores = lake.read(PREDICTIONS, mature, columns=[*key, _VERSION, *columns]).dropna(subset=columns)
+    scores = lake.read(PREDICTIONS, mature, columns=[*key, VERSION, *columns]).dropna(subset=columns)
     scores[DAY] = scores[DAY].map(date.fromisoformat)
     rows, _ = scored_rows(pipeline, mature, lake)
     inputs = pipeline.train.inputs
     kept = dict.fromkeys([*key, *pipeline.label_key, *inputs.categorical, *inputs.numeric])
     labelled, _ = add_labels(pipeline, rows[[*kept]], last, lake)
-    return labelled.rename(columns={pipeline.label.column: _LABEL}).merge(scores, on=key)
+    return labelled.rename(columns={pipeline.label.column: LABEL}).merge(scores, on=key)
 
 
 def _baselines(pipeline: Pipeline, labelled: pd.DataFrame, settings: Settings) -> dict[str, np.ndarray]:
     """Return what every baseline would have predicted, each row by those of the version that has scored it."""
     import pandas as pd
 
-    registry, found = ModelRegistry(settings, pipeline.name), []
-    for version, rows in labelled.groupby(_VERSION):
+    registry, lake, found = ModelRegistry(settings, pipeline.name), Lake(settings.lake / pipeline.name), []
+    for version, rows in labelled.groupby(VERSION):
         try:
             info = registry.version_info(int(str(version)))
             path = training_path(pipeline.name, info.partition, info.training_digest)
             learned = read_file(settings.training / path, "train")
         except AirloomError:
             return {}
-        predicted = predict_baselines(pipeline, learned, rows)
+        predicted = predict_baselines(pipeline, learned, rows, lake)
         columns = {
             name: pd.DataFrame(to_columns(pipeline.label, name, each), index=rows.index)
             for name, each in predicted.items()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sized
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import partial
 
 from airloom.core.errors import NotDue, UsageError
 from airloom.core.partitions import day_range, window
@@ -127,28 +126,30 @@ def scored_days(pipeline: Pipeline, partition: date) -> list[date]:
     return window(newest, pipeline.train.window.max.days, pipeline.schedule.start)
 
 
-def mature_days(pipeline: Pipeline, partition: date, lake: Lake) -> list[date]:
-    """Return the days of the training window for which everything is published that their labels can be in.
+def mature_days(pipeline: Pipeline, days: list[date], partition: date, lake: Lake) -> list[date]:
+    """Return those of some scored days for which everything is published that their labels can be in.
 
     One label less would be a wrong one where no label means that nothing happened; where it means nothing, the labels
     that are there would be no fair sample.
 
     Args:
         pipeline: The declaration.
+        days: Days whose labels are due by then.
         partition: The as-of.
         lake: The tables, as they are read.
     """
-    days, lasts = scored_days(pipeline, partition), pipeline.label.matures_after
+    lasts = pipeline.label.matures_after
     there = {table: set(lake.partitions(table)) for table in label_inputs(pipeline, days, partition)}
     wanted = {day: label_inputs(pipeline, [day], day + lasts) for day in days}
     return [day for day in days if all(there[table].issuperset(needed) for table, needed in wanted[day].items())]
 
 
-def usable_days(pipeline: Pipeline, partition: date, lake: Lake) -> list[date]:
-    """Return the days of the training window whose rows, features and labels are all published.
+def usable_days(pipeline: Pipeline, days: list[date], partition: date, lake: Lake) -> list[date]:
+    """Return those of some scored days whose rows, features and labels are all published.
 
     Args:
         pipeline: The declaration.
+        days: Days whose labels are due by then.
         partition: The as-of.
         lake: The tables, as they are read.
     """
@@ -156,8 +157,8 @@ def usable_days(pipeline: Pipeline, partition: date, lake: Lake) -> list[date]:
     tables = [f"raw.{pipeline.score.entities}", *views, *([LABELS] if label_table(pipeline) == LABELS else [])]
     there = set.intersection(*(set(lake.partitions(table)) for table in tables))
     # What a query reads was published whole when its labels were computed.
-    labelled = scored_days if pipeline.label.sql else partial(mature_days, lake=lake)
-    return [day for day in labelled(pipeline, partition) if day in there]
+    labelled = days if pipeline.label.sql else mature_days(pipeline, days, partition, lake)
+    return [day for day in labelled if day in there]
 
 
 def require_whole_days(pipeline: Pipeline, partition: date, days: Sized, settings: Settings) -> None:

@@ -9,9 +9,10 @@ from typing import Literal
 from airloom.stores.ledger_schema import schema
 from airloom.stores.ledger_tables import LedgerTables
 
-#: A verdict that came too late (`superseded`) or that a person has turned down (`declined`), a training that failed,
-#: and the pause that follows too many of them.
-Kind = Literal["superseded", "declined", "failed", "paused"]
+#: A verdict that came too late (`superseded`), that a person has turned down (`declined`), or that was looked back on
+#: four weeks later (`reviewed`); a training that failed, and the pause that follows too many of them; a champion that
+#: is worse than the average, or no longer.
+Kind = Literal["superseded", "declined", "reviewed", "failed", "paused", "worse", "recovered"]
 
 
 @dataclass(frozen=True)
