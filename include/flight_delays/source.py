@@ -37,18 +37,17 @@ _WEATHER_COLUMNS = [
     "origin", "observed_at", "temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure",
     "visib",
 ]  # fmt: skip
-_PLANE_COLUMNS = ["tailnum", "seen_at", "year", "type", "manufacturer", "model", "engines", "seats", "engine"]
 _KNOWN_IN_ADVANCE = ["carrier", "flight", "origin", "dest", "tailnum", "distance"]
 
 
 def extract(partition: date) -> dict[str, pd.DataFrame]:
-    """Read one day: its flights, weather and aircraft, and the next day's schedule.
+    """Read one day: its flights and weather, and the next day's schedule.
 
     Args:
         partition: The local day in New York.
 
     Returns:
-        The rows of flights, weather, planes and schedule.
+        The rows of flights, weather and schedule.
 
     Raises:
         DataError: The package has no such day.
@@ -60,11 +59,9 @@ def extract(partition: date) -> dict[str, pd.DataFrame]:
             found=partition.isoformat(),
             expected=f"a day from {FIRST} to {LAST}",
         )
-    flown = _flights_on(partition)
     return {
-        "flights": flights(flown),
+        "flights": flights(_flights_on(partition)),
         "weather": weather(partition),
-        "planes": planes(flown["tailnum"], partition),
         "schedule": schedule(_flights_on(partition + timedelta(days=1)), partition),
     }
 
@@ -105,13 +102,6 @@ def weather(partition: date) -> pd.DataFrame:
     rows = table[of_day].assign(observed_at=lambda day: pd.to_datetime(day["time_hour"], utc=True))
     floats = [name for name in _WEATHER_COLUMNS if name not in ("origin", "observed_at")]
     return rows[_WEATHER_COLUMNS].astype(dict.fromkeys(floats, "float64")).reset_index(drop=True)
-
-
-def planes(tailnums: pd.Series, partition: date) -> pd.DataFrame:
-    """Read the register's entries of the aircraft that flew; some that flew are not registered."""
-    table = _table("planes.csv")
-    rows = table[table["tailnum"].isin(set(tailnums.dropna()))].assign(seen_at=as_of(partition, TIMEZONE))
-    return rows[_PLANE_COLUMNS].astype({"year": "float64"}).reset_index(drop=True)
 
 
 def scheduled_arrival(departure: datetime, hhmm: int, zone: ZoneInfo) -> datetime:

@@ -115,9 +115,3 @@ def test_the_schedule_is_that_of_the_next_day_and_known_at_the_end_of_this_one(s
 def test_the_weekday_is_that_of_the_local_departure(storm):
     assert set(storm["flights"]["weekday"]) == {STORM.weekday()}
     assert set(storm["schedule"]["weekday"]) == {STORM.weekday() + 1}
-
-
-def test_planes_are_the_registered_aircraft_that_flew(storm):
-    assert set(storm["planes"]["tailnum"]) < set(storm["flights"]["tailnum"].dropna())
-    assert storm["planes"]["tailnum"].is_unique
-    assert set(storm["planes"]["seen_at"]) == {pd.Timestamp(2013, 2, 9, tz=NEW_YORK)}

@@ -1,13 +1,4 @@
--- How late each carrier's flights landed; a flight that has not landed by the end of the day is not in the table yet.
-SELECT
-    carrier,
-    count(*) FILTER (scheduled_at >= $as_of - INTERVAL 1 DAY) AS carrier_flights_1d,
-    count(*) AS carrier_flights_28d,
-    avg(late) FILTER (scheduled_at >= $as_of - INTERVAL 1 DAY) AS carrier_late_rate_1d,
-    avg(late) FILTER (scheduled_at >= $as_of - INTERVAL 7 DAY) AS carrier_late_rate_7d,
-    avg(late) AS carrier_late_rate_28d,
-    avg(arr_delay) FILTER (scheduled_at >= $as_of - INTERVAL 7 DAY) AS carrier_arr_delay_mean_7d,
-    avg(arr_delay) AS carrier_arr_delay_mean_28d,
-    avg(cancelled::INTEGER) FILTER (scheduled_at >= $as_of - INTERVAL 7 DAY) AS carrier_cancel_rate_7d
+-- How often each carrier's flights landed late; one that has not landed by the end of the day is not in the table yet.
+SELECT carrier, avg(late) AS carrier_late_rate_28d
 FROM flights
 GROUP BY carrier

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -22,14 +23,17 @@ from airloom.launcher.summary import summarize
 def demo(
     pipeline: Annotated[str, typer.Argument(help="Name of the pipeline.")] = "flight_delays",
     first: Annotated[str, typer.Option("--from", help="First day, YYYY-MM-DD.")] = "2013-01-01",
-    last: Annotated[str, typer.Option("--to", help="Last day, YYYY-MM-DD.")] = "2013-02-11",
+    last: Annotated[str, typer.Option("--to", help="Last day, YYYY-MM-DD.")] = "2013-03-12",
+    nights: Annotated[int, typer.Option(min=1, help="Train and score only so many of the newest days.")] = 14,
 ) -> None:
     """Start Airflow, run every stage over real days by its backfills, and print what happened."""
     servers = services()
+    days = Range(parse_partition(first), parse_partition(last))
     request = Request(
         pipeline=find_pipeline(servers.settings.include, pipeline),
-        days=Range(parse_partition(first), parse_partition(last)),
+        days=days,
         reprocess="failed",
+        nights=Range(max(days.first, days.last - timedelta(days=nights - 1)), days.last),
     )
     check(request)
     began = time.monotonic()

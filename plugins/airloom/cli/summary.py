@@ -18,9 +18,9 @@ def print_stages(api: AirflowApi, request: Request) -> None:
     table = Table("stage", "runs", "failed", "task instances", "seconds", title="Stages", title_justify="left")
     total = 0
     for stage in request.stages:
-        dag_id = request.dag_id(stage)
-        tasks, span = api.count_tasks(dag_id, request.days), api.span(dag_id, request.days)
-        runs, failed = api.count_runs(dag_id, request.days), api.count_runs(dag_id, request.days, ["failed"])
+        dag_id, days = request.dag_id(stage), request.days_of(stage)
+        tasks, span = api.count_tasks(dag_id, days), api.span(dag_id, days)
+        runs, failed = api.count_runs(dag_id, days), api.count_runs(dag_id, days, ["failed"])
         table.add_row(stage, str(runs), str(failed), str(tasks), f"{span.seconds:.0f}" if span else "-")
         total += tasks
     console.print(table)

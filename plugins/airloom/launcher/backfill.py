@@ -32,6 +32,7 @@ class Request:
         max_active_runs: How many days of one stage may run at once.
         reprocess: What to do with days that have run before.
         backwards: Whether to start with the newest day.
+        nights: The days to train and to score, where those are not all of them.
     """
 
     pipeline: Pipeline
@@ -40,6 +41,16 @@ class Request:
     max_active_runs: int = 4
     reprocess: Reprocess = "none"
     backwards: bool = False
+    nights: Range | None = None
+
+    def days_of(self, stage: str) -> Range:
+        """Return the days of a stage."""
+        return self.nights if self.nights and stage in ("train", "score") else self.days
+
+    def runs_of(self, stage: str) -> int:
+        """Return how many runs a stage will have: one a day."""
+        days = self.days_of(stage)
+        return len(day_range(days.first, days.last))
 
     def dag_id(self, stage: str) -> str:
         """Return the DAG of a stage."""
@@ -123,8 +134,7 @@ def run(api: AirflowApi, request: Request, watch: Watch, pause: float = _PAUSE_S
         SetupError: Airflow does not have the DAGs, or does not answer.
     """
     check(request)
-    days = len(day_range(request.days.first, request.days.last))
-    stages = [Progress(stage, days, note="waits to be created") for stage in request.stages]
+    stages = [Progress(stage, request.runs_of(stage), note="waits to be created") for stage in request.stages]
     dag_ids = [request.dag_id(stage) for stage in request.stages]
     _require_dags(api, dag_ids, pause, lambda note: watch([replace(stages[0], note=note), *stages[1:]]))
     judged: set[FailedTask] = set()
@@ -138,14 +148,14 @@ def run(api: AirflowApi, request: Request, watch: Watch, pause: float = _PAUSE_S
 
 def _look(api: AirflowApi, request: Request, stage: Progress, judged: set[FailedTask]) -> Progress:
     """Create a stage's backfill if that is still to be done, and count how far it is."""
-    dag_id = request.dag_id(stage.stage)
+    dag_id, days = request.dag_id(stage.stage), request.days_of(stage.stage)
     note = stage.note and _begin(api, request, stage)
-    ended = api.count_runs(dag_id, request.days, _ENDED)
+    ended = api.count_runs(dag_id, days, _ENDED)
     may_ask = stage.stage == "train" and request.pipeline.promotion.approval == "required"
-    asks = api.count_tasks(dag_id, request.days, ["awaiting_input"]) if may_ask else 0
+    asks = api.count_tasks(dag_id, days, ["awaiting_input"]) if may_ask else 0
     if (ended, note, asks) == (stage.ended, stage.note, stage.asks):
         return stage
-    failed = api.count_runs(dag_id, request.days, ["failed"])
+    failed = api.count_runs(dag_id, days, ["failed"])
     stage = replace(stage, note=note, ended=ended, asks=asks, failed=failed, failures=())
     return _judge(api, request, stage, judged) if failed else stage
 
@@ -156,14 +166,14 @@ def _judge(api: AirflowApi, request: Request, stage: Progress, judged: set[Faile
     A task leaves its record when its work is done; Airflow may still fail to note its success. Run again, such a task
     changes nothing.
     """
-    dag_id = request.dag_id(stage.stage)
-    failures = api.failed_tasks(dag_id, request.days)
+    dag_id, days = request.dag_id(stage.stage), request.days_of(stage.stage)
+    failures = api.failed_tasks(dag_id, days)
     done = [task for task in failures if task not in judged and api.has_record(dag_id, task)]
     judged.update(failures)
     for run_id in dict.fromkeys(task.run_id for task in done):
         api.clear(dag_id, run_id, [task for task in done if task.run_id == run_id])
     if done:
-        ended, failed = (api.count_runs(dag_id, request.days, states) for states in (_ENDED, ["failed"]))
+        ended, failed = (api.count_runs(dag_id, days, states) for states in (_ENDED, ["failed"]))
         stage = replace(stage, ended=ended, failed=failed, cleared=(*stage.cleared, *done))
     return replace(stage, failures=tuple(task for task in failures if task not in done))
 
@@ -174,14 +184,14 @@ def _begin(api: AirflowApi, request: Request, stage: Progress) -> str:
     Returns:
         What still has to happen first, empty when it has begun.
     """
-    dag_id = request.dag_id(stage.stage)
-    if request.reprocess != "completed" and api.count_runs(dag_id, request.days, ["success"]) == stage.runs:
+    dag_id, days = request.dag_id(stage.stage), request.days_of(stage.stage)
+    if request.reprocess != "completed" and api.count_runs(dag_id, days, ["success"]) == stage.runs:
         return ""
     # Unpaused also while it waits: the earlier backfill would never end otherwise.
     api.unpause(dag_id)
     created = not api.has_active_backfill(dag_id) and api.create_backfill(
         dag_id,
-        request.days,
+        days,
         max_active_runs=request.max_active_runs,
         reprocess=request.reprocess,
         backwards=request.backwards,
