@@ -77,6 +77,7 @@ def test_every_dag_can_be_found_and_understood_in_the_ui(parsed):
 
 def test_the_stages_are_linked_by_state_and_share_one_timetable(parsed):
     assert parsed["dags"]["flight_delays.ingest"]["tasks"] == ["extract", "validate", "publish"]
+    assert parsed["dags"]["flight_delays.score"]["tasks"] == ["await_inputs", "score", "review"]
     for stage in STAGES[1:]:
         assert parsed["dags"][f"flight_delays.{stage}"]["tasks"][0] == "await_inputs"
     assert {parsed["dags"][f"flight_delays.{stage}"]["timetable"] for stage in STAGES} == {"Nightly"}

@@ -1,4 +1,4 @@
-"""What is known about carriers, routes, hours and flight numbers at the end of a day; the SQL is in `sql/`."""
+"""What is known about flight numbers and aircraft at the end of a day; the SQL is in `sql/`."""
 
 from __future__ import annotations
 
@@ -10,31 +10,9 @@ from feast.types import Float64
 from airloom.stores.source import lake_view
 
 carrier = Entity(name="carrier", join_keys=["carrier"], value_type=ValueType.STRING)
-origin = Entity(name="origin", join_keys=["origin"], value_type=ValueType.STRING)
-destination = Entity(name="destination", join_keys=["dest"], value_type=ValueType.STRING)
-hour = Entity(name="hour", join_keys=["departure_hour"], value_type=ValueType.INT64)
 number = Entity(name="number", join_keys=["flight"], value_type=ValueType.INT64)
-
-carrier_delays = lake_view(
-    "carrier_delays",
-    entities=[carrier],
-    ttl=timedelta(days=7),
-    schema=[Field(name="carrier_late_rate_28d", dtype=Float64)],
-)
-
-route_delays = lake_view(
-    "route_delays",
-    entities=[origin, destination],
-    ttl=timedelta(days=28),
-    schema=[Field(name="route_late_rate_28d", dtype=Float64)],
-)
-
-hour_delays = lake_view(
-    "hour_delays",
-    entities=[origin, hour],
-    ttl=timedelta(days=28),
-    schema=[Field(name="hour_late_rate_28d", dtype=Float64)],
-)
+origin = Entity(name="origin", join_keys=["origin"], value_type=ValueType.STRING)
+aircraft = Entity(name="aircraft", join_keys=["tailnum"], value_type=ValueType.STRING)
 
 number_delays = lake_view(
     "number_delays",
@@ -42,6 +20,17 @@ number_delays = lake_view(
     ttl=timedelta(days=28),
     schema=[
         Field(name="number_late_rate_20", dtype=Float64),
+        Field(name="number_arr_delay_mean_20", dtype=Float64),
         Field(name="number_last_late", dtype=Float64),
+    ],
+)
+
+aircraft_delays = lake_view(
+    "aircraft_delays",
+    entities=[aircraft],
+    ttl=timedelta(days=7),
+    schema=[
+        Field(name="aircraft_late_rate_28d", dtype=Float64),
+        Field(name="aircraft_last_arr_delay", dtype=Float64),
     ],
 )

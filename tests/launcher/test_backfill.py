@@ -82,6 +82,13 @@ def test_every_stage_gets_its_own_backfill_in_the_order_of_the_data():
     assert [(stage.ended, stage.failed) for stage in ended] == [(3, 0)] * 4
 
 
+def test_fewer_days_may_be_trained_and_scored_than_are_ingested():
+    airflow, nights = Airflow(), Range(DAYS.last, DAYS.last)
+    ended = run(airflow, request(nights=nights), lambda stages: None, pause=0)
+    assert [days for _, days, _ in airflow.created] == [DAYS, DAYS, nights, nights]
+    assert [stage.runs for stage in ended] == [3, 3, 1, 1]
+
+
 def test_failed_runs_are_counted():
     ended = run(Airflow(failing=["parcels.train"]), request(), lambda stages: None, pause=0)
     assert {stage.stage: stage.failed for stage in ended} == {"ingest": 0, "features": 0, "train": 3, "score": 0}

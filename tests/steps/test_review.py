@@ -136,6 +136,14 @@ def test_what_is_found_is_what_both_models_predict_for_the_days_that_followed(wo
         assert notes[night].startswith("better than") == (auc > 0 and loss > 0)
 
 
+def test_the_verdict_shows_how_it_was_looked_back_on(world, monkeypatch):
+    world.review(world.last)
+    [note] = [note for note in world.notes("reviewed") if note.partition == world.first]
+    ask_about(world, monkeypatch)
+    told = CliRunner().invoke(app, ["verdict", "spam", str(world.first)]).stdout
+    assert note.reason in " ".join(told.split())
+
+
 def constant_of(world, night):
     training = assemble(world.pipeline, night, world.settings)
     rows = pd.read_parquet(world.settings.training / training.path)
@@ -184,11 +192,16 @@ def test_a_champion_that_is_worse_than_the_average_is_said_everywhere_and_told_o
     assert (status.worse_since, status.standing) == (since, note.reason)
     summary = summarize(world.pipeline, world.settings, Range(world.first, world.last))
     assert str(summary.standing) == note.reason
+    ask_about(world, monkeypatch)
+    for command in ("status", "ledger"):
+        assert f"average since {since}" in " ".join(CliRunner().invoke(app, [command, "spam"]).stdout.split())
+
+
+def ask_about(world, monkeypatch):
+    """Let commands be about this installation."""
     monkeypatch.setenv("AIRLOOM_PROJECT", str(late_labels.PROJECT))
     monkeypatch.setenv("AIRLOOM_VAR", str(world.settings.var))
     monkeypatch.setenv("AIRLOOM_STATE_URL", world.settings.state_url)
-    for command in ("status", "ledger"):
-        assert f"average since {since}" in " ".join(CliRunner().invoke(app, [command, "spam"]).stdout.split())
 
 
 def expected_since(world):
