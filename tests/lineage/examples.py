@@ -194,6 +194,7 @@ def records(settings):
         "ScoreOperator": about(
             Scored, "2 rows scored", (SCHEDULE, READ, MODEL, CHAMPION), (PREDICTIONS,), champion_version=6, rows=2
         ),
+        "ReviewOperator": about(Record, "version 6 was better than a constant", (JUDGED,)),
         "RescoreOperator": about(
             Scored, "2 rows scored", (SCHEDULE, READ, MODEL, CHAMPION), (PREDICTIONS,), champion_version=6, rows=2
         ),
