@@ -341,6 +341,16 @@ def test_what_the_sample_cannot_tell_keeps_the_champion():
     assert "[too few to tell]" in judgement.reasons
 
 
+@pytest.mark.parametrize(
+    ("declared", "first", "later"),
+    [({}, 0.98, 0.95), ({"confidence": 0.9}, 0.96, 0.9), ({"first_confidence": 0.8}, 0.8, 0.95)],
+)
+def test_a_first_champion_must_be_better_with_a_higher_confidence(declared, first, later):
+    gate = Gate(metric="roc_auc", **declared)
+    assert gate.skill_confidence(first=True) == pytest.approx(first)
+    assert gate.skill_confidence(first=False) == later
+
+
 @pytest.mark.parametrize("champion", [None, judged(0.70, version=1, as_of=date(2013, 2, 9))])
 @pytest.mark.parametrize(
     ("skill", "failed"),

@@ -89,7 +89,7 @@ def test_the_best_candidate_is_refused_in_words_where_it_is_worse_than_a_baselin
     assert (refused.outcome, applied.champion_version) == ("rejected", None)
     verdict = Ledger(settings_at(tmp_path).state_url).verdict(refused.verdict)
     assert told in verdict.reasons
-    assert "better than constant at 95%" in verdict.reasons
+    assert "better than constant at 98%" in verdict.reasons
     assert verdict.baselines.keys() == {"constant", "linear"}
     assert verdict.baselines == evaluation.baselines
 

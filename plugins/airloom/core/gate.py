@@ -131,7 +131,7 @@ def _better_than_baseline(name: str, effect: Effect | None, ranks_well: bool, ca
     uncalibrated = (
         effect is not None and ranks_well and not passed and name == proper_score(rules.metric) != rules.metric
     )
-    first = rules.first_confidence if case.champion is None else None
+    confidence = rules.skill_confidence(first=case.champion is None)
     found = "not compared, see the log of evaluate"
     if effect is not None:
         found = f"{_interval(effect)}{_on(effect)} ({effect.champion:.4f} to {effect.challenger:.4f})"
@@ -139,7 +139,7 @@ def _better_than_baseline(name: str, effect: Effect | None, ranks_well: bool, ca
         rule=f"skill {name}",
         passed=passed,
         found=("ranks well, not calibrated: " if uncalibrated else "") + found,
-        expected=f"better than {rules.baseline} at {first or rules.confidence:.0%}",
+        expected=f"better than {rules.baseline} at {100 * confidence:.3g}%",
     )
 
 

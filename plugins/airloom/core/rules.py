@@ -17,6 +17,11 @@ from airloom.core.metrics import METRICS, OPERATIONAL, Direction, direction, pro
 DAY, ENTITY, ROW = "day", "entity", "row"
 
 
+#: The share of the allowed error that a first champion may use on a night: with all of it, labels that are noise have
+#: one in 10 of 100 histories of 60 days (`tests/steps/test_promises.py`).
+_FIRST = 0.4
+
+
 class Slices(Declared):
     """Groups of rows on which a challenger must not be worse than allowed."""
 
@@ -58,6 +63,19 @@ class Gate(Declared):
         """The metrics in which a challenger must beat the baseline: the gate's, and the proper score that fits it."""
         proper = () if self.proper == "none" else (self.proper or proper_score(self.metric),)
         return tuple(name for name in dict.fromkeys((self.metric, *proper)) if not rewards_a_constant(name))
+
+    def skill_confidence(self, first: bool) -> float:
+        """Return the confidence with which a challenger must beat the baseline.
+
+        A first champion is looked for night after night on nearly the same days, so that luck has many tries: unless
+        declared, it is allowed two fifths of the error.
+
+        Args:
+            first: Whether there is no champion yet.
+        """
+        if not first:
+            return self.confidence
+        return self.first_confidence or 1 - _FIRST * (1 - self.confidence)
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -60,8 +60,8 @@ def compare_with_baselines(pipeline: Pipeline, evaluation: Evaluation, settings:
         settings: Where they are.
 
     Returns:
-        The effects by baseline, none of an evaluation of before there were baselines. Of a first champion they are with
-        the confidence that is declared for it.
+        The effects by baseline, with the confidence that the gate demands; none of an evaluation of before there were
+        baselines.
 
     Raises:
         DataError: The results are not there any more.
@@ -70,8 +70,8 @@ def compare_with_baselines(pipeline: Pipeline, evaluation: Evaluation, settings:
         return ()
     rows, gate = read_results(evaluation.results, settings), pipeline.gate
     blocks = declared_blocks(pipeline, rows)
-    first = gate.first_confidence if evaluation.champion_version is None else None
-    against = partial(_Compared, pipeline, blocks, first or gate.confidence)
+    confidence = gate.skill_confidence(first=evaluation.champion_version is None)
+    against = partial(_Compared, pipeline, blocks, confidence)
     return tuple(
         Skill(baseline=name, effects=tuple(against(name).effect(metric, rows) for metric in gate.skill))
         for name, metrics in evaluation.baselines.items()
