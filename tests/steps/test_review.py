@@ -85,7 +85,7 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory):
+def template(tmp_path_factory, module_include):
     """What has been published; no test changes it."""
     folder = tmp_path_factory.mktemp("messages")
     late_labels.installed("spam", folder)

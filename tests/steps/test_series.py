@@ -22,7 +22,7 @@ NIGHT = first_night(DEMAND) + timedelta(days=3)
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory):
+def settings(tmp_path_factory, module_include):
     settings = installed("demand", tmp_path_factory.mktemp("demand"))
     arrive(DEMAND, days_until(DEMAND, NIGHT), settings)
     return settings
