@@ -171,6 +171,16 @@ def test_a_version_that_is_gone_is_said_and_not_asked_for_again(world):
     ]
 
 
+def test_a_version_that_reads_columns_of_another_declaration_is_said(world):
+    inputs = world.pipeline.train.inputs.model_copy(update={"numeric": ("words", "links")})
+    world.pipeline = world.pipeline.model_copy(
+        update={"train": world.pipeline.train.model_copy(update={"inputs": inputs})}
+    )
+    world.review(world.last)
+    reasons = [note.reason for note in world.notes("reviewed")]
+    assert reasons[0] == "not compared with a constant: Version 1 cannot predict any more: KeyError."
+
+
 def delete_version(world, number):
     from airloom.stores.tracking import open_client
 
@@ -235,8 +245,9 @@ def test_a_champion_that_is_better_again_is_said_too(world):
     assert len(ALERTS) == 1
 
 
-def test_a_champion_without_a_week_of_labels_has_no_standing(world):
-    day = world.last - timedelta(days=6)
+@pytest.mark.parametrize("age", [0, 1, 6])
+def test_a_champion_without_a_week_of_labels_has_no_standing(world, age):
+    day = world.last - timedelta(days=age)
     world.ledger.promote(
         "spam",
         expected_epoch=2,

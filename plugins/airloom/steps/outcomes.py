@@ -102,7 +102,7 @@ def labelled_predictions(pipeline: Pipeline, lake: Lake, days: list[date]) -> pd
         last = max(lake.partitions(f"raw.{pipeline.label.table}"), default=date.min)
         mature = [day for day in predicted if day + pipeline.label.matures_after <= last]
     if not mature:
-        return pd.DataFrame({DAY: [], LABEL: [], **{name: [] for name in columns}})
+        return pd.DataFrame({DAY: [], LABEL: [], VERSION: [], **{name: [] for name in columns}})
     key = [*pipeline.tables[pipeline.score.entities].key, DAY]
     scores = lake.read(PREDICTIONS, mature, columns=[*key, VERSION, *columns]).dropna(subset=columns)
     scores[DAY] = scores[DAY].map(date.fromisoformat)

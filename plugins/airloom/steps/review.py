@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from airloom.core.errors import AirloomError, Unavailable
+from airloom.core.errors import AirloomError, DataError, Unavailable
 from airloom.core.partitions import day_range
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Record
@@ -119,9 +119,12 @@ def _followed(
 
 
 def _predict(pipeline: Pipeline, version: int, rows: pd.DataFrame, settings: Settings) -> np.ndarray:
-    model = ModelRegistry(settings, pipeline.name).load(version)
-    with fixed_threads():
-        return model.predict(rows[input_columns(pipeline, settings)])
+    model, inputs = ModelRegistry(settings, pipeline.name).load(version), rows[input_columns(pipeline, settings)]
+    try:
+        with fixed_threads():
+            return model.predict(inputs)
+    except Exception as error:  # a model of another declaration may read columns that are not there any more
+        raise DataError(f"Version {version} cannot predict any more: {type(error).__name__}.") from error
 
 
 def _constant(pipeline: Pipeline, verdict: Verdict, rows: pd.DataFrame, settings: Settings) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ from airloom.stores.ledger import Champion, Ledger
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+_log = logging.getLogger(__name__)
 
 #: A champion is looked at over its newest labelled days, at least a week and at most four.
 _FEWEST, _MOST = 7, 28
@@ -65,7 +68,8 @@ def standing(pipeline: Pipeline, settings: Settings) -> Standing | None:
         settings: Where ledger, lake and training sets are.
 
     Returns:
-        The standing; None when there is no champion, its labels are of less than a week, or its training set is gone.
+        The standing; None when there is no champion, its labels are of less than a week or cannot be matched with its
+        predictions, or its training set is gone.
     """
     ledger = Ledger(settings.state_url)
     history = ledger.history(pipeline.name)
@@ -75,7 +79,11 @@ def standing(pipeline: Pipeline, settings: Settings) -> Standing | None:
     days = sorted(day for day in lake.partitions(PREDICTIONS) if day >= history[-1].effective_from)
     if not days:
         return None
-    rows = labelled_predictions(pipeline, lake, days)
+    try:
+        rows = labelled_predictions(pipeline, lake, days)
+    except DataError as error:
+        _log.warning("What the champion is worth cannot be told: %s", error.brief)
+        return None
     rows = rows[rows[VERSION] == history[-1].version]
     labelled = sorted(set(rows[DAY]))
     if len(labelled) < _FEWEST:
