@@ -77,7 +77,7 @@ def test_corrupted_days_are_stopped_and_the_next_good_day_works(corrupted):
     lake = corrupted.lake
     assert {table for table in lake if day(6) in lake[table]} == {"features.courier_delays", "features.depot_delays"}
     assert lake["features.courier_delays"][day(6)].degraded
-    assert corrupted.tasks["score", BAD] == {"await_inputs": "success", "score": "skipped"}
+    assert corrupted.tasks["score", BAD] == {"await_inputs": "success", "score": "skipped", "review": "skipped"}
     assert corrupted.tasks["train", GOOD]["assemble"] == "skipped"
     assert corrupted.tasks["score", GOOD]["score"] == "success"
     assert lake["predictions"][day(7)].degraded
