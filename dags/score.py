@@ -15,7 +15,6 @@ for pipeline in pipelines():
     with stage_dag(pipeline, "score", doc=__doc__):
         await_inputs = AwaitInputsOperator(task_id="await_inputs", stage="score")
         score = ScoreOperator(task_id="score", outlets=[asset(pipeline, "predictions")])
-
         review = ReviewOperator(task_id="review")
 
         await_inputs >> score >> review
