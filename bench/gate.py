@@ -1,4 +1,4 @@
-"""The gate over the flights' year: whom it promotes when it counts days and when it counts rows, and whether rightly.
+"""The gate over the flights' year: whom it promotes by which rules, whether rightly, and what its champions publish.
 
 Run: python -m bench.gate --days 364 --every 3 --folder FOLDER
 A day takes two seconds to ingest, a night about ten to train and judge. What is published stays in the folder.
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
@@ -43,24 +43,55 @@ from airloom.steps.weighted_metrics import plain
 from airloom.stores.lake import Lake
 from airloom.stores.model_files import Model
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 PROJECT = Path(__file__).resolve().parents[1]
 FOLLOWED = timedelta(days=28)
+METRICS = ("roc_auc", "neg_log_loss")
+DECLARED = "as declared"
+LOG_LOSS = {"metric": "neg_log_loss", "min_effect": 0.0, "guardrails": {"roc_auc": 0.01}}
+#: The rules that are compared, by what differs from the declaration.
+RULES: dict[str, dict[str, Any]] = {
+    DECLARED: {},
+    "counting rows": {"cluster": ("row",)},
+    "roc_auc, any gain": {"min_effect": 0.0},
+    "roc_auc at 90 %": {"confidence": 0.9},
+    "roc_auc at 80 %": {"confidence": 0.8},
+    "log loss": LOG_LOSS,
+    "log loss at 90 %": {**LOG_LOSS, "confidence": 0.9},
+    "log loss at 80 %": {**LOG_LOSS, "confidence": 0.8},
+}
 console = Console(width=140)
+
+
+@dataclass(frozen=True)
+class Night:
+    """What the candidates of one night have learned."""
+
+    night: date
+    learned: Rows
+    models: Mapping[str, Model]
 
 
 @dataclass(frozen=True)
 class Promotion:
     """One champion, and the one before it: a model, or the constant where there was none."""
 
-    night: date
+    of: Night
+    candidate: str
     verdict: Verdict
-    model: Model
     before: Model | None
+
+    @property
+    def model(self) -> Model:
+        """The champion's model."""
+        return self.of.models[self.candidate]
 
 
 @dataclass
 class Replay:
-    """The nights as one kind of gate has judged them.
+    """The nights as one set of rules has judged them.
 
     Args:
         pipeline: The declaration with its gate.
@@ -76,7 +107,7 @@ class Replay:
 
 
 def main() -> None:
-    """Publish the days, replay the nights with both gates, follow every promotion, and print what came of it."""
+    """Publish the days, replay the nights by every set of rules, and print what came of each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, default=364)
     parser.add_argument("--every", type=int, default=3, help="judge every so many nights")
@@ -87,15 +118,18 @@ def main() -> None:
     pipeline = find_pipeline(settings.include, "flight_delays")
     days = day_range(pipeline.schedule.start, pipeline.schedule.start + timedelta(days=arguments.days - 1))
     _publish(pipeline, days, settings)
-    replays = {name: Replay(_counting(pipeline, name)) for name in ("day", "row")}
+    replays = {name: Replay(_judging_by(pipeline, changes)) for name, changes in RULES.items()}
     for night in days[:: arguments.every]:
-        _judge(night, replays, settings)
-    console.print(_table(replays, days[-1], settings))
+        _judge(pipeline, night, replays, settings)
+    examples = _examples(pipeline, days, settings)
+    console.print(_promotions(replays, examples))
+    for name, replay in replays.items():
+        if replay.promotions:
+            console.print(_predictions(name, _published(replay, examples, settings)))
 
 
-def _counting(pipeline: Pipeline, block: str) -> Pipeline:
-    gate = pipeline.gate.model_copy(update={"cluster": (block,)})
-    return pipeline.model_copy(update={"gate": gate})
+def _judging_by(pipeline: Pipeline, changes: dict[str, Any]) -> Pipeline:
+    return pipeline.model_copy(update={"gate": pipeline.gate.model_copy(update=changes)})
 
 
 def _publish(pipeline: Pipeline, days: list[date], settings: Settings) -> None:
@@ -122,33 +156,41 @@ class _Silent:
         """Keep nothing."""
 
 
-def _judge(night: date, replays: dict[str, Replay], settings: Settings) -> None:
-    """Train the candidates of a night once, and lay the best before every gate."""
-    pipeline = next(iter(replays.values())).pipeline
+def _judge(pipeline: Pipeline, night: date, replays: dict[str, Replay], settings: Settings) -> None:
+    """Train the candidates of a night once, and lay the best before every set of rules."""
     try:
         training = assemble(pipeline, night, settings)
     except NotDue:
         return
     learned, held_out = (read_file(settings.training / training.path, split) for split in ("train", "holdout"))
-    label = held_out.frame[pipeline.label.column].to_numpy(dtype=float)
     models = {
         name: train(pipeline, name, load_reference(declared.fit, settings.project), learned, _Silent()).model
         for name, declared in pipeline.train.candidates.items()
     }
+    trained = Night(night, learned, models)
     scores = {name: model.predict(held_out.inputs) for name, model in models.items()}
-    metric = pipeline.gate.metric
-    best = max(scores, key=lambda name: gain(metric, plain(metric, label, scores[name]), 0.0))
     lake = Lake(settings.lake / pipeline.name, training.lake)
     baselines = predict_baselines(pipeline, learned, held_out.frame, lake)
     for name, replay in replays.items():
+        best = _best(replay.pipeline, scores, held_out)
         verdict = _verdict(replay, night, scores[best], baselines, held_out, settings)
         replay.judged += 1
         replay.skilled += all(effect.lower and effect.lower > 0 for effect in verdict.skill[0].effects)
-        told = f"{night} {name:<4} {best:<10} {verdict.outcome:<9} {verdict.reasons}"
-        console.print(told, highlight=False, soft_wrap=True)
+        console.print(
+            f"{night} {name:<18} {best:<10} {verdict.outcome:<9} {verdict.reasons}", highlight=False, soft_wrap=True
+        )
         if verdict.accepted:
             before = replay.promotions[-1].model if replay.promotions else None
-            replay.promotions.append(Promotion(night, verdict, models[best], before))
+            replay.promotions.append(Promotion(trained, best, verdict, before))
+
+
+def _best(pipeline: Pipeline, scores: dict[str, Any], rows: Rows) -> str:
+    metric, label = pipeline.gate.metric, _label(pipeline, rows.frame)
+    return max(scores, key=lambda name: gain(metric, plain(metric, label, scores[name]), 0.0))
+
+
+def _label(pipeline: Pipeline, frame: pd.DataFrame) -> Any:
+    return frame[pipeline.label.column].to_numpy(dtype=float)
 
 
 def _verdict(
@@ -156,7 +198,7 @@ def _verdict(
 ) -> Verdict:
     """Judge a challenger against the champion of a replay, as the steps `evaluate` and `decide` do."""
     pipeline, champion = replay.pipeline, replay.promotions[-1] if replay.promotions else None
-    label = rows.frame[pipeline.label.column].to_numpy(dtype=float)
+    label = _label(pipeline, rows.frame)
     outputs = {"challenger": challenger, "champion": champion and champion.model.predict(rows.inputs), **baselines}
     frame = rows.frame
     for name, each in outputs.items():
@@ -179,12 +221,13 @@ def _verdict(
         baselines={name: metrics[name] for name in baselines},
         results="replay.parquet",
     )
+    since = champion.of.night if champion else night
     case = Case(
         pipeline=pipeline.name,
         partition=night,
         challenger=_judged(evaluation, "challenger", version, night),
-        champion=_judged(evaluation, "champion", before, champion.night) if champion and before else None,
-        head=Head(epoch=before, version=before, as_of=champion.night) if champion and before else None,
+        champion=_judged(evaluation, "champion", before, since) if before else None,
+        head=Head(epoch=before, version=before, as_of=since) if before else None,
         proof=Proof(version=version, rows=500, artifact_bytes=0),
         training_digest="",
         pipeline_digest="",
@@ -201,37 +244,80 @@ def _judged(evaluation: Evaluation, name: str, version: int, night: date) -> Jud
     )
 
 
-def _table(replays: dict[str, Replay], last: date, settings: Settings) -> Table:
-    table = Table("blocks", "nights judged", "with skill", "promotions", "followed", title="The year, by both gates")
-    metrics = ("roc_auc", "neg_log_loss")
-    for metric in metrics:
+def _examples(pipeline: Pipeline, days: list[date], settings: Settings) -> pd.DataFrame:
+    """Return every labelled row once, with its day, as the holdouts of nights that follow each other."""
+    import pandas as pd
+
+    held_out = []
+    for night in days[:: pipeline.train.holdout.days]:
+        try:
+            held_out.append(read_file(settings.training / assemble(pipeline, night, settings).path, "holdout").frame)
+        except NotDue:
+            continue
+    return pd.concat(held_out, ignore_index=True)
+
+
+def _promotions(replays: dict[str, Replay], examples: pd.DataFrame) -> Table:
+    table = Table("rules", "nights", "with skill", "first", "promotions", "followed", title="Promotions over the year")
+    for metric in METRICS:
         table.add_column(f"better in {metric}")
     for name, replay in replays.items():
-        followed = list(_followed(replay, last, settings))
-        better = {metric: sum(each[metric] > 0 for each in followed) for metric in metrics}
-        counts = (replay.judged, replay.skilled, len(replay.promotions), len(followed), *better.values())
-        table.add_row(name, *map(str, counts))
+        followed = list(_followed(replay, examples))
+        better = [f"{sum(each[metric] > 0 for each in followed)}" for metric in METRICS]
+        first = str(replay.promotions[0].of.night) if replay.promotions else "-"
+        counts = (replay.judged, replay.skilled, first, len(replay.promotions), len(followed))
+        table.add_row(name, *map(str, counts), *better)
     return table
 
 
-def _followed(replay: Replay, last: date, settings: Settings) -> Iterator[dict[str, float]]:
-    """Yield by how much each champion was better than the one before it on the days after its promotion.
+def _followed(replay: Replay, examples: pd.DataFrame) -> Iterator[dict[str, float]]:
+    """Yield by how much each champion was better than the one before it on the 28 days after its promotion.
 
     The first is compared with the share of late flights on those very days, the best constant in hindsight.
     """
     for promotion in replay.promotions:
-        night = promotion.night + FOLLOWED + replay.pipeline.label.matures_after
-        if night > last:
+        night = promotion.of.night
+        rows = examples[(examples["partition"] > night) & (examples["partition"] <= night + FOLLOWED)]
+        if rows["partition"].nunique() < FOLLOWED.days:
             continue
-        rows = read_file(settings.training / assemble(replay.pipeline, night, settings).path)
-        after = rows.frame["partition"] > promotion.night
-        inputs, label = rows.inputs[after], rows.frame.loc[after, replay.pipeline.label.column].to_numpy(dtype=float)
+        label, inputs = _label(replay.pipeline, rows), rows[promotion.of.learned.columns.all]
         mine = promotion.model.predict(inputs)
         theirs = promotion.before.predict(inputs) if promotion.before else np.full(len(label), label.mean())
-        yield {
-            metric: gain(metric, plain(metric, label, mine), plain(metric, label, theirs))
-            for metric in ("roc_auc", "neg_log_loss")
-        }
+        yield {metric: gain(metric, plain(metric, label, mine), plain(metric, label, theirs)) for metric in METRICS}
+
+
+def _published(replay: Replay, examples: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """Return what the champions would have published, with their own baselines, for every day that has labels."""
+    import pandas as pd
+
+    pipeline, parts = replay.pipeline, []
+    lake = Lake(settings.lake / pipeline.name)
+    ends = [each.of.night for each in replay.promotions[1:]] + [date.max]
+    for promotion, end in zip(replay.promotions, ends, strict=True):
+        own = examples[(examples["partition"] >= promotion.of.night) & (examples["partition"] < end)]
+        if own.empty:
+            continue
+        baselines = predict_baselines(pipeline, promotion.of.learned, own, lake)
+        champion = promotion.model.predict(own[promotion.of.learned.columns.all])
+        parts.append(own[["partition"]].assign(label=_label(pipeline, own), champion=champion, **baselines))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _predictions(name: str, rows: pd.DataFrame) -> Table:
+    """Tell what the published predictions were worth, whole and by month."""
+    table = Table("days", "rows", "roc_auc", "of linear", "log loss", "of constant", "of linear", "days above constant")
+    table.title = f"Published predictions, {name}"
+    sides = ("champion", "constant", "linear")
+    losses = rows[list(sides)].apply(lambda scores: -np.log(np.where(rows["label"] == 1, scores, 1 - scores)))
+    months = rows["partition"].map(lambda day: f"{day:%Y-%m}")
+    for period, days in [("all", rows.index), *rows.groupby(months).groups.items()]:
+        some, loss = rows.loc[days], losses.loc[days]
+        auc = [plain("roc_auc", some["label"].to_numpy(), some[side].to_numpy()) for side in ("champion", "linear")]
+        by_day = loss.groupby(some["partition"]).mean()
+        better = (by_day["champion"] < by_day["constant"]).mean()
+        values = [f"{value:.4f}" for value in (*auc, *loss.mean())]
+        table.add_row(str(period), str(len(some)), *values, f"{better:.0%}")
+    return table
 
 
 if __name__ == "__main__":

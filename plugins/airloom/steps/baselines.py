@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from airloom.core.metrics import Kind, constant_of
 from airloom.core.pipeline import Pipeline
+from airloom.core.settings import Settings
+from airloom.core.verdict import Verdict
 from airloom.steps.candidates import MetricLog, Params, TrainingData
 from airloom.steps.columns import ModelColumns
 from airloom.steps.series import predict_by_series
 from airloom.steps.training import training_data
-from airloom.steps.training_sets import Rows
+from airloom.steps.training_sets import Rows, read_file, training_path
 from airloom.stores.lake import Lake
 from airloom.stores.safe_formats import load_estimator, save_estimator
 
@@ -70,6 +72,24 @@ def predict_constant(pipeline: Pipeline, learned: Rows, frame: pd.DataFrame) -> 
     """
     params: Params = {"value": constant_of(pipeline.gate.metric)}
     return constant(_data(pipeline, learned), params, _Silent()).predict(frame)
+
+
+def predict_constant_beside(
+    pipeline: Pipeline, verdict: Verdict, frame: pd.DataFrame, settings: Settings
+) -> np.ndarray:
+    """Return what the constant predicts that was judged beside a challenger: that of the same training set.
+
+    Args:
+        pipeline: The declaration.
+        verdict: The verdict on the challenger.
+        frame: The rows to predict.
+        settings: Where training sets are.
+
+    Raises:
+        DataError: The training set is not there any more.
+    """
+    path = training_path(pipeline.name, verdict.partition, verdict.training_digest)
+    return predict_constant(pipeline, read_file(settings.training / path, "train"), frame)
 
 
 def _data(pipeline: Pipeline, learned: Rows) -> TrainingData:

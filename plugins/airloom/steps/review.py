@@ -14,7 +14,7 @@ from airloom.core.settings import Settings
 from airloom.core.verdict import Effect, Verdict
 from airloom.core.wording import counted
 from airloom.steps.alerts import send_alert
-from airloom.steps.baselines import predict_constant
+from airloom.steps.baselines import predict_constant_beside
 from airloom.steps.columns import input_columns, join_features
 from airloom.steps.compare import compare_after
 from airloom.steps.examples import add_labels, as_ofs, scored_rows
@@ -22,7 +22,6 @@ from airloom.steps.outputs import label_codes, to_columns
 from airloom.steps.readiness import usable_days
 from airloom.steps.standing import Standing, standing
 from airloom.steps.threads import fixed_threads
-from airloom.steps.training_sets import read_file, training_path
 from airloom.stores.lake import Lake
 from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
@@ -111,7 +110,7 @@ def _followed(
     outputs["champion"] = (
         _predict(pipeline, verdict.champion.version, joined, settings)
         if verdict.champion
-        else _constant(pipeline, verdict, joined, settings)
+        else predict_constant_beside(pipeline, verdict, joined, settings)
     )
     for name, each in outputs.items():
         joined = joined.assign(**to_columns(pipeline.label, name, each))
@@ -125,11 +124,6 @@ def _predict(pipeline: Pipeline, version: int, rows: pd.DataFrame, settings: Set
             return model.predict(inputs)
     except Exception as error:  # a model of another declaration may read columns that are not there any more
         raise DataError(f"Version {version} cannot predict any more: {type(error).__name__}.") from error
-
-
-def _constant(pipeline: Pipeline, verdict: Verdict, rows: pd.DataFrame, settings: Settings) -> np.ndarray:
-    path = training_path(pipeline.name, verdict.partition, verdict.training_digest)
-    return predict_constant(pipeline, read_file(settings.training / path, "train"), rows)
 
 
 def _note(pipeline: Pipeline, partition: date, now: Standing, notes: Notes, settings: Settings, actor: str) -> None:

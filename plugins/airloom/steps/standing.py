@@ -12,11 +12,10 @@ from airloom.core.metrics import gain
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.core.wording import counted
-from airloom.steps.baselines import predict_constant
+from airloom.steps.baselines import predict_constant_beside
 from airloom.steps.examples import DAY
 from airloom.steps.outcomes import LABEL, PREDICTIONS, VERSION, labelled_predictions
 from airloom.steps.outputs import from_columns, label_codes
-from airloom.steps.training_sets import read_file, training_path
 from airloom.steps.weighted_metrics import plain
 from airloom.stores.lake import Lake
 from airloom.stores.ledger import Champion, Ledger
@@ -99,12 +98,10 @@ def _constant(
     judged = [each for each in ledger.verdicts(pipeline.name) if each.challenger.version == champion.version]
     if not judged:
         return None
-    path = training_path(pipeline.name, judged[-1].partition, judged[-1].training_digest)
     try:
-        learned = read_file(settings.training / path, "train")
+        return predict_constant_beside(pipeline, judged[-1], rows, settings)
     except DataError:
         return None
-    return predict_constant(pipeline, learned, rows)
 
 
 def _compare(
