@@ -1,4 +1,5 @@
-"""A backfill by 1, 2 and 4 Celery workers, on the stack of docker-compose.yaml as processes of this machine.
+"""A backfill by 1, 2 and 4 Celery workers, on the stack of docker-compose.yaml as processes of this machine,
+over the parcels of the tests.
 
 Run: python -m bench.workers --days 30 --workers 1 2 4
 It needs PostgreSQL and redis-server, as the tests of the stack do, and ten minutes to an hour for 30 days.
@@ -7,7 +8,6 @@ It needs PostgreSQL and redis-server, as the tests of the stack do, and ten minu
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 import threading
 import time
@@ -20,9 +20,9 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-TESTS = Path(__file__).resolve().parents[1] / "tests"
-sys.path[:0] = [str(TESTS), *(str(TESTS / name) for name in ("deploy", "system", "lineage"))]
-FIRST = date(2013, 1, 1)
+from tests.system.topology import ORDER, running_topology
+
+FIRST = date(2024, 1, 1)
 TASKS_AT_ONCE = 2
 _LOOK_SECONDS = 10
 _MOST_SECONDS = 3 * 3600
@@ -49,13 +49,8 @@ def main() -> None:
 
 def _measure(workers: int, days: int) -> dict[str, Any]:
     """Run the days on a stack with so many workers, each of which takes tasks of both queues."""
-    from installation import Installation
-    from topology import ORDER, running_topology
-
     with tempfile.TemporaryDirectory(prefix="airloom-bench-") as temporary:
-        folder = Path(temporary)
-        project = Installation.create(folder / "installation").settings.project
-        return _run(running_topology(folder, project), ORDER, workers, days)
+        return _run(running_topology(Path(temporary)), ORDER, workers, days)
 
 
 def _run(topology: Any, order: tuple[str, ...], workers: int, days: int) -> dict[str, Any]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 #: which would let the file vouch for itself, so ours is written here.
 _TRUSTED = (
     "functools.partial",
+    # What an imputer has seen; skops reads it from an empty array, which holds no pickle.
+    "numpy.dtype",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.utils.validation.check_array",
 )
