@@ -7,7 +7,7 @@ A day takes two seconds to ingest, a night about ten to train and judge. What is
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -25,7 +25,7 @@ from airloom.core.partitions import day_range
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Evaluation
 from airloom.core.settings import Settings
-from airloom.core.verdict import Case, Head, Judged, Proof, Verdict
+from airloom.core.verdict import Case, Comparison, Head, Judged, Proof, Verdict
 from airloom.launcher.features import apply_pipeline
 from airloom.steps.assemble import assemble
 from airloom.steps.baselines import predict_baselines
@@ -57,12 +57,16 @@ RULES: dict[str, dict[str, Any]] = {
     "counting rows": {"cluster": ("row",)},
     "roc_auc, any gain": {"min_effect": 0.0},
     "roc_auc at 90 %": {"confidence": 0.9},
-    "roc_auc at 80 %": {"confidence": 0.8},
     "log loss": LOG_LOSS,
     "log loss at 90 %": {**LOG_LOSS, "confidence": 0.9},
-    "log loss at 80 %": {**LOG_LOSS, "confidence": 0.8},
+    "within days": {},
+    "within days, any gain": {"min_effect": 0.0},
+    "within days at 90 %": {"confidence": 0.9},
+    "within days at 80 %": {"confidence": 0.8},
 }
-console = Console(width=140)
+#: The rules that compare the area under the curve of each day, averaged, instead of that of all rows.
+WITHIN = "within days"
+console = Console(width=180)
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,9 @@ class Night:
 
     night: date
     learned: Rows
+    held_out: Rows
     models: Mapping[str, Model]
+    best: str
 
 
 @dataclass(frozen=True)
@@ -119,13 +125,18 @@ def main() -> None:
     days = day_range(pipeline.schedule.start, pipeline.schedule.start + timedelta(days=arguments.days - 1))
     _publish(pipeline, days, settings)
     replays = {name: Replay(_judging_by(pipeline, changes)) for name, changes in RULES.items()}
-    for night in days[:: arguments.every]:
-        _judge(pipeline, night, replays, settings)
+    judged = [_judge(pipeline, night, replays, settings) for night in days[:: arguments.every]]
+    nights = [each for each in judged if each]
     examples = _examples(pipeline, days, settings)
     console.print(_promotions(replays, examples))
-    for name, replay in replays.items():
-        if replay.promotions:
-            console.print(_predictions(name, _published(replay, examples, settings)))
+    published = {name: _published(each, examples, settings) for name, each in replays.items() if each.promotions}
+    first = replays[DECLARED].promotions[0]
+    newest = [Promotion(night, night.best, first.verdict, None) for night in nights[nights.index(first.of) :]]
+    published["the newest, judged by nobody"] = _published(Replay(pipeline, newest), examples, settings)
+    console.print(_predictions("by rules", published))
+    rows = published[DECLARED]
+    months = rows["partition"].map(lambda day: f"{day:%Y-%m}")
+    console.print(_predictions(f"by month, {DECLARED}", {str(month): some for month, some in rows.groupby(months)}))
 
 
 def _judging_by(pipeline: Pipeline, changes: dict[str, Any]) -> Pipeline:
@@ -156,24 +167,21 @@ class _Silent:
         """Keep nothing."""
 
 
-def _judge(pipeline: Pipeline, night: date, replays: dict[str, Replay], settings: Settings) -> None:
+def _judge(pipeline: Pipeline, night: date, replays: dict[str, Replay], settings: Settings) -> Night | None:
     """Train the candidates of a night once, and lay the best before every set of rules."""
     try:
         training = assemble(pipeline, night, settings)
     except NotDue:
-        return
+        return None
     learned, held_out = (read_file(settings.training / training.path, split) for split in ("train", "holdout"))
-    models = {
-        name: train(pipeline, name, load_reference(declared.fit, settings.project), learned, _Silent()).model
-        for name, declared in pipeline.train.candidates.items()
-    }
-    trained = Night(night, learned, models)
+    models = {name: _trained(pipeline, name, learned, settings) for name in pipeline.train.candidates}
     scores = {name: model.predict(held_out.inputs) for name, model in models.items()}
+    trained = Night(night, learned, held_out, models, _best(pipeline, scores, held_out))
     lake = Lake(settings.lake / pipeline.name, training.lake)
     baselines = predict_baselines(pipeline, learned, held_out.frame, lake)
     for name, replay in replays.items():
         best = _best(replay.pipeline, scores, held_out)
-        verdict = _verdict(replay, night, scores[best], baselines, held_out, settings)
+        verdict = _verdict(replay, night, scores[best], baselines, held_out, settings, name.startswith(WITHIN))
         replay.judged += 1
         replay.skilled += all(effect.lower and effect.lower > 0 for effect in verdict.skill[0].effects)
         console.print(
@@ -182,6 +190,12 @@ def _judge(pipeline: Pipeline, night: date, replays: dict[str, Replay], settings
         if verdict.accepted:
             before = replay.promotions[-1].model if replay.promotions else None
             replay.promotions.append(Promotion(trained, best, verdict, before))
+    return trained
+
+
+def _trained(pipeline: Pipeline, candidate: str, rows: Rows, settings: Settings) -> Model:
+    function = load_reference(pipeline.train.candidates[candidate].fit, settings.project)
+    return train(pipeline, candidate, function, rows, _Silent()).model
 
 
 def _best(pipeline: Pipeline, scores: dict[str, Any], rows: Rows) -> str:
@@ -194,7 +208,13 @@ def _label(pipeline: Pipeline, frame: pd.DataFrame) -> Any:
 
 
 def _verdict(
-    replay: Replay, night: date, challenger: Any, baselines: dict[str, Any], rows: Rows, settings: Settings
+    replay: Replay,
+    night: date,
+    challenger: Any,
+    baselines: dict[str, Any],
+    rows: Rows,
+    settings: Settings,
+    within: bool,
 ) -> Verdict:
     """Judge a challenger against the champion of a replay, as the steps `evaluate` and `decide` do."""
     pipeline, champion = replay.pipeline, replay.promotions[-1] if replay.promotions else None
@@ -221,6 +241,7 @@ def _verdict(
         baselines={name: metrics[name] for name in baselines},
         results="replay.parquet",
     )
+    comparison = compare(pipeline, evaluation, settings)
     since = champion.of.night if champion else night
     case = Case(
         pipeline=pipeline.name,
@@ -231,10 +252,31 @@ def _verdict(
         proof=Proof(version=version, rows=500, artifact_bytes=0),
         training_digest="",
         pipeline_digest="",
-        comparison=compare(pipeline, evaluation, settings),
+        comparison=_within_days(comparison, frame, pipeline) if within and comparison else comparison,
         skill=compare_with_baselines(pipeline, evaluation, settings),
     )
     return decide(case, pipeline.gate)
+
+
+def _within_days(comparison: Comparison, rows: pd.DataFrame, pipeline: Pipeline) -> Comparison:
+    """Return a comparison whose effect is the mean over days of the difference on each, with Student's interval."""
+    from scipy.stats import t
+
+    values = _by_day(rows.rename(columns={pipeline.label.column: "label"}), ("challenger", "champion"))
+    difference, days = values[:, 0] - values[:, 1], len(values)
+    margin = t.ppf((1 + pipeline.gate.confidence) / 2, days - 1) * difference.std(ddof=1) / np.sqrt(days)
+    mine, theirs = values.mean(axis=0)
+    gained = {"challenger": mine, "champion": theirs, "gain": mine - theirs}
+    ends = {"lower": mine - theirs - margin, "upper": mine - theirs + margin}
+    return comparison.model_copy(update={"effect": comparison.effect.model_copy(update={**gained, **ends})})
+
+
+def _by_day(rows: pd.DataFrame, sides: Sequence[str]) -> Any:
+    """Return the area under the curve of each side, on every day on which there is one."""
+    days = [day for _, day in rows.groupby("partition") if day["label"].nunique() == 2]
+    return np.array(
+        [[plain("roc_auc", day["label"].to_numpy(dtype=float), day[side].to_numpy()) for side in sides] for day in days]
+    )
 
 
 def _judged(evaluation: Evaluation, name: str, version: int, night: date) -> Judged:
@@ -259,11 +301,11 @@ def _examples(pipeline: Pipeline, days: list[date], settings: Settings) -> pd.Da
 
 def _promotions(replays: dict[str, Replay], examples: pd.DataFrame) -> Table:
     table = Table("rules", "nights", "with skill", "first", "promotions", "followed", title="Promotions over the year")
-    for metric in METRICS:
-        table.add_column(f"better in {metric}")
+    for metric in (*METRICS, WITHIN):
+        table.add_column(f"better in {metric}" if metric != WITHIN else f"better {WITHIN}")
     for name, replay in replays.items():
         followed = list(_followed(replay, examples))
-        better = [f"{sum(each[metric] > 0 for each in followed)}" for metric in METRICS]
+        better = [f"{sum(each[metric] > 0 for each in followed)}" for metric in (*METRICS, WITHIN)]
         first = str(replay.promotions[0].of.night) if replay.promotions else "-"
         counts = (replay.judged, replay.skilled, first, len(replay.promotions), len(followed))
         table.add_row(name, *map(str, counts), *better)
@@ -283,7 +325,9 @@ def _followed(replay: Replay, examples: pd.DataFrame) -> Iterator[dict[str, floa
         label, inputs = _label(replay.pipeline, rows), rows[promotion.of.learned.columns.all]
         mine = promotion.model.predict(inputs)
         theirs = promotion.before.predict(inputs) if promotion.before else np.full(len(label), label.mean())
-        yield {metric: gain(metric, plain(metric, label, mine), plain(metric, label, theirs)) for metric in METRICS}
+        better = {metric: gain(metric, plain(metric, label, mine), plain(metric, label, theirs)) for metric in METRICS}
+        scored = rows[["partition"]].assign(label=label, mine=mine, theirs=theirs)
+        yield {**better, WITHIN: float(np.subtract(*_by_day(scored, ("mine", "theirs")).mean(axis=0)))}
 
 
 def _published(replay: Replay, examples: pd.DataFrame, settings: Settings) -> pd.DataFrame:
@@ -298,25 +342,43 @@ def _published(replay: Replay, examples: pd.DataFrame, settings: Settings) -> pd
         if own.empty:
             continue
         baselines = predict_baselines(pipeline, promotion.of.learned, own, lake)
-        champion = promotion.model.predict(own[promotion.of.learned.columns.all])
-        parts.append(own[["partition"]].assign(label=_label(pipeline, own), champion=champion, **baselines))
+        inputs = own[promotion.of.learned.columns.all]
+        parts.append(
+            own[["partition"]].assign(
+                label=_label(pipeline, own),
+                champion=promotion.model.predict(inputs),
+                refit=_refitted(promotion, pipeline, settings).predict(inputs),
+                **baselines,
+            )
+        )
     return pd.concat(parts, ignore_index=True)
 
 
-def _predictions(name: str, rows: pd.DataFrame) -> Table:
-    """Tell what the published predictions were worth, whole and by month."""
-    table = Table("days", "rows", "roc_auc", "of linear", "log loss", "of constant", "of linear", "days above constant")
-    table.title = f"Published predictions, {name}"
-    sides = ("champion", "constant", "linear")
-    losses = rows[list(sides)].apply(lambda scores: -np.log(np.where(rows["label"] == 1, scores, 1 - scores)))
-    months = rows["partition"].map(lambda day: f"{day:%Y-%m}")
-    for period, days in [("all", rows.index), *rows.groupby(months).groups.items()]:
-        some, loss = rows.loc[days], losses.loc[days]
-        auc = [plain("roc_auc", some["label"].to_numpy(), some[side].to_numpy()) for side in ("champion", "linear")]
-        by_day = loss.groupby(some["partition"]).mean()
+def _refitted(promotion: Promotion, pipeline: Pipeline, settings: Settings) -> Model:
+    """Train a champion's candidate again, also on the rows that were held out to judge it."""
+    import pandas as pd
+
+    night = promotion.of
+    frame = pd.concat([night.learned.frame, night.held_out.frame], ignore_index=True)
+    rows = Rows(frame, night.learned.columns, night.learned.digest)
+    return _trained(pipeline, promotion.candidate, rows, settings)
+
+
+def _predictions(title: str, parts: Mapping[str, pd.DataFrame]) -> Table:
+    """Tell what published predictions were worth, part by part."""
+    sides = ("champion", "refit", "linear", "constant")
+    table = Table("", "rows", title=f"Published predictions {title}")
+    for metric in ("roc_auc", WITHIN, "log loss"):
+        for side in sides[: 4 if metric == "log loss" else 3]:
+            table.add_column(metric if side == "champion" else f"of {side}")
+    table.add_column("days above constant")
+    for name, rows in parts.items():
+        losses = rows[list(sides)].apply(lambda scores, label=rows["label"]: -np.log(np.abs(1 - label - scores)))
+        pooled = [plain("roc_auc", rows["label"].to_numpy(), rows[side].to_numpy()) for side in sides[:3]]
+        by_day = losses.groupby(rows["partition"]).mean()
+        values = [*pooled, *_by_day(rows, sides[:3]).mean(axis=0), *losses.mean()]
         better = (by_day["champion"] < by_day["constant"]).mean()
-        values = [f"{value:.4f}" for value in (*auc, *loss.mean())]
-        table.add_row(str(period), str(len(some)), *values, f"{better:.0%}")
+        table.add_row(name, str(len(rows)), *(f"{value:.4f}" for value in values), f"{better:.0%}")
     return table
 
 
