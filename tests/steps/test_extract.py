@@ -1,5 +1,8 @@
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
+from fractions import Fraction
+from uuid import UUID
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -72,12 +75,26 @@ def test_a_column_without_a_single_value_is_text(settings, monkeypatch):
         (trips().iloc[:0], "no rows for trips", None),
         (trips().rename(columns={"trip_id": "tripid"}), "no column 'trip_id'. Did you mean 'tripid'?", "table trips"),
         (trips().drop(columns="ended_at"), "no column 'ended_at'", "table trips"),
-        (pd.concat([trips(), trips()[["trip_id"]]], axis=1), "'trip_id' more than once", "table trips"),
+        (pd.concat([trips(), trips()[["trip_id"]]], axis=1), "columns with the same name", "table trips"),
+        (pd.concat([trips(), trips()[["minutes"]]], axis=1), "columns with the same name", "table trips"),
+        (trips(Minutes=1), "differ in capitals only", "table trips"),
         (trips(started_at=datetime(2013, 2, 10)), "no time zone", "column started_at"),
         (trips(extra=datetime(2013, 2, 10)), "no time zone", "column extra"),
         (trips(ended_at="2013-02-10"), "is no timestamp", "column ended_at"),
         (trips(minutes=[1, "secret"] * 20), "mixes values of different types", "column minutes"),
         (trips(tags=[["a"], []] * 20), "holds lists, maps or structures", "table trips, column tags"),
+        (trips(extra=np.uint64(2**63)), "would become others", "column extra"),
+        (trips(extra=2**64), "without a type", "column extra"),
+        (trips(extra=[2**64, 1] * 20), "without a type", "column extra"),
+        (trips(extra=np.float16(0.5)), "cannot hold", "column extra"),
+        (trips(extra=time(12)), "cannot hold", "column extra"),
+        (trips(extra=timedelta(1)), "cannot hold", "column extra"),
+        (trips(extra=pd.Period("2013-02")), "cannot hold", "column extra"),
+        (trips(extra=pd.Interval(0, 1)), "cannot hold", "column extra"),
+        (trips(extra=1j), "without a type", "column extra"),
+        (trips(extra=UUID(int=7)), "cannot hold", "column extra"),
+        (trips(extra="secret \ud800"), "without a type", "column extra"),
+        (trips(extra=Fraction(1, 3)), "without a type", "column extra"),
     ],
 )
 def test_what_cannot_be_staged_is_named(settings, monkeypatch, rows, what, where):

@@ -5,7 +5,6 @@ from threading import Barrier
 
 import pyarrow as pa
 import pytest
-from deltalake.exceptions import DeltaError
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -138,7 +137,7 @@ def test_rows_that_do_not_fit_the_table_do_not_replace_a_partition_without_rows(
     lake = Lake(place)
     publish(lake)
     publish(lake, NEXT, NONE)
-    with pytest.raises(DeltaError, match="types that the table has") as refused:
+    with pytest.raises(DataError, match="types that the table has") as refused:
         publish(lake, NEXT, pa.table({"id": ["secret"], "name": ["a"]}))
     assert "secret" not in str(refused.value)
 

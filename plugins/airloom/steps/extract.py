@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from airloom.core.records import Dataset, Staged
 from airloom.core.settings import Settings
 from airloom.steps.references import load_reference
 from airloom.stores.content import content_version, require_flat
+from airloom.stores.lake_types import fitted
 from airloom.stores.quarantine import Quarantine
 from airloom.stores.staging import Staging
 
@@ -139,6 +141,7 @@ def _staged(pipeline: Pipeline, name: str, frame: pd.DataFrame, partition: date)
     columns = {str(column): _column(name, str(column), frame[column]) for column in frame.columns}
     rows = pa.table(columns)
     require_flat(rows.schema, name)
+    rows = fitted(rows, pa.schema([]), name)
     for column in dict.fromkeys((table.time, table.known_at)):
         _require_timestamp(name, rows.schema.field(column))
     return _ordered(rows, table)
@@ -156,12 +159,19 @@ def _require_allowed(pipeline: Pipeline, name: str, partition: date) -> None:
 
 def _require_columns(name: str, table: Table, frame: pd.DataFrame) -> None:
     found = [str(column) for column in frame.columns]
+    by_case = Counter(column.casefold() for column in found)
+    if twice := [column for column in found if by_case[column.casefold()] > 1]:
+        raise DataError(
+            f"The table {name} has columns with the same name, or names that differ in capitals only.",
+            where=f"table {name}",
+            found=", ".join(twice),
+            expected="names that SQL can tell apart",
+            do="rename or drop some of them in the source",
+        )
     for column in (*table.key, table.time, table.known_at):
-        if found.count(column) != 1:
+        if column not in found:
             raise DataError(
-                f"The table {name} has no column {column!r}.{did_you_mean(column, found)}"
-                if column not in found
-                else f"The table {name} has the column {column!r} more than once.",
+                f"The table {name} has no column {column!r}.{did_you_mean(column, found)}",
                 where=f"table {name}",
                 found=", ".join(found),
                 expected=f"{column}, declared as key, time or known_at",
@@ -173,34 +183,23 @@ def _column(table: str, column: str, values: pd.Series) -> pa.ChunkedArray:
 
     try:
         array = pa.chunked_array([pa.Array.from_pandas(values)])
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+    except (ValueError, TypeError, NotImplementedError, OverflowError):
+        found = sorted({type(value).__name__ for value in values.dropna()})
         raise DataError(
-            "A column mixes values of different types.",
+            "A column mixes values of different types." if len(found) > 1 else "A column has values without a type.",
             where=f"table {table}, column {column}",
-            found=", ".join(sorted({type(value).__name__ for value in values.dropna()})),
-            expected="one type",
+            found=", ".join(found) or str(values.dtype),
+            expected="one type that the lake can hold",
+            do="bring the values to one type in the source, such as text",
         ) from None
-    if pa.types.is_dictionary(array.type):
-        array = array.cast(array.type.value_type)
-    return _plain(table, column, array)
-
-
-def _plain(table: str, column: str, array: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Cast to the types that the lake stores: text, and timestamps in UTC to the microsecond."""
-    import pyarrow as pa
-
-    if pa.types.is_timestamp(array.type):
-        if array.type.tz is None:
-            raise DataError(
-                "A timestamp has no time zone.",
-                where=f"table {table}, column {column}",
-                found=str(array.type),
-                expected="a timestamp with a time zone",
-                do="make it UTC in the source: nobody after it can know which zone was meant",
-            )
-        return array.cast(pa.timestamp("us", tz="UTC"), safe=False)
-    if pa.types.is_null(array.type) or pa.types.is_large_string(array.type):
-        return array.cast(pa.string())
+    if pa.types.is_timestamp(array.type) and array.type.tz is None:
+        raise DataError(
+            "A timestamp has no time zone.",
+            where=f"table {table}, column {column}",
+            found=str(array.type),
+            expected="a timestamp with a time zone",
+            do="make it UTC in the source: nobody after it can know which zone was meant",
+        )
     return array
 
 

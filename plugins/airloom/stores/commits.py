@@ -38,13 +38,13 @@ def commit_partition(
     Args:
         place: Folder of the table.
         delta: The table as it was looked at; other days may have changed since. None where there was none.
-        rows: The rows, without the columns that describe the partition; perhaps none.
+        rows: The rows in the table's types, without the columns that describe the partition; perhaps none.
         partition: These columns; rows with the same value of the first are replaced.
         facts: Kept with the commit.
 
     Raises:
         CommitFailedError: The partition has changed, or the table has been made, since it was looked at.
-        DeltaError: The same, or the rows do not fit.
+        DeltaError: The same.
         SetupError: S3 refuses, or cannot be reached.
     """
     from deltalake import CommitProperties, write_deltalake
@@ -105,11 +105,14 @@ def _commit_file(
                 commit_properties=properties,
             )
         else:
-            rows = _in_microseconds(rows)
-            schema = _schema(delta, rows)
-            added = _written(place, _cast(rows, schema), partition)
+            added = _written(place, rows, partition)
             delta.create_write_transaction(
-                [added], "overwrite", schema, list(partition), [(name, "=", day)], commit_properties=properties
+                [added],
+                "overwrite",
+                _schema(delta, rows),
+                list(partition),
+                [(name, "=", day)],
+                commit_properties=properties,
             )
 
 
@@ -133,17 +136,6 @@ def _written(place: Place, rows: pa.Table, partition: Mapping[str, str]) -> AddA
     return AddAction(path, size, values, int(time.time() * 1000), data_change=True, stats="{}")
 
 
-def _in_microseconds(rows: pa.Table) -> pa.Table:
-    """Cast timestamps to the unit and the time zone of Delta tables, as deltalake does when it writes."""
-    import pyarrow as pa
-
-    for place, field in enumerate(rows.schema):
-        if pa.types.is_timestamp(field.type):
-            column = rows.column(place).cast(pa.timestamp("us", field.type.tz and "UTC"), safe=False)
-            rows = rows.set_column(place, field.name, column)
-    return rows
-
-
 def _schema(delta: DeltaTable, rows: pa.Table) -> Schema:
     """Return the table's columns, and after them those that only the rows have."""
     from deltalake import Schema
@@ -151,15 +143,3 @@ def _schema(delta: DeltaTable, rows: pa.Table) -> Schema:
     fields = list(delta.schema().fields)
     known = {field.name for field in fields}
     return Schema([*fields, *(field for field in Schema.from_arrow(rows.schema).fields if field.name not in known)])
-
-
-def _cast(rows: pa.Table, schema: Schema) -> pa.Table:
-    """Bring rows to the types of a table, as deltalake does; a value that does not fit is an error."""
-    import pyarrow as pa
-    from deltalake.exceptions import DeltaError
-
-    types = {field.name: field.type for field in pa.schema(schema.to_arrow())}
-    try:
-        return rows.cast(pa.schema([(name, types[name]) for name in rows.column_names]))
-    except pa.ArrowInvalid:
-        raise DeltaError("The rows do not have the types that the table has.") from None

@@ -15,7 +15,9 @@ from airloom.core.failpoints import failpoint
 from airloom.core.places import Place
 from airloom.core.wording import counted
 from airloom.stores.commits import commit_partition
+from airloom.stores.content import content_version
 from airloom.stores.files import absent_files, folders
+from airloom.stores.lake_types import fitted
 from airloom.stores.tables import LOG, forget_table, open_table
 
 if TYPE_CHECKING:
@@ -184,6 +186,7 @@ class Lake:
 
         Raises:
             Unavailable: The day is not any more what was seen; nothing is written.
+            DataError: A value would become another one in the table's types; nothing is written.
             SetupError: S3 refuses, or cannot be reached.
         """
         for attempt in range(_ATTEMPTS):
@@ -193,9 +196,11 @@ class Lake:
                 return False
             if seen is not None:
                 self._require_unmoved(table, version.partition, seen.get(version.partition), present)
+            fitting = fitted(rows, _schema(delta), table) if rows.num_rows else rows
             failpoint("lake.before_commit")
-            if self._try_commit(table, delta, version, rows, metadata or {}, last=attempt == _ATTEMPTS - 1):
+            if self._try_commit(table, delta, version, fitting, metadata or {}, last=attempt == _ATTEMPTS - 1):
                 failpoint("lake.after_commit")
+                self._require_written(table, version, fitting)
                 return True
             time.sleep(random.uniform(0.05, 0.2) * (attempt + 1))
         return True
@@ -236,6 +241,23 @@ class Lake:
             return isinstance(error, Unavailable) and self.partitions(table).get(version.partition) == version
         return True
 
+    def _require_written(self, table: str, version: PartitionVersion, rows: pa.Table) -> None:
+        """Read back what was written, unless another writer has replaced it by now.
+
+        Raises:
+            DataError: The lake holds other values than it was given.
+        """
+        delta = self._open(table)
+        if not rows.num_rows or delta is None or _published(delta).get(version.partition) != version:
+            return
+        written = delta.to_pyarrow_dataset(file_pruning_predicate=[("partition", "=", version.columns[0])])
+        if content_version(written.to_table(columns=rows.column_names)) != content_version(rows):
+            raise DataError(
+                f"The lake does not hold what was written to {table} of {version.partition}.",
+                where=str(self.path(table)),
+                do="run the stage for this day again; if this stays, look for a fault of the disk",
+            )
+
     def _require_files(self, table: str, delta: DeltaTable, days: list[str]) -> None:
         """Make sure that what a commit names is there: a vacuum removes what newer commits have replaced.
 
@@ -271,6 +293,13 @@ class Lake:
                 where=str(self.path(table)),
                 found=str(error).splitlines()[0],
             ) from error
+
+
+def _schema(delta: DeltaTable | None) -> pa.Schema:
+    """Return the columns of a table; none where there is no table."""
+    import pyarrow as pa
+
+    return pa.schema([] if delta is None else delta.schema().to_arrow())
 
 
 def _said(version: PartitionVersion | None) -> str:
