@@ -1,4 +1,4 @@
-"""Registers a pipeline's feature definitions, and compares them: part of a deployment, never of a task."""
+"""Checks and registers a pipeline's features, and compares them: part of a deployment, never of a task."""
 
 from __future__ import annotations
 
@@ -17,9 +17,13 @@ def apply_pipeline(settings: Settings, pipeline: Pipeline) -> bool:
 
     Returns:
         Whether anything was changed.
+
+    Raises:
+        DeclarationError: The features module cannot be imported or names other views, or a query is not repeatable.
     """
     from airloom.stores.features import apply_features
 
+    _require_queries(settings, pipeline)
     return apply_features(pipeline, settings, _definitions(settings, pipeline))
 
 
@@ -32,12 +36,25 @@ def differing_features(settings: Settings, pipeline: Pipeline) -> list[str]:
 
     Raises:
         SetupError: The registry has no tables, or lacks a view.
-        DeclarationError: The module that defines the features cannot be imported.
+        DeclarationError: The module that defines the features cannot be imported, or a query is not repeatable.
     """
     from airloom.stores.features import open_feature_store, registered_otherwise
 
+    _require_queries(settings, pipeline)
     store = open_feature_store(pipeline, settings)
     return registered_otherwise(store, _definitions(settings, pipeline))
+
+
+def _require_queries(settings: Settings, pipeline: Pipeline) -> None:
+    """Make sure that the query of every view, and of the label, is a function of its tables."""
+    from airloom.steps.repeatable import read_query
+
+    queries = {f"the feature view {name}": view.sql for name, view in pipeline.features.views.items()}
+    if pipeline.label.sql is not None:
+        queries["the label"] = pipeline.label.sql
+    for subject, sql in queries.items():
+        file = settings.include / pipeline.name / sql
+        read_query(file.read_text(encoding="utf-8"), subject, f"include/{pipeline.name}/{sql}")
 
 
 def _definitions(settings: Settings, pipeline: Pipeline) -> ModuleType:

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airloom.core.errors import DataError, DeclarationError
 from airloom.core.pipeline import Pipeline
 from airloom.steps.inputs import ViewInputs
+from airloom.steps.repeatable import read_query
 from airloom.stores.lake import PARTITION_COLUMNS, PartitionVersion
 from airloom.stores.point_in_time import AS_OF, KNOWN_AT
 
@@ -91,14 +92,14 @@ def run_query(
         parameters: What it may name after a `$`.
 
     Raises:
-        DeclarationError: The SQL is not one query, or cannot be run.
+        DeclarationError: The SQL is not one query, may give other values the next time, or cannot be run.
     """
     import duckdb
 
+    statement = read_query(sql, subject, where)
     for table, rows in tables.items():
         engine.register(table, rows)
     try:
-        statement = _statement(sql, subject, where)
         named = {name: moment for name, moment in parameters.items() if name in statement.named_parameters}
         return engine.sql(statement.query, params=named or None).to_arrow_table()
     except duckdb.Error as error:
@@ -153,20 +154,6 @@ def _found(error: duckdb.Error) -> str:
 def _words(names: Iterable[str]) -> str:
     *others, last = names
     return f"{', '.join(others)} and {last}" if others else last
-
-
-def _statement(sql: str, subject: str, where: str) -> Any:
-    import duckdb
-
-    statements = duckdb.extract_statements(sql)
-    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        raise DeclarationError(
-            f"The SQL of {subject} is not one query.",
-            where=where,
-            found=f"{len(statements)} statements",
-            expected="one SELECT",
-        )
-    return statements[0]
 
 
 def _stamped(features: pa.Table, moment: datetime, where: str) -> pa.Table:
