@@ -12,6 +12,7 @@ from airloom.core.partitions import as_of
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Computed, Dataset
 from airloom.core.settings import Settings
+from airloom.steps.entity_keys import Keys, entity_keys, require_entity_keys
 from airloom.steps.feature_query import query_engine, run_feature_query
 from airloom.steps.inputs import FeatureInputs, ViewInputs
 from airloom.steps.raw_days import read_raw
@@ -59,7 +60,7 @@ def compute(pipeline: Pipeline, partition: date, settings: Settings) -> Computed
         stale = list(inputs.stale(partition))
         if not stale:
             return _computed(inputs, lake, partition, written)
-        written |= _compute_all(inputs, lake, stale)
+        written |= _compute_all(inputs, lake, stale, entity_keys(pipeline, settings))
         inputs = FeatureInputs.read(pipeline, settings)
     raise SetupError(
         f"What the features of {partition} are computed from kept changing.",
@@ -77,8 +78,10 @@ class _Written:
     new: bool
 
 
-def _compute_all(inputs: FeatureInputs, lake: Lake, stale: Stale) -> dict[tuple[str, date], _Written]:
-    """Compute and publish views by day."""
+def _compute_all(
+    inputs: FeatureInputs, lake: Lake, stale: Stale, keys: Mapping[str, Keys]
+) -> dict[tuple[str, date], _Written]:
+    """Compute and publish views by day; nothing of a day is published before all its views are found to be right."""
     pipeline, written = inputs.pipeline, {}
     views = pipeline.features.views
     days: dict[str, set[date]] = {}
@@ -87,11 +90,16 @@ def _compute_all(inputs: FeatureInputs, lake: Lake, stale: Stale) -> dict[tuple[
             days.setdefault(table, set()).update(inputs.of(name, day).days)
     tables = {table: read_raw(pipeline, lake, table, each) for table, each in days.items()}
     with query_engine(pipeline.schedule.timezone) as engine:
-        for name, day in stale:
-            used = inputs.among(name, day, {table: raw.versions for table, raw in tables.items()})
-            raw = {table: tables[table].rows for table in used.found}
-            rows = run_feature_query(engine, pipeline, used, raw, as_of(day, pipeline.schedule.timezone))
-            written[name, day] = _publish(lake, used, rows)
+        for day in sorted({day for _, day in stale}):
+            computed = []
+            for name in (name for name, each in stale if each == day):
+                used = inputs.among(name, day, {table: raw.versions for table, raw in tables.items()})
+                raw = {table: tables[table].rows for table in used.found}
+                rows = run_feature_query(engine, pipeline, used, raw, as_of(day, pipeline.schedule.timezone))
+                require_entity_keys(name, keys[name], rows, f"include/{pipeline.name}/{views[name].sql}")
+                computed.append((used, rows))
+            for used, rows in computed:
+                written[used.view, day] = _publish(lake, used, rows)
     return written
 
 

@@ -118,6 +118,26 @@ def _spec(definition: Entity | FeatureView) -> Any:
     return spec
 
 
+def defined_keys(pipeline: Pipeline, definitions: ModuleType) -> dict[str, dict[str, str]]:
+    """Return the join keys of every view of a pipeline, with the names of their Feast types, as a module defines them.
+
+    Raises:
+        DeclarationError: The module lacks a view.
+    """
+    load_feast()
+    from feast import Entity, FeatureView
+
+    found = _defined_in(definitions)
+    entities = {each.name: each for each in found if isinstance(each, Entity)}
+    views = {each.name: each for each in found if isinstance(each, FeatureView)}
+    if set(pipeline.features.views) - set(views):
+        _require_views(pipeline, found)
+    return {
+        name: {entities[each].join_key: entities[each].value_type.name for each in views[name].entities}
+        for name in pipeline.features.views
+    }
+
+
 def online_config(settings: Settings) -> dict[str, Any]:
     """Return Feast's configuration of the online store: a server's, or by default that of a file.
 

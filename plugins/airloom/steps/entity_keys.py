@@ -1,0 +1,92 @@
+"""Makes sure that the rows of a feature view can be found: one row for each key, of a type that can be matched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airloom.core.errors import DataError, DeclarationError, SetupError, Unavailable
+from airloom.core.pipeline import Pipeline
+from airloom.core.settings import Settings
+from airloom.core.wording import counted
+from airloom.steps.columns import feature_views
+from airloom.steps.references import load_reference
+from airloom.stores.features import defined_keys, open_feature_store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: The types of a view's column that an entity of a Feast type is found by; of all others none is found.
+_KINDS = {"STRING": "text", "INT64": "a whole number", "INT32": "a whole number"}
+
+Keys = dict[str, str]
+
+
+def entity_keys(pipeline: Pipeline, settings: Settings) -> dict[str, Keys]:
+    """Return the join keys of every view with their Feast types: as registered, or else as they are defined.
+
+    Raises:
+        DeclarationError: The views are not registered, and the module that defines them cannot be used.
+        Unavailable: The registry does not answer.
+    """
+    try:
+        views = feature_views(pipeline, open_feature_store(pipeline, settings))
+    except Unavailable:
+        raise
+    except SetupError:  # The first day may be computed before anything is applied.
+        return defined_keys(pipeline, load_reference(pipeline.features.module, settings.project))
+    return {view.name: {key.name: key.dtype.to_value_type().name for key in view.entity_columns} for view in views}
+
+
+def require_entity_keys(view: str, keys: Keys, rows: pa.Table, where: str) -> None:
+    """Make sure that each key has one row, and that it can be matched.
+
+    A row without a key is kept and matches nothing, neither offline nor online, as a row that is scored without one.
+
+    Args:
+        view: The view.
+        keys: Its join keys with their Feast types.
+        rows: Its rows of one day.
+        where: The file of its SQL, for an error.
+
+    Raises:
+        DeclarationError: The SQL does not give a key.
+        DataError: A key is neither text nor a whole number, or another one than the entity's, or it has several rows.
+    """
+    if not rows.num_rows:
+        return
+    missing = [name for name in keys if name not in rows.column_names]
+    if missing:
+        raise DeclarationError(
+            f"The SQL of the feature view {view} does not give the keys of its entities.",
+            where=where,
+            found=", ".join(rows.column_names),
+            expected=", ".join(missing),
+            do="select the join keys of the view's Feast entities",
+        )
+    for name, declared in keys.items():
+        _require_matchable(view, rows.schema.field(name), declared, where)
+    present = rows.select(list(keys)).drop_null()
+    repeated = present.num_rows - present.group_by(list(keys)).aggregate([]).num_rows
+    if repeated:
+        raise DataError(
+            f"The feature view {view} has several rows for an entity.",
+            where=f"{where}, {', '.join(keys)}",
+            found=f"{counted(repeated, 'row')} with a key seen before, of {rows.num_rows:,}",
+            expected="one row for each key",
+            do=f"GROUP BY {', '.join(keys)}, or correct the join that repeats rows",
+        )
+
+
+def _require_matchable(view: str, field: pa.Field, declared: str, where: str) -> None:
+    import pyarrow as pa
+
+    kinds = {"text": pa.types.is_string(field.type), "a whole number": pa.types.is_integer(field.type)}
+    found = next((kind for kind, fits in kinds.items() if fits), None)
+    if found is None or _KINDS.get(declared, found) != found:
+        raise DataError(
+            f"A key of the feature view {view} cannot be matched.",
+            where=f"{where}, column {field.name}",
+            found=str(field.type),
+            expected=_KINDS.get(declared, "text or a whole number") + f", for an entity of type {declared}",
+            do="cast it in the SQL and in the table of the scored rows, for example CAST(day AS DATE)::VARCHAR",
+        )
