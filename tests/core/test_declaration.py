@@ -301,3 +301,20 @@ def test_where_predictions_are_copied_to_does_not_make_it_another_pipeline(folde
     replace(folder, "score: {", "score: {sink: {table: delays}, ")
     after = read_pipeline(folder)
     assert (after.score.sink.table, after.digest) == ("delays", before.digest)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("  parcels:", "  parcels.items:"), ("    depot_traffic:", "    depot.traffic:"), ("  traffic:", "  ..:")],
+    ids=["table", "view", "folder"],
+)
+def test_a_table_or_a_view_has_no_dots_in_its_name(folder, old, new):
+    replace(folder, old, new)
+    line = (folder / "pipeline.yaml").read_text().splitlines().index(next_line(folder, new)) + 1
+    message = error_of(folder)
+    assert "has no dots in its name" in message
+    assert f"pipeline.yaml, line {line}" in message
+
+
+def next_line(folder, start):
+    return next(each for each in (folder / "pipeline.yaml").read_text().splitlines() if each.startswith(start))

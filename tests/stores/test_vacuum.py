@@ -132,3 +132,23 @@ def test_files_go_by_their_age_and_never_within_a_day(tmp_path):
     assert old.exists()
     assert vacuum_files("staging", files, NOW, dry_run=False).files == 1
     assert (old.exists(), new.exists()) == (False, True)
+
+
+@pytest.mark.parametrize("inner", ["raw.things.items", "raw.things.items.old"])
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_folder_that_holds_another_table_is_left_alone(tmp_path, inner, dry_run):
+    lake = lake_with(tmp_path, 8)
+    lake_with(tmp_path, 8, inner)
+    before = sorted(tmp_path.rglob("*"))
+    let_age(file for file in before if file.is_file())
+    freed = vacuum_table(lake, "raw.things", NOW, [], dry_run)
+    assert (freed.files, freed.holds) == (0, (inner.removeprefix("raw.things.").replace(".", "/"),))
+    assert sorted(tmp_path.rglob("*")) == before
+    assert sorted(lake.read(inner, DAYS)["number"]) == expected(7)
+
+
+def test_a_table_beside_another_of_a_longer_name_is_vacuumed(tmp_path):
+    lake = lake_with(tmp_path, 8)
+    lake_with(tmp_path, 8, "raw.things_of_others")
+    freed = vacuum_table(lake, "raw.things", NOW, [], dry_run=False)
+    assert (freed.files, freed.holds) == (5, ())

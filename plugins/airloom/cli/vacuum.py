@@ -63,6 +63,9 @@ def _lines(found: Vacuumed) -> Iterator[tuple[str, str]]:
     for kept in found.kept:
         tables = counted(len(kept.commits), "table")
         yield "kept", f"version {kept.version}, {kept.why}: {tables} as it was trained on them, and its training set"
+    for each in found.freed:
+        if each.holds:
+            yield "left alone", f"{each.name}: its folder holds other tables, {', '.join(each.holds)}; move them out"
     for lost in found.lost:
         yield "not kept", f"version {lost.version}, {lost.why}"
 

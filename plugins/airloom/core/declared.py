@@ -18,7 +18,18 @@ from pydantic import (
     ValidationError,
 )
 
+
+def _without_dots(value: str) -> str:
+    if "." in value:
+        raise ValueError(
+            f"a table or view has no dots in its name: in the lake it would lie inside {value.partition('.')[0]!r}"
+        )
+    return value
+
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
+#: A dot in the name of a table of the lake is a folder.
+TableName = Annotated[Name, AfterValidator(_without_dots)]
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*(:[A-Za-z_]\w*)?")
 _DURATION = re.compile(r"(\d+)\s*([smhd])")
 _ISO_DURATION = TypeAdapter(timedelta)

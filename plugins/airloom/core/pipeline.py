@@ -10,7 +10,18 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
-from airloom.core.declared import Days, Declared, Duration, Function, Name, Names, Reference, Tables, is_absent
+from airloom.core.declared import (
+    Days,
+    Declared,
+    Duration,
+    Function,
+    Name,
+    Names,
+    Reference,
+    TableName,
+    Tables,
+    is_absent,
+)
 from airloom.core.documents import problem_at
 from airloom.core.metrics import OPERATIONAL, Kind, metrics_of
 from airloom.core.rules import DAY, ENTITY, ROW, Circuit, Gate, Promotion
@@ -73,7 +84,7 @@ class Features(Declared):
     """The feature views and the module with their Feast definitions."""
 
     module: Reference
-    views: dict[Name, View] = Field(min_length=1)
+    views: dict[TableName, View] = Field(min_length=1)
 
     @property
     def reads(self) -> list[str]:
@@ -230,7 +241,7 @@ class Pipeline(Declared):
     owner: str
     schedule: Schedule
     source: Reference
-    tables: dict[Name, Table] = Field(min_length=1)
+    tables: dict[TableName, Table] = Field(min_length=1)
     features: Features
     label: Label
     train: Train

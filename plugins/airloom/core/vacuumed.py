@@ -12,11 +12,13 @@ class Freed(Fact):
         name: A table of the lake, or what else was looked at, such as `training sets`.
         files: How many files.
         size: Their bytes.
+        holds: Other tables inside the folder of a table, which is left alone because of them.
     """
 
     name: str
     files: int
     size: int
+    holds: tuple[str, ...] = ()
 
 
 class Kept(Fact):

@@ -13,7 +13,7 @@ from airloom.stores.files import files_below, remove_file
 from airloom.stores.lake import Lake
 from airloom.stores.objects import Stored, abandoned_uploads
 from airloom.stores.s3 import explained
-from airloom.stores.tables import open_table
+from airloom.stores.tables import LOG, open_table
 
 #: A file that is younger may belong to a write that is under way, which no commit names yet.
 UNDER_WAY = timedelta(days=1)
@@ -22,6 +22,8 @@ UNDER_WAY = timedelta(days=1)
 def vacuum_table(lake: Lake, table: str, older_than: timedelta, keep: Collection[int], dry_run: bool) -> Freed:
     """Remove the files of a table that neither its newest commit nor a kept one names.
 
+    A table whose folder holds another one is left alone: to its own log, the other's files are leftovers.
+
     Args:
         lake: The lake.
         table: A table of it.
@@ -29,12 +31,20 @@ def vacuum_table(lake: Lake, table: str, older_than: timedelta, keep: Collection
         keep: Commits that must stay readable. The log itself is never shortened.
         dry_run: Only count.
     """
+    if holds := _inner_tables(lake.path(table)):
+        return Freed(name=table, files=0, size=0, holds=holds)
     newest = lake.commit(table) or 0
     kept = sorted({commit for commit in keep if commit <= newest})
     replaced = _vacuum(lake.path(table), older_than, kept, dry_run, full=False)
     abandoned = _vacuum(lake.path(table), max(older_than, UNDER_WAY), kept, dry_run, full=True)
     sizes = {**replaced, **abandoned}
     return Freed(name=table, files=len(sizes), size=sum(sizes.values()))
+
+
+def _inner_tables(folder: Place) -> tuple[str, ...]:
+    """Return the folders of other tables below that of a table."""
+    paths = (str(each.place).removeprefix(f"{folder}/").split("/") for each in files_below(folder))
+    return tuple(sorted({"/".join(path[: path.index(LOG)]) for path in paths if LOG in path[1:]}))
 
 
 def _vacuum(folder: Place, older_than: timedelta, keep: list[int], dry_run: bool, full: bool) -> dict[str, int]:
