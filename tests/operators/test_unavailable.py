@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from airloom.core.errors import SetupError, Unavailable
+from airloom.core.errors import DataError, DeclarationError, SetupError, Unavailable
 from airloom.operators.ingest import ExtractOperator
 from airloom.scheduling.triggers import Look, WaitTrigger
 
@@ -33,7 +33,13 @@ class Away(WaitTrigger):
 
 
 @pytest.mark.parametrize(
-    ("raised", "seen"), [(Unavailable("away"), Unavailable), (SetupError("no bucket"), AirflowFailException)]
+    ("raised", "seen"),
+    [
+        (Unavailable("away"), Unavailable),
+        (SetupError("no bucket"), AirflowFailException),
+        (DataError("a key seen before"), AirflowFailException),
+        (DeclarationError("the clock in a view"), AirflowFailException),
+    ],
 )
 def test_only_what_may_pass_is_left_to_retries(raised, seen):
     task = Failing(task_id="task", pipeline="parcels", partition="2013-02-10")

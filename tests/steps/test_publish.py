@@ -5,6 +5,7 @@ import pytest
 
 from airloom.core.errors import DataError, Unavailable
 from airloom.steps.publish import publish
+from airloom.steps.readiness import readiness
 from airloom.stores.content import NO_ROWS
 from airloom.stores.lake import Lake
 from airloom.stores.quarantine import Quarantine
@@ -256,6 +257,53 @@ def test_a_key_that_does_not_identify_rows_is_refused_whatever_the_suite_says(tm
     with pytest.raises(DataError, match="does not identify its rows") as caught:
         ingest(toy.installation(tmp_path, trips=suite), monkeypatch, trips=trips().iloc[:2].assign(trip_id=ids))
     assert caught.value.found.startswith(found)
+
+
+COLUMN = "- {expectation: expect_column_to_exist, severity: critical, column: trip_id}\n"
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        (lambda rows: rows.assign(trip_id="a"), "39 rows with a key seen before"),
+        (lambda rows: rows.assign(trip_id=[None, *rows["trip_id"][1:]]), "null in trip_id"),
+        (lambda rows: rows.assign(minutes=rows["minutes"].astype(str)), "string"),
+        (lambda rows: rows.assign(extra=1), "column extra"),
+        (lambda rows: rows.drop(columns="rider"), "column rider no such column"),
+    ],
+)
+def test_a_day_that_cannot_be_published_is_blocked_and_nothing_waits_for_it(tmp_path, monkeypatch, changed, reason):
+    settings, pipeline = toy.installation(tmp_path, trips=COLUMN), toy.trips_pipeline()
+    ingest(settings, monkeypatch)
+    published = Lake(settings.lake / "toy").partitions("raw.trips")
+    day = toy.DAY + timedelta(days=1)
+
+    def ingest_next(rows):
+        with monkeypatch.context() as patch:
+            patch.setattr(toy, "DAY", day)
+            return ingest(settings, patch, trips=rows)
+
+    with pytest.raises(DataError):
+        ingest_next(changed(trips()))
+    kept, quarantine = Lake(settings.lake / "toy"), Quarantine(settings.quarantine / "toy")
+    assert (kept.partitions("raw.trips"), day in kept.partitions("raw.stations")) == (published, False)
+    assert reason in quarantine.reason("trips", day).reasons[0]
+    assert quarantine.rows("trips", day).num_rows == 40
+    ready = readiness(pipeline, "features", day, settings)
+    assert ready.blocked == (f"raw.trips {day}",)
+    assert f"raw.trips {day}" not in ready.missing
+    ingest_next(trips())
+    assert quarantine.reason("trips", day) is None
+
+
+def test_every_table_that_cannot_be_published_is_blocked_with_its_own_reason(tmp_path, monkeypatch):
+    settings = toy.installation(tmp_path, trips=COLUMN, stations=COLUMN.replace("trip_id", "station"))
+    stations = toy.ordinary_day(toy.DAY)["stations"]
+    with pytest.raises(DataError, match="The key of trips"):
+        ingest(settings, monkeypatch, trips=trips(trip_id="a"), stations=stations.assign(station="a"))
+    quarantine = Quarantine(settings.quarantine / "toy")
+    assert "39 rows" in quarantine.reason("trips", toy.DAY).reasons[0]
+    assert "2 rows" in quarantine.reason("stations", toy.DAY).reasons[0]
 
 
 def test_a_lost_staged_file_is_an_error(settings):

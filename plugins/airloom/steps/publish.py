@@ -73,15 +73,15 @@ def publish(pipeline: Pipeline, partition: date, settings: Settings, validations
         What is published now.
 
     Raises:
-        DataError: A table is blocked, was not audited or does not fit the lake; nothing is published then.
+        DataError: A table is blocked, was not audited or does not fit the lake, and is blocked then; nothing is
+            published.
         Unavailable: Another run has published the day since this one began; its content is kept.
     """
     _require_every_table(pipeline, partition, validations)
     lake = Lake(settings.lake / pipeline.name)
     audited = [_audited(pipeline, partition, each, settings, lake) for each in validations]
     _require_none_blocked(partition, audited)
-    for each in audited:
-        _require_fit(pipeline, lake, each)
+    _require_all_fit(pipeline, partition, settings, lake, audited)
     outputs: list[Dataset] = []
     for each in audited:
         outputs += _replace(pipeline, partition, settings, lake, each)
@@ -159,6 +159,22 @@ def _require_none_blocked(partition: date, audited: Sequence[_Audited]) -> None:
             ),
             do="correct the source and run the ingest stage for this partition again",
         )
+
+
+def _require_all_fit(
+    pipeline: Pipeline, partition: date, settings: Settings, lake: Lake, audited: Sequence[_Audited]
+) -> None:
+    """Check every table and block those that do not fit: the same again would not, and nothing has to wait for it."""
+    refusals = []
+    for each in audited:
+        try:
+            _require_fit(pipeline, lake, each)
+        except DataError as error:
+            quarantine = Quarantine(settings.quarantine / pipeline.name)
+            quarantine.block(each.table, partition, each.rows, [error.brief], each.result)
+            refusals.append(error)
+    if refusals:
+        raise refusals[0]
 
 
 def _require_fit(pipeline: Pipeline, lake: Lake, audited: _Audited) -> None:
