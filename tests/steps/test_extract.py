@@ -169,3 +169,13 @@ def test_a_module_that_cannot_be_imported_is_told_with_file_and_line(tmp_path, m
 def test_a_reference_without_a_name_is_the_module(tmp_path):
     assert load_reference("tests.worlds.trips", tmp_path).DAY == toy.DAY
     assert load_reference("tests.worlds.trips:DAY", tmp_path) + timedelta(days=1) == date(2013, 2, 11)
+
+
+@pytest.mark.parametrize("column", ["quality", "version", "inputs", "partition", "airloom_split"])
+def test_a_column_with_a_name_of_ours_is_refused_and_blocks_the_day(settings, monkeypatch, column):
+    toy.returning(monkeypatch, trips=trips(**{column: 5}))
+    with pytest.raises(DataError, match="names are Airloom's own") as refused:
+        extract(toy.trips_pipeline(), toy.DAY, settings)
+    assert (refused.value.where, refused.value.found) == ("table trips", column)
+    assert Quarantine(settings.quarantine / "toy").is_blocked("trips", toy.DAY)
+    assert not settings.staging.exists()

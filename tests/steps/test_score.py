@@ -4,9 +4,10 @@ import sqlite3
 from datetime import timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from airloom.core.errors import DataError, NotDue, SetupError, Unavailable
-from airloom.core.pipeline import Sink
+from airloom.core.pipeline import Pipeline, Sink
 from airloom.steps.compute import compute
 from airloom.steps.materialize import materialize
 from airloom.steps.predict import predict
@@ -281,3 +282,13 @@ def test_a_sink_that_cannot_be_reached_keeps_no_prediction_from_the_lake(setting
         score(COPIED, DAY, away, "run")
     back = dataclasses.replace(settings, predictions_url=f"sqlite:///{tmp_path}/predictions.db")
     assert "scored before, unchanged; 1 day copied" in score(COPIED, DAY, back, "run").headline
+
+
+def test_no_key_may_have_the_name_of_a_column_that_predictions_get(settings, champion):
+    score(PIPELINE, DAY, settings, "run")
+    table = PIPELINE.tables["schedule"]
+    for column in predictions(settings).columns.difference([*table.key, table.time]):
+        declared = PIPELINE.model_dump(mode="json")
+        declared["tables"]["schedule"]["key"] = [column]
+        with pytest.raises(ValidationError, match=f"'{column}' is a column that Airloom adds"):
+            Pipeline.model_validate(declared)

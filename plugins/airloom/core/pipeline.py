@@ -24,6 +24,7 @@ from airloom.core.declared import (
 )
 from airloom.core.documents import problem_at
 from airloom.core.metrics import OPERATIONAL, Kind, metrics_of
+from airloom.core.reserved import collisions
 from airloom.core.rules import DAY, ENTITY, ROW, Circuit, Gate, Promotion
 
 #: What the query of a label knows the scored rows as.
@@ -263,6 +264,12 @@ class Pipeline(Declared):
                 raise problem_at(f"no table {table!r}", "label", "reads")
         if self.score.entities not in self.tables:
             raise problem_at(f"no table {self.score.entities!r}", "score", "entities")
+        return self
+
+    @model_validator(mode="after")
+    def _columns_are_not_ours(self) -> Pipeline:
+        for column, place, at in collisions(self):
+            raise problem_at(f"{column!r} is a column that Airloom adds to {place}: rename yours in the source", *at)
         return self
 
     @model_validator(mode="after")

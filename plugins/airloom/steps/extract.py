@@ -12,6 +12,7 @@ from airloom.core.errors import DataError, UsageError
 from airloom.core.fingerprint import fingerprint
 from airloom.core.pipeline import Pipeline, Schedule, Table
 from airloom.core.records import Dataset, Staged
+from airloom.core.reserved import OF_PARTITIONS, PREFIX, is_reserved
 from airloom.core.settings import Settings
 from airloom.steps.references import load_reference
 from airloom.stores.content import content_version, require_flat
@@ -176,6 +177,14 @@ def _require_columns(name: str, table: Table, frame: pd.DataFrame) -> None:
                 found=", ".join(found),
                 expected=f"{column}, declared as key, time or known_at",
             )
+    if reserved := [column for column in found if is_reserved(column)]:
+        raise DataError(
+            f"The table {name} has columns whose names are Airloom's own.",
+            where=f"table {name}",
+            found=", ".join(reserved),
+            expected=f"other names than {', '.join(OF_PARTITIONS)}, and none that begins with {PREFIX}",
+            do="rename them in the source",
+        )
 
 
 def _column(table: str, column: str, values: pd.Series) -> pa.ChunkedArray:

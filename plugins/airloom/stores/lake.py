@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airloom.core.errors import DataError, Unavailable
 from airloom.core.failpoints import failpoint
 from airloom.core.places import Place
+from airloom.core.reserved import OF_PARTITIONS
 from airloom.core.wording import counted
 from airloom.stores.commits import commit_partition
 from airloom.stores.content import content_version
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pyarrow.dataset import Dataset
 
 #: Columns that describe a partition; they are folder names, so that the log alone answers what is published.
-PARTITION_COLUMNS = ["partition", "version", "inputs", "quality"]
+PARTITION_COLUMNS = list(OF_PARTITIONS)
 _ATTEMPTS = 8
 #: What our own facts in the table's log start with.
 _FACT = "airloom."
