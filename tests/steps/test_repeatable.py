@@ -88,6 +88,7 @@ ACCEPTED = (
     "SELECT k, arg_max(x, seen) AS v FROM t GROUP BY k",
     "SELECT k, list(x ORDER BY x)[1] AS v FROM t GROUP BY k",
     "SELECT k, max(x) AS v, quantile_cont(x, 0.5) AS q, geomean(x) AS g FROM t GROUP BY k",
+    "SELECT k, cardinality(histogram(x)) AS v, wavg(x, x) AS w FROM t GROUP BY k",
     "SELECT k, if(x > 1, nullif(x, 3), 0) AS v FROM t",
     "SELECT k FROM t ORDER BY x LIMIT 2",
     "SELECT k FROM t ORDER BY 1 LIMIT 2",

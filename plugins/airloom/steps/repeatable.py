@@ -160,7 +160,10 @@ def _functions() -> dict[str, tuple[set[str], list[str]]]:
     import duckdb
 
     functions: dict[str, tuple[set[str], list[str]]] = {}
-    query = "SELECT function_name, stability, macro_definition FROM duckdb_functions() WHERE function_type != 'pragma'"
+    query = """
+        SELECT function_name, stability, macro_definition FROM duckdb_functions()
+        WHERE function_type NOT IN ('pragma', 'table', 'table_macro')
+    """
     with duckdb.connect(config={"threads": 1}) as engine:
         for name, stability, macro in engine.execute(query).fetchall():
             stabilities, macros = functions.setdefault(name, (set(), []))
