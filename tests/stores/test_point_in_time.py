@@ -148,6 +148,15 @@ def test_a_key_of_another_type_is_refused(engine):
     assert (refused.value.where, refused.value.found) == ("feature view view, column b", "string")
 
 
+def test_a_key_beyond_the_features_keys_is_refused_without_its_value(engine):
+    table = entity_rows([("x", 1, 0)])
+    table = table.set_column(1, "b", pa.array([2**63], pa.uint64()))
+    with pytest.raises(DataError, match="beyond what") as refused:
+        join_features(engine, table, event_times(table), view_of([]))
+    assert (refused.value.where, refused.value.expected) == ("feature view view, column b", "int64")
+    assert str(2**63) not in str(refused.value)
+
+
 def test_a_feature_named_like_a_column_of_the_rows_is_refused(engine):
     table = entity_rows([("x", 1, 0)]).append_column("value", pa.array([0.0]))
     with pytest.raises(DataError, match="has the name"):

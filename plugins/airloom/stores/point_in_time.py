@@ -198,7 +198,16 @@ def _key(column: pa.ChunkedArray, expected: pa.DataType, view: str, name: str) -
             found=str(found),
             expected=str(expected),
         )
-    return column.cast(expected)
+    try:
+        return column.cast(expected)
+    except pa.ArrowInvalid:  # It would show the value.
+        raise DataError(
+            "An entity key is beyond what the features' keys can be.",
+            where=f"feature view {view}, column {name}",
+            found=f"{found}, with a number that is too large or too small",
+            expected=str(expected),
+            do="make the key text, in the table and in the view's SQL",
+        ) from None
 
 
 def _family(kind: pa.DataType) -> str:
