@@ -2,13 +2,14 @@ import importlib
 import multiprocessing
 import sqlite3
 from datetime import timedelta
+from types import ModuleType
 
 import pytest
 from feast import Entity, FeatureView, Field
 from feast.types import Float64
 
 from airloom.core.errors import DeclarationError, SetupError
-from airloom.stores.features import apply_features, open_feature_store
+from airloom.stores.features import apply_features, defined_keys, open_feature_store
 from airloom.stores.ledger import Ledger
 from airloom.stores.source import LakeSource, lake_view
 from tests.worlds.feature_lake import (
@@ -146,3 +147,17 @@ def test_several_processes_can_be_first(settings):
         process.join(600)
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert len(open_feature_store(small_pipeline(), settings).list_feature_views()) == 2
+
+
+def test_keys_are_those_of_the_entities_that_a_module_defines():
+    module = ModuleType("definitions")
+    for each in definitions():
+        setattr(module, f"{type(each).__name__}_{each.name}", each)
+    assert defined_keys(small_pipeline(), module) == {
+        "driver": {"driver_id": "STRING"},
+        "leg": {"start": "STRING", "end_zone": "INT64"},
+    }
+    del module.Entity_end
+    with pytest.raises(DeclarationError, match="does not define") as refused:
+        defined_keys(small_pipeline(), module)
+    assert (refused.value.where, refused.value.expected) == ("none, feature view leg", "end")

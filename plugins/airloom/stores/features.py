@@ -122,7 +122,7 @@ def defined_keys(pipeline: Pipeline, definitions: ModuleType) -> dict[str, dict[
     """Return the join keys of every view of a pipeline, with the names of their Feast types, as a module defines them.
 
     Raises:
-        DeclarationError: The module lacks a view.
+        DeclarationError: The module lacks a view, or an entity of one.
     """
     load_feast()
     from feast import Entity, FeatureView
@@ -132,6 +132,15 @@ def defined_keys(pipeline: Pipeline, definitions: ModuleType) -> dict[str, dict[
     views = {each.name: each for each in found if isinstance(each, FeatureView)}
     if set(pipeline.features.views) - set(views):
         _require_views(pipeline, found)
+    needed = {each: name for name in pipeline.features.views for each in views[name].entities}
+    if missing := sorted(set(needed) - set(entities)):
+        raise DeclarationError(
+            "A feature view is of entities that its module does not define.",
+            where=f"{pipeline.features.module}, feature view {needed[missing[0]]}",
+            found=", ".join(sorted(entities)) or "no entity at all",
+            expected=", ".join(missing),
+            do="define or import the entities in the module; a view without any entity cannot be joined",
+        )
     return {
         name: {entities[each].join_key: entities[each].value_type.name for each in views[name].entities}
         for name in pipeline.features.views
