@@ -104,5 +104,5 @@ def test_intervals_by_block_hold_and_by_row_they_do_not(simulate, days, times, m
     assert accepted < 0.025 + chance
     assert error.mean() / difference.std() == pytest.approx(1, abs=0.1 + 3 / np.sqrt(2 * times))
     assert np.mean(difference + 3.5 * difference.std() > half) > (0.77 if days == 7 else 0.9 - chance)
-    assert row_error.mean() < 0.6 * difference.std()
-    assert np.mean(difference > row_half) > 0.08
+    assert row_error.mean() < 0.9 * difference.std(), "row by row even that is missed"
+    assert np.mean(difference > row_half) > 0.025 + chance
