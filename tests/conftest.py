@@ -7,10 +7,13 @@ import shutil
 import socket
 import tempfile
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from xdist.scheduler import LoadFileScheduling
+
+from airloom.core import clock
 
 pytest_plugins = ["tests.servers.fixtures", "tests.servers.state", "tests.worlds.fixtures"]
 
@@ -46,6 +49,17 @@ def _stay_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         return connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", connect_to_loopback)
+
+
+@pytest.fixture
+def now(monkeypatch):
+    """Set the clock that days are asked by: `now("2024-01-06T05:00")`, in UTC."""
+
+    def set_clock(text: str) -> None:
+        moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
+        monkeypatch.setattr(clock, "now", lambda: moment)
+
+    return set_clock
 
 
 def _is_loopback(host: str) -> bool:

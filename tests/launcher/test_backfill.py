@@ -4,6 +4,7 @@ import pytest
 
 from airloom.core.declaration import find_pipeline
 from airloom.core.errors import DataError, SetupError, UsageError
+from airloom.core.pipeline import Schedule
 from airloom.launcher import backfill
 from airloom.launcher.api import FailedTask, Range
 from airloom.launcher.backfill import STAGES, Request, run
@@ -71,6 +72,20 @@ class Airflow:
 
 def request(**options):
     return Request(pipeline=PARCELS, days=DAYS, **options)
+
+
+def test_days_that_have_not_ended_are_refused(now):
+    now("2024-01-03T22:59")  # 23:59 in Berlin
+    with pytest.raises(UsageError, match="2024-01-03 has not ended in Europe/Berlin"):
+        run(Airflow(), request(), lambda stages: None, pause=0)
+    now("2024-01-03T23:00")
+    assert all(stage.done for stage in run(Airflow(), request(), lambda stages: None, pause=0))
+
+
+def test_a_day_that_the_zone_never_had_has_no_run():
+    schedule = Schedule(nightly="02:00", timezone="Pacific/Apia", start=date(2011, 12, 1))
+    apia = Request(PARCELS.model_copy(update={"schedule": schedule}), Range(date(2011, 12, 29), date(2011, 12, 31)))
+    assert apia.runs_of("ingest") == 2
 
 
 def test_every_stage_gets_its_own_backfill_in_the_order_of_the_data():

@@ -1,10 +1,13 @@
 """One contract for every operator of Airloom."""
 
 import inspect
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
+from types import SimpleNamespace
 
+import pendulum
 import pytest
 from airflow.sdk import DAG
+from airflow.sdk.definitions._internal.templater import SandboxedEnvironment
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.serialization.serialized_objects import DagSerialization
 
@@ -54,6 +57,35 @@ def test_it_can_be_serialized(operator):
 def test_a_run_without_a_logical_date_is_refused_in_words(operator):
     with pytest.raises(AirflowFailException, match="This is not a partition"):
         build(operator, partition="", pipeline="parcels").execute({})
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize(
+    ("partition", "said"),
+    [
+        ("2042-01-02", "2042-01-02 has not ended in Europe/Berlin"),
+        ("2024-01-04T18:30:00+00:00", "which could mean 2024-01-03 or 2024-01-04"),
+        ("2024-01-04T23:30:00+00:00", "which could mean 2024-01-04 or 2024-01-05"),
+    ],
+)
+def test_what_is_not_a_day_that_may_run_is_refused_in_words(operator, partition, said):
+    with pytest.raises(AirflowFailException, match=said):
+        build(operator, partition=partition, pipeline="parcels").execute({})
+
+
+@pytest.mark.parametrize(
+    ("logical_date", "partition"),
+    [
+        (datetime(2024, 1, 5, tzinfo=UTC), "2024-01-05"),
+        (pendulum.datetime(2024, 1, 5), "2024-01-05"),
+        (datetime(2024, 1, 5, tzinfo=timezone(timedelta(hours=5, minutes=30))), "2024-01-05T00:00:00+05:30"),
+        (pendulum.datetime(2024, 1, 5, 0, 0, 0, 1), "2024-01-05T00:00:00.000001+00:00"),
+        (None, ""),
+    ],
+)
+def test_the_runs_day_is_its_logical_date_and_no_moment_is_cut_down_to_a_day(logical_date, partition):
+    template = SandboxedEnvironment().from_string(LOGICAL_DAY)
+    assert template.render(dag_run=SimpleNamespace(logical_date=logical_date)) == partition
 
 
 @pytest.mark.parametrize("operator", OPERATORS)

@@ -90,8 +90,22 @@ def test_a_wait_ends_when_everything_is_there(wait):
     assert wait(COMING, THERE, THERE) == [THERE]
 
 
-def test_patience_is_not_over_before_the_days_nightly_time(wait):
-    assert wait(MISSING, MISSING, THERE, day="2999-01-01") == []
+def test_patience_is_not_over_before_the_days_nightly_time(wait, now):
+    now("2024-01-11T05:30")
+    assert wait(MISSING, MISSING, THERE) == []
+
+
+@pytest.mark.parametrize(
+    ("day", "said"),
+    [
+        ("2042-01-02", "2042-01-02 has not ended in"),
+        ("2024-01-10T20:00:00+00:00", "which could mean 2024-01-09 or 2024-01-10"),
+        ("", "This is not a partition"),
+    ],
+)
+def test_a_day_that_may_not_run_is_not_waited_for(wait, day, said):
+    with pytest.raises(AssertionError, match="TriggerEvent"):
+        wait(THERE, day=day)
 
 
 @pytest.mark.parametrize(

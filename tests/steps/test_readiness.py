@@ -5,7 +5,7 @@ import pytest
 
 from airloom.core.declaration import find_pipeline
 from airloom.core.errors import NotDue, UsageError
-from airloom.core.pipeline import Pipeline
+from airloom.core.pipeline import Pipeline, Schedule
 from airloom.steps.readiness import needs, readiness, upstream
 from airloom.stores.ledger import Ledger
 from airloom.stores.quarantine import Quarantine
@@ -85,3 +85,13 @@ def test_a_score_waits_for_trainings_that_may_still_change_its_champion(settings
     assert trainings() == [date(2024, 1, 9), date(2024, 1, 10)]
     ledger.promote("parcels", expected_epoch=1, effective_from=date(2024, 1, 11), version=2, **why)
     assert trainings() == []
+
+
+def test_a_day_that_the_zone_never_had_is_awaited_by_no_stage():
+    schedule = Schedule(nightly="02:00", timezone="Pacific/Apia", start=date(2011, 12, 1))
+    apia = PARCELS.model_copy(update={"schedule": schedule})
+    before, after, night = date(2011, 12, 29), date(2011, 12, 31), date(2012, 1, 1)
+    assert needs(apia, "features", after)["raw.parcels"] == [before, after]
+    wanted = needs(apia, "train", night)
+    assert wanted["raw.orders"] == [before, after]
+    assert wanted["raw.parcels"] == [after, night]

@@ -33,6 +33,12 @@ class AirloomError(Exception):
         """The problem as one line, for where there is nothing to do about it."""
         return " ".join(filter(None, [self.what, self.where, self.found]))
 
+    @property
+    def sentence(self) -> str:
+        """The problem and what to do about it as one line, for where there is room for no more."""
+        found = f" ({self.found})" if self.found else ""
+        return f"{self.what.removesuffix('.')}{found}" + (f"; {self.do}." if self.do else ".")
+
     def __str__(self) -> str:
         details = {"where": self.where, "found": self.found, "expected": self.expected, "do": self.do}
         lines = [f"  {name + ':':<10}{text}" for name, text in details.items() if text]

@@ -24,6 +24,7 @@ from airloom.core.declared import (
 )
 from airloom.core.documents import problem_at
 from airloom.core.metrics import OPERATIONAL, Kind, metrics_of
+from airloom.core.partitions import exists, window
 from airloom.core.reserved import collisions
 from airloom.core.rules import DAY, ENTITY, ROW, Circuit, Gate, Promotion
 
@@ -54,6 +55,10 @@ class Schedule(Declared):
         if self.end is not None and self.end < self.start:
             raise problem_at(f"end {self.end} is before start {self.start}", "end")
         return self
+
+    def window(self, last: date, days: int) -> list[date]:
+        """List the days that end with ``last``, oldest first: none before the start, none that the zone never had."""
+        return [day for day in window(last, days, self.start) if exists(day, self.timezone)]
 
 
 class QuarantinePolicy(Declared):

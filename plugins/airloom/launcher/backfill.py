@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from airloom.core.errors import DataError, SetupError, UsageError
-from airloom.core.partitions import day_range
+from airloom.core.partitions import local_days, require_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.wording import counted
 from airloom.launcher.api import AirflowApi, FailedTask, Range, Reprocess
@@ -48,9 +48,9 @@ class Request:
         return self.nights if self.nights and stage in ("train", "score") else self.days
 
     def runs_of(self, stage: str) -> int:
-        """Return how many runs a stage will have: one a day."""
+        """Return how many runs a stage will have: one for each day that the zone had."""
         days = self.days_of(stage)
-        return len(day_range(days.first, days.last))
+        return len(local_days(days.first, days.last, self.pipeline.schedule.timezone))
 
     def dag_id(self, stage: str) -> str:
         """Return the DAG of a stage."""
@@ -97,7 +97,7 @@ Watch = Callable[[list[Progress]], None]
 
 
 def check(request: Request) -> None:
-    """Refuse a range that the pipeline does not cover and stages that do not exist.
+    """Refuse a range that the pipeline does not cover or that has not ended, and stages that do not exist.
 
     Raises:
         UsageError: There is nothing to run, or something that does not exist.
@@ -112,8 +112,9 @@ def check(request: Request) -> None:
         raise UsageError(
             f"{request.pipeline.name} does not cover these days.",
             found=f"from {first} to {last}",
-            expected=f"days from {schedule.start} to {schedule.end or 'today'}",
+            expected=f"days from {schedule.start} to {schedule.end or 'yesterday'}",
         )
+    require_ended(last, schedule.timezone)
 
 
 def run(api: AirflowApi, request: Request, watch: Watch, pause: float = _PAUSE_SECONDS) -> list[Progress]:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 
-from airloom.core.partitions import day_range
+from airloom.core.partitions import local_days
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.core.verdict import Verdict
@@ -81,7 +81,7 @@ def summarize(pipeline: Pipeline, settings: Settings, days: Range) -> Summary:
         settings: Where everything is.
         days: The range.
     """
-    wanted = day_range(days.first, days.last)
+    wanted = local_days(days.first, days.last, pipeline.schedule.timezone)
     lake = Lake(settings.lake / pipeline.name)
     ledger = Ledger(settings.state_url)
     verdicts = [each for each in ledger.verdicts(pipeline.name) if each.partition in set(wanted)]

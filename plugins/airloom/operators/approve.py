@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, T
 from airloom.connections import use_connections
 from airloom.core.declaration import find_pipeline
 from airloom.core.errors import AirloomError, GateError, NotDue
-from airloom.core.partitions import parse_partition
+from airloom.core.partitions import parse_partition, partition_to_run
 from airloom.core.records import Answered, Dataset, Decided
 from airloom.core.report import question
 from airloom.core.settings import Settings
@@ -97,8 +97,8 @@ class ApproveOperator(ApprovalOperator, LineageOperator):
 
         use_connections()
         settings = Settings.from_environment()
-        parse_partition(self.partition)
-        find_pipeline(settings.include, self.pipeline)
+        pipeline = find_pipeline(settings.include, self.pipeline)
+        partition_to_run(self.partition, pipeline.schedule.timezone)
         return ask(Decided.model_validate(self.decided).verdict, settings)
 
     def _require_shown(self, verdict: Verdict, context: Context) -> None:

@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airloom.connections import use_connections
 from airloom.core.declaration import find_pipeline
 from airloom.core.errors import AirloomError, NotDue, Unavailable
-from airloom.core.partitions import parse_partition
+from airloom.core.partitions import partition_to_run
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Record
 from airloom.core.settings import Settings
@@ -22,8 +22,9 @@ from airloom.operators.lineage import LineageOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-#: The run's day; empty for a run without a logical date, which the operator then refuses in words.
-LOGICAL_DAY = "{{ dag_run.logical_date.strftime('%Y-%m-%d') if dag_run.logical_date else '' }}"
+#: The run's day: its logical date without the 00:00 in UTC. What the operator refuses in words is left as it is: a
+#: logical date that is not the start of a day, and none at all, which is empty.
+LOGICAL_DAY = "{{ dag_run.logical_date.isoformat().removesuffix('T00:00:00+00:00') if dag_run.logical_date else '' }}"
 
 
 class StepOperator(LineageOperator):
@@ -44,8 +45,8 @@ class StepOperator(LineageOperator):
         self.partition = partition
 
     def day(self, pipeline: Pipeline, settings: Settings) -> date:
-        """Return the partition; an operator may know one when none is given."""
-        return parse_partition(self.partition)
+        """Return the partition, which must be one that may run; an operator may know one when none is given."""
+        return partition_to_run(self.partition, pipeline.schedule.timezone)
 
     @abstractmethod
     def run_step(self, pipeline: Pipeline, partition: date, settings: Settings, context: Context) -> Record:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pendulum
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
+from airflow.utils.types import DagRunType
 from pendulum import DateTime
+
+from airloom.core import clock
+from airloom.core.errors import AirloomError
+from airloom.core.partitions import as_of, day_of, exists, first_moment, newest_ended, require_ended
 
 
 class Nightly(Timetable):
     """Run once for every calendar day, the morning after.
 
     The data interval is the day D (logical date: D at 00:00 UTC), so that a backfill covers exactly the days that
-    were typed; the run starts at the given local time of the day after.
+    were typed; the run starts at the given local time of the day after, or at the first moment after it on a night on
+    which the clocks skip it, and never before D has ended. A day that the zone never had has no run.
 
     Args:
         at: Local time of the start, ``HH:MM``.
@@ -42,38 +47,61 @@ class Nightly(Timetable):
         return f"nightly {self.at} {self.timezone}"
 
     def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
-        """Return the day on which a moment lies."""
-        return _day(run_after)
+        """Return the day that starts at a moment; of any other moment the moment itself, which is no day."""
+        interval = _day(run_after)
+        return interval if interval.start == run_after else DataInterval.exact(run_after)
 
     def next_dagrun_info(
         self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
         """Return the run for the next day: the first one, the one after the last, or the newest that is due."""
         if last_automated_data_interval is not None:
-            day = _day(last_automated_data_interval.start.add(days=1))
+            day: date = last_automated_data_interval.start.in_timezone("UTC").date() + timedelta(days=1)
         elif restriction.earliest is not None:
-            day = _day(restriction.earliest)
+            day = restriction.earliest.in_timezone("UTC").date()
         else:
             return None
         if not restriction.catchup:
             day = max(day, self._newest_due())
-        if restriction.latest is not None and day.start > restriction.latest:
+        while not exists(day, self.timezone):
+            day += timedelta(days=1)
+        interval = _day(pendulum.datetime(day.year, day.month, day.day))
+        if restriction.latest is not None and interval.start > restriction.latest:
             return None
-        return DagRunInfo(run_after=self.start_of_run(day.start.date()), data_interval=day)
+        return DagRunInfo(run_after=self.start_of_run(day), data_interval=interval)
 
     def generate_run_id(self, *, run_type: Any, run_after: DateTime, data_interval: Any, **extra: Any) -> str:
-        """Name a run after its day."""
-        suffix = data_interval.start.date().isoformat() if data_interval else run_after.isoformat()
+        """Name a run after its day.
+
+        Raises:
+            ValueError: Somebody triggers a run by a logical date that is not a day that may run. Airflow's form and its
+                REST API show the text; by other ways the run's first task refuses it.
+        """
+        # `airflow dags trigger` gives the current moment for both, and the logical date to nobody.
+        if run_type == DagRunType.MANUAL and data_interval and data_interval.start != run_after:
+            self._require_day(data_interval.start)
+        exact = data_interval is None or data_interval.start == data_interval.end
+        suffix = run_after.isoformat() if exact else data_interval.start.date().isoformat()
         return str(run_type.generate_run_id(suffix=suffix))
 
     def start_of_run(self, day: date) -> DateTime:
         """Return the moment at which a day's run is scheduled: the local time on the day after, in UTC."""
-        local = datetime.combine(day + timedelta(days=1), time.fromisoformat(self.at), ZoneInfo(self.timezone))
-        return pendulum.instance(local).in_timezone("UTC")
+        at = time.fromisoformat(self.at)
+        first, second = (first_moment(day + timedelta(days=1), at.replace(fold=fold), self.timezone) for fold in (0, 1))
+        # Where clocks go back over midnight, the day may go on after the first of two.
+        return pendulum.from_timestamp((first if first >= as_of(day, self.timezone) else second).timestamp())
 
-    def _newest_due(self) -> DataInterval:
-        day = _day(pendulum.now("UTC").subtract(days=1))
-        return day if self.start_of_run(day.start.date()) <= pendulum.now("UTC") else _day(day.start.subtract(days=1))
+    def _require_day(self, logical_date: DateTime) -> None:
+        try:
+            require_ended(day_of(logical_date, self.timezone), self.timezone)
+        except AirloomError as error:
+            raise ValueError(error.sentence) from None
+
+    def _newest_due(self) -> date:
+        day = newest_ended(self.timezone)
+        while not (self.start_of_run(day) <= clock.now() and exists(day, self.timezone)):
+            day -= timedelta(days=1)
+        return day
 
 
 def _day(moment: DateTime) -> DataInterval:

@@ -13,9 +13,10 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 
 from airloom.connections import use_connections
+from airloom.core import clock
 from airloom.core.declaration import find_pipeline
 from airloom.core.errors import AirloomError, NotDue, Unavailable
-from airloom.core.partitions import parse_partition
+from airloom.core.partitions import partition_to_run
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.core.wording import counted
@@ -117,16 +118,16 @@ class WaitTrigger(BaseTrigger):
         try:
             await asyncio.to_thread(use_connections)
             settings = Settings.from_environment()
-            partition = parse_partition(self.partition)
             pipeline = await asyncio.to_thread(find_pipeline, settings.include, self.pipeline)
+            partition = partition_to_run(self.partition, pipeline.schedule.timezone)
             due = Nightly(pipeline.schedule.nightly, pipeline.schedule.timezone).start_of_run(partition)
-            timeout = Timeout(pipeline.schedule.patience, max(due, datetime.now(UTC)))
+            timeout = Timeout(pipeline.schedule.patience, max(due, clock.now()))
             state, began = "", time.monotonic()
             while True:
                 found = await asyncio.to_thread(self._look, pipeline, partition, settings)
                 if found.settled:
                     break
-                if timeout.is_over(datetime.now(UTC), found.coming):
+                if timeout.is_over(clock.now(), found.coming):
                     self.log.warning("Patience is over; going on with what there is.")
                     break
                 if found.state != state:

@@ -8,6 +8,7 @@ from functools import partial
 
 from airloom.core.errors import ChampionMoved, ChampionPinned, GateError
 from airloom.core.failpoints import failpoint
+from airloom.core.partitions import require_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Answered, Applied, Chosen, Dataset, Decided, Evaluation, Proven
 from airloom.core.settings import Settings
@@ -54,6 +55,7 @@ def apply(
         GateError: The verdict is unknown or about another pipeline, or its version has been deleted.
         DataError: The rows on which to judge again are not there any more.
     """
+    require_ended(partition, pipeline.schedule.timezone)
     ledger = Ledger(settings.state_url)
     verdict = ledger.verdict(verdict_id)
     if verdict.pipeline != pipeline.name:
@@ -97,6 +99,7 @@ def apply_choice(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> Appl
         ChampionMoved: The champion has moved since the choice was made; another one is neither replaced nor pinned.
         GateError: The version has been deleted.
     """
+    require_ended(chosen.partition, pipeline.schedule.timezone)
     drift = reconcile(pipeline, settings)
     if chosen.action in ("pin", "unpin"):
         _pin(pipeline, chosen, settings)

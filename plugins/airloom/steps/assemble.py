@@ -9,6 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airloom.core.errors import DataError
+from airloom.core.partitions import require_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Leak, TrainingSet
 from airloom.core.settings import Settings
@@ -44,6 +45,7 @@ def assemble(pipeline: Pipeline, partition: date, settings: Settings) -> Trainin
         NotDue: The window is not complete, or labels are not of what is published now.
         DataError: The rows are nothing to learn from.
     """
+    require_ended(partition, pipeline.schedule.timezone)
     lake = Lake(settings.lake / pipeline.name)
     read = training_inputs(pipeline, partition)
     commits = _commits(pipeline, lake, read)

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Literal, get_args
 
 from airloom.core.errors import GateError, UsageError
+from airloom.core.partitions import require_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Chosen, Dataset
 from airloom.core.settings import Settings
@@ -47,6 +48,7 @@ def choose(
         GateError: There is nothing to roll back to, no such version, it is champion already, or it would go back in
             time.
     """
+    require_ended(partition, pipeline.schedule.timezone)
     if action not in get_args(Action):
         raise UsageError(f"There is no action {action!r}.", expected=" or ".join(get_args(Action)))
     if not reason.strip():

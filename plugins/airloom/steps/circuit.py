@@ -7,6 +7,7 @@ from datetime import date
 
 from airloom.core.circuit import Night, Pause, pause
 from airloom.core.errors import NotDue
+from airloom.core.partitions import require_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.places import Place
 from airloom.core.records import Record, TrainingSet
@@ -72,6 +73,7 @@ def note_failure(pipeline: Pipeline, partition: date, settings: Settings, actor:
         settings: Where the ledger is.
         actor: The run that failed.
     """
+    require_ended(partition, pipeline.schedule.timezone)
     what = "the training failed; the tasks of its run say why"
     Notes(settings.state_url).add(pipeline.name, "failed", partition, recipe(pipeline, settings), actor, what)
     announce_pause(pipeline, settings)

@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from airloom.core.errors import DataError, NotDue, SetupError
-from airloom.core.partitions import as_of
+from airloom.core.partitions import as_of, require_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Computed, Dataset
 from airloom.core.settings import Settings
@@ -48,6 +48,7 @@ def compute(pipeline: Pipeline, partition: date, settings: Settings) -> Computed
         DataError: A query gave nothing that can be published.
         SetupError: What is published kept changing.
     """
+    require_ended(partition, pipeline.schedule.timezone)
     inputs = FeatureInputs.read(pipeline, settings)
     if not inputs.computable(partition):
         raise NotDue(

@@ -7,6 +7,7 @@ from datetime import date
 from airloom.core.errors import GateError
 from airloom.core.failpoints import failpoint
 from airloom.core.gate import decide as judge
+from airloom.core.partitions import require_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Decided, Evaluation, Proven
 from airloom.core.report import markdown
@@ -44,6 +45,7 @@ def decide(pipeline: Pipeline, partition: date, evaluation: Evaluation, proven: 
     Raises:
         DataError: The rows of the evaluation are not there any more.
     """
+    require_ended(partition, pipeline.schedule.timezone)
     ledger = Ledger(settings.state_url)
     verdict = _judged_before(pipeline, evaluation, settings)
     if verdict is None and (newer := _newer_champion(evaluation, ledger)):

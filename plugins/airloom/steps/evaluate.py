@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from airloom.core.errors import DataError, Unavailable
 from airloom.core.failpoints import failpoint
 from airloom.core.metrics import Kind, gain, metrics_of
+from airloom.core.partitions import require_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Evaluation, Fitted, TrainingSet
 from airloom.core.settings import Settings
@@ -63,6 +64,7 @@ def evaluate(
     Raises:
         DataError: There is no candidate with a finite metric.
     """
+    require_ended(partition, pipeline.schedule.timezone)
     rows = read_rows(training, "holdout", settings)
     registry = ModelRegistry(settings, pipeline.name)
     with fixed_threads():

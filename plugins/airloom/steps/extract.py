@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airloom.core.documents import did_you_mean
 from airloom.core.errors import DataError, UsageError
 from airloom.core.fingerprint import fingerprint
+from airloom.core.partitions import require_ended
 from airloom.core.pipeline import Pipeline, Schedule, Table
 from airloom.core.records import Dataset, Staged
 from airloom.core.reserved import OF_PARTITIONS, PREFIX, is_reserved
@@ -42,6 +43,7 @@ def extract(pipeline: Pipeline, partition: date, settings: Settings) -> Staged:
         DataError: The source returned something else than the declared tables.
     """
     _require_scheduled(pipeline.schedule, partition)
+    require_ended(partition, pipeline.schedule.timezone)
     source = load_reference(pipeline.source, settings.project)
     try:
         tables = _tables(pipeline, partition, source(partition))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from airloom.core.partitions import require_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Fitted, TrainingSet
 from airloom.core.settings import Settings
@@ -34,6 +35,7 @@ def fit(pipeline: Pipeline, partition: date, candidate: str, training: TrainingS
     Raises:
         DataError: A loss is not a finite number, or a prediction is not what the label asks for.
     """
+    require_ended(partition, pipeline.schedule.timezone)
     function = load_reference(pipeline.train.candidates[candidate].fit, settings.project)
     key = RunKey(partition, candidate, training.digest, pipeline.digest, source_digest(function))
     runs = TrainingRuns(settings, pipeline.name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from airloom.core.fingerprint import fingerprint
-from airloom.core.partitions import window
+from airloom.core.partitions import has_ended
 from airloom.core.pipeline import Pipeline, View
 from airloom.core.settings import Settings
 from airloom.stores.content import NO_ROWS
@@ -91,7 +91,7 @@ class FeatureInputs:
     def among(self, name: str, partition: date, published: Mapping[str, Mapping[date, PartitionVersion]]) -> ViewInputs:
         """Return what a view's partition is computed from when just these days of its tables are there."""
         view = self._view(name)
-        days = window(partition, view.window.days, self.pipeline.schedule.start)
+        days = self.pipeline.schedule.window(partition, view.window.days)
         found = {table: tuple(published[table][day] for day in days if day in published[table]) for table in view.reads}
         untyped = tuple(table for table in view.reads if not self._has_rows(table))
         return ViewInputs(name, partition, tuple(days), found, self.sql[name], untyped)
@@ -109,10 +109,10 @@ class FeatureInputs:
         """Find what a run for a partition has to compute.
 
         That is the partition itself, every later one whose window reaches back to it, and earlier ones within the
-        look-back; of each, only what is not current. A day counts when any of its views was computed.
+        look-back; of each, only what is not current. A day counts when any of its views was computed, and it has ended.
         """
-        look_back = timedelta(days=self.pipeline.look_back)
-        computed = set().union(*self.features.values())
+        look_back, zone = timedelta(days=self.pipeline.look_back), self.pipeline.schedule.timezone
+        computed = {day for day in set().union(*self.features.values()) if has_ended(day, zone)}
         for name in self.pipeline.features.views:
             reach = self._view(name).window
             others = [day for day in computed if partition - look_back <= day < partition + reach]

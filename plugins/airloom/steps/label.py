@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from airloom.core.errors import NotDue, SetupError
+from airloom.core.partitions import require_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Labelled
 from airloom.core.settings import Settings
@@ -48,6 +49,7 @@ def compute_labels(pipeline: Pipeline, partition: date, settings: Settings) -> L
         DataError: The query gave something else than one label a row.
         SetupError: What is published kept changing.
     """
+    require_ended(partition, pipeline.schedule.timezone)
     lake = Lake(settings.lake / pipeline.name)
     days = _computable_days(pipeline, partition, lake)
     require_whole_days(pipeline, partition, days, settings)

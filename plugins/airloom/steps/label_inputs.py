@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from airloom.core.fingerprint import fingerprint
-from airloom.core.partitions import day_range
+from airloom.core.partitions import local_days
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.steps.readiness import LABELS
@@ -44,7 +44,7 @@ class LabelInputs:
 
     def days(self, day: date) -> list[date]:
         """Return the days whose rows can be the outcome of a scored day."""
-        return day_range(day, day + self.pipeline.label.matures_after)
+        return local_days(day, day + self.pipeline.label.matures_after, self.pipeline.schedule.timezone)
 
     def found(self, day: date) -> dict[str, tuple[PartitionVersion, ...]]:
         """Return the published days that the labels of a scored day are computed from, by table."""

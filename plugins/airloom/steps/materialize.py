@@ -9,7 +9,7 @@ from io import StringIO
 
 from airloom.core.errors import DataError
 from airloom.core.failpoints import failpoint
-from airloom.core.partitions import as_of
+from airloom.core.partitions import as_of, require_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Materialized
 from airloom.core.settings import Settings
@@ -35,6 +35,7 @@ def materialize(pipeline: Pipeline, partition: date, settings: Settings, days: S
     Raises:
         DataError: The features of the partition have not been computed.
     """
+    require_ended(partition, pipeline.schedule.timezone)
     lake = Lake(settings.lake / pipeline.name)
     every_day = sorted({partition, *days})
     written = [name for name in pipeline.features.views if _has_any(lake, name, every_day)]

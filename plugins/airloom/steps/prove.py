@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airloom.core.errors import AirloomError, GateError, NotDue, Unavailable
+from airloom.core.partitions import require_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Chosen, Dataset, Evaluation, Proven
 from airloom.core.settings import Settings
@@ -47,6 +48,7 @@ def prove(pipeline: Pipeline, partition: date, evaluation: Evaluation, settings:
         evaluation: Which version is the challenger.
         settings: Where the registry is.
     """
+    require_ended(partition, pipeline.schedule.timezone)
     proof = prove_version(pipeline, evaluation.challenger_version, settings)
     return _proven(pipeline, partition, proof)
 
@@ -62,6 +64,7 @@ def prove_choice(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> Prov
     Raises:
         GateError: It does not exist, is not what was registered, or cannot score.
     """
+    require_ended(chosen.partition, pipeline.schedule.timezone)
     proof = prove_version(pipeline, chosen.version, settings)
     if proof.problem:
         raise GateError(f"Version {chosen.version} cannot serve.", found=proof.problem, do="choose another version")

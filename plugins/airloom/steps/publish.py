@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airloom.core.errors import DataError
+from airloom.core.partitions import require_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Published, Validation
 from airloom.core.settings import Settings
@@ -77,6 +78,7 @@ def publish(pipeline: Pipeline, partition: date, settings: Settings, validations
             published.
         Unavailable: Another run has published the day since this one began; its content is kept.
     """
+    require_ended(partition, pipeline.schedule.timezone)
     _require_every_table(pipeline, partition, validations)
     lake = Lake(settings.lake / pipeline.name)
     audited = [_audited(pipeline, partition, each, settings, lake) for each in validations]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from airloom.core.errors import NotDue, UsageError
-from airloom.core.partitions import day_range, window
+from airloom.core.partitions import local_days
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.core.wording import listed
@@ -117,13 +117,20 @@ def upstream(pipeline: Pipeline, stage: str, partition: date, settings: Settings
 
 def training_days(pipeline: Pipeline, last: date, first: date | None = None) -> list[date]:
     """Return the days of trainings up to ``last``: from ``first`` on, but none before the declared start."""
-    return day_range(max(pipeline.schedule.start, first or pipeline.schedule.start), last)
+    start = pipeline.schedule.start
+    return local_days(max(start, first or start), last, pipeline.schedule.timezone)
 
 
 def scored_days(pipeline: Pipeline, partition: date) -> list[date]:
     """Return the days of the training window: scored days whose labels are known as of a partition."""
     newest = partition - pipeline.label.matures_after
-    return window(newest, pipeline.train.window.max.days, pipeline.schedule.start)
+    return pipeline.schedule.window(newest, pipeline.train.window.max.days)
+
+
+def fewest_days(pipeline: Pipeline, partition: date) -> int:
+    """Return how many days the shortest training window has: those of the calendar that the zone had."""
+    newest, days = partition - pipeline.label.matures_after, pipeline.train.window.min.days
+    return len(local_days(newest - timedelta(days=days - 1), newest, pipeline.schedule.timezone))
 
 
 def mature_days(pipeline: Pipeline, days: list[date], partition: date, lake: Lake) -> list[date]:
@@ -167,7 +174,7 @@ def require_whole_days(pipeline: Pipeline, partition: date, days: Sized, setting
     Raises:
         NotDue: It has not; the error names the gaps.
     """
-    expected = pipeline.train.window.min.days
+    expected = fewest_days(pipeline, partition)
     if len(days) < expected:
         raise NotDue(
             f"The training window as of {partition} has gaps: {len(days)} of {expected} days are whole; "
@@ -190,14 +197,14 @@ def label_days(pipeline: Pipeline, days: list[date], partition: date) -> list[da
     """Return the days on which labels of scored days may have been published, up to a partition."""
     if label_table(pipeline) == LABELS:
         return days
-    return day_range(days[0] + timedelta(days=1), partition) if days else []
+    return local_days(days[0] + timedelta(days=1), partition, pipeline.schedule.timezone) if days else []
 
 
 def label_inputs(pipeline: Pipeline, days: list[date], partition: date) -> Needs:
     """Return the days that labels of scored days are read or computed from, by table, up to a partition."""
     if pipeline.label.sql is None:
         return {label_table(pipeline): label_days(pipeline, days, partition)}
-    until = day_range(days[0], partition) if days else []
+    until = local_days(days[0], partition, pipeline.schedule.timezone) if days else []
     return {f"raw.{table}": until for table in pipeline.label.reads or ()}
 
 
@@ -220,11 +227,11 @@ def _features(pipeline: Pipeline, partition: date) -> Needs:
     for view in pipeline.features.views.values():
         for table in view.reads:
             look_back[table] = max(look_back.get(table, 0), view.window.days)
-    return {f"raw.{table}": window(partition, days, pipeline.schedule.start) for table, days in look_back.items()}
+    return {f"raw.{table}": pipeline.schedule.window(partition, days) for table, days in look_back.items()}
 
 
 def _train(pipeline: Pipeline, partition: date) -> Needs:
-    days, expected = scored_days(pipeline, partition), pipeline.train.window.min.days
+    days, expected = scored_days(pipeline, partition), fewest_days(pipeline, partition)
     if len(days) < expected:
         raise NotDue(
             f"Training needs {expected} days with known labels; as of {partition} there are {len(days)} of "
@@ -235,7 +242,7 @@ def _train(pipeline: Pipeline, partition: date) -> Needs:
 
 
 def _score(pipeline: Pipeline, partition: date) -> Needs:
-    today = day_range(partition, partition)
+    today = [partition]
     return {f"raw.{pipeline.score.entities}": today, **{f"features.{name}": today for name in pipeline.features.views}}
 
 

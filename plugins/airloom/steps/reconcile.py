@@ -6,6 +6,7 @@ import logging
 from datetime import date
 
 from airloom.core.errors import ChampionMoved, ChampionPinned, GateError
+from airloom.core.partitions import has_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.core.verdict import Head
@@ -80,13 +81,14 @@ def point_alias(pipeline: Pipeline, settings: Settings) -> None:
 
 
 def current_partition(pipeline: Pipeline, settings: Settings) -> date:
-    """Return the newest day whose rows can be scored: what is decided today holds from then on.
+    """Return the newest day that has ended and whose rows can be scored: what is decided today holds from then on.
 
     Raises:
         GateError: Nothing is published yet.
     """
     table = f"raw.{pipeline.score.entities}"
-    published = Lake(settings.lake / pipeline.name).partitions(table)
+    days = Lake(settings.lake / pipeline.name).partitions(table)
+    published = [day for day in days if has_ended(day, pipeline.schedule.timezone)]
     if not published:
         raise GateError(f"{pipeline.name} has published nothing that could be scored.", where=table)
     return max(published)

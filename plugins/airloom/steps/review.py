@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from airloom.core.errors import AirloomError, DataError, Unavailable
-from airloom.core.partitions import day_range
+from airloom.core.partitions import day_range, require_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Record
 from airloom.core.settings import Settings
@@ -52,6 +52,7 @@ def review(pipeline: Pipeline, partition: date, settings: Settings, actor: str) 
     Raises:
         Unavailable: A server does not answer.
     """
+    require_ended(partition, pipeline.schedule.timezone)
     ledger, notes = Ledger(settings.state_url), Notes(settings.state_url)
     reviewed = {note.subject for note in notes.of(pipeline.name, "reviewed")}
     applied = [row.verdict for row in ledger.history(pipeline.name) if row.verdict and row.verdict not in reviewed]

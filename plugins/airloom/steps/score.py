@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from airloom.core.errors import DataError, NotDue
 from airloom.core.fingerprint import fingerprint
-from airloom.core.partitions import as_of
+from airloom.core.partitions import as_of, has_ended, require_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Scored
 from airloom.core.settings import Settings
@@ -94,8 +94,8 @@ class _Published:
 
     def stale(self, partition: date) -> list[date]:
         """Other predictions whose inputs have changed: all later ones, and earlier ones within the look-back."""
-        oldest = partition - timedelta(days=self.pipeline.look_back)
-        others = (day for day in self.versions[TABLE] if day != partition and day >= oldest)
+        oldest, zone = partition - timedelta(days=self.pipeline.look_back), self.pipeline.schedule.timezone
+        others = (day for day in self.versions[TABLE] if day != partition and day >= oldest and has_ended(day, zone))
         return [day for day in others if self.can_score(day) and not self.is_current(day)]
 
 
@@ -117,6 +117,7 @@ def score(pipeline: Pipeline, partition: date, settings: Settings, run_id: str) 
         Unavailable: Another run has scored the day since this one began; its predictions are kept.
         SetupError: The pipeline copies predictions to a table, and that cannot be written to.
     """
+    require_ended(partition, pipeline.schedule.timezone)
     sink = open_sink(pipeline, settings)
     published = _Published.read(pipeline, settings)
     healed = published.stale(partition)

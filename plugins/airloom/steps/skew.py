@@ -6,7 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airloom.core.errors import DataError
-from airloom.core.partitions import as_of, window
+from airloom.core.partitions import as_of
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.steps.columns import feature_views, join_keys
@@ -83,7 +83,7 @@ def count_expired(pipeline: Pipeline, partition: date, joined: pd.DataFrame, set
         keys = join_keys([view])
         missing = joined[joined[[f"{view.name}__{feature.name}" for feature in view.features]].isna().all(axis=1)]
         if view.ttl and len(missing):
-            days = window(partition - view.ttl, view.ttl.days, pipeline.schedule.start)
+            days = pipeline.schedule.window(partition - view.ttl, view.ttl.days)
             if lake.commit(f"features.{view.name}") is not None:
                 seen = lake.read(f"features.{view.name}", days, columns=keys).drop_duplicates()
                 counts[view.name] = len(missing[keys].merge(seen, on=keys))

@@ -11,6 +11,7 @@ from airloom.core.audit import Finding, Judgement, judge, judge_empty
 from airloom.core.documents import did_you_mean
 from airloom.core.errors import UsageError
 from airloom.core.expectations import Suite, day_parameters, read_suite
+from airloom.core.partitions import require_ended
 from airloom.core.pipeline import Pipeline, Table
 from airloom.core.records import Dataset, Validation
 from airloom.core.settings import Settings
@@ -45,6 +46,7 @@ def validate(pipeline: Pipeline, partition: date, table: str, settings: Settings
         DeclarationError: The suite cannot be read.
         DataError: The table is not staged, or the staged file cannot be read.
     """
+    require_ended(partition, pipeline.schedule.timezone)
     declared = _declared(pipeline, table)
     suite = suite_of(pipeline, table, settings)
     rows = Staging(settings.staging / pipeline.name).read(partition, table)
