@@ -7,10 +7,11 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from airloom.core.declaration import read_pipelines
@@ -25,6 +26,7 @@ from airloom.launcher.doctor.models import mlflow
 from airloom.launcher.doctor.online import online_store
 from airloom.launcher.doctor.packages import packages
 from airloom.launcher.doctor.predictions import predictions
+from airloom.launcher.doctor.published import published_days
 from airloom.launcher.doctor.secrets import secrets, weakness
 from airloom.launcher.doctor.storage import storage
 from airloom.launcher.doctor.workers import workers
@@ -38,8 +40,18 @@ from airloom.stores.tracking import open_client
 from tests.launcher.doctor.findings import look, of_state, states, the
 from tests.servers.mlflow_server import running_mlflow
 from tests.servers.process import free_port
+from tests.worlds.installation import publish
 
 GIB = 2**30
+
+
+def test_published_days_that_lie_ahead_are_named(installed):
+    assert look(published_days, installed.subject()) == []
+    for day in (date(2024, 1, 10), date(2042, 1, 2), date(2042, 1, 3)):
+        publish(installed.settings, "parcels", "raw.parcels", day, pa.table({"id": [1]}))
+    found = the(look(published_days, installed.subject()), "wrong")
+    assert found.said == "parcels: raw.parcels has days that have not ended in Europe/Berlin: 2042-01-02, 2042-01-03"
+    assert found.do.endswith("airloom unpublish parcels parcels --day 2042-01-02")
 
 
 @pytest.mark.parametrize(("free", "state"), [(20 * GIB, "ok"), (4 * GIB, "warning"), (GIB // 2, "wrong")])

@@ -20,6 +20,7 @@ from airloom.launcher.doctor.models import champions, mlflow
 from airloom.launcher.doctor.online import online_store
 from airloom.launcher.doctor.packages import packages
 from airloom.launcher.doctor.predictions import predictions
+from airloom.launcher.doctor.published import published_days
 from airloom.launcher.doctor.secrets import secrets
 from airloom.launcher.doctor.settings import settings
 from airloom.launcher.doctor.storage import storage
@@ -43,7 +44,7 @@ CHECKS = (
         Check("features", features, needs=(_STATE,)),
     ),
     (Check("Airflow's database", airflow_database), Check("Airflow", airflow)),
-    (Check("storage", storage),),
+    (Check("storage", storage), Check("published days", published_days, needs=("storage",))),
     (Check("online store", online_store),),
     (Check("predictions", predictions),),
     (Check("workers", workers),),
