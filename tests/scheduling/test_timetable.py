@@ -1,8 +1,10 @@
 from datetime import date, datetime, time, timedelta
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pendulum
 import pytest
+from airflow.api_fastapi.core_api.datamodels.dag_run import TriggerDAGRunPostBody
 from airflow.timetables.base import DataInterval, TimeRestriction
 from airflow.utils.types import DagRunType
 
@@ -127,24 +129,22 @@ def test_unpausing_runs_the_newest_day_that_is_due_and_then_waits(now, zone, at,
     assert second.data_interval.start == first.data_interval.end
 
 
-def triggered(logical_date, nightly=NIGHTLY, run_after="2024-01-06T14:05:06.789"):
-    """Trigger a run as Airflow's form and its REST API do."""
-    interval = nightly.infer_manual_data_interval(run_after=pendulum.parse(logical_date))
-    return nightly.generate_run_id(
-        run_type=DagRunType.MANUAL, run_after=pendulum.parse(run_after), data_interval=interval
-    )
+def trigger(logical_date):
+    """Ask for a run as Airflow's form and its REST API do; return what it would be created with."""
+    dag = SimpleNamespace(timetable=NIGHTLY, validate_partition_key=lambda key: None)
+    return TriggerDAGRunPostBody(logical_date=logical_date).validate_context(dag)
 
 
 def test_a_manual_run_covers_the_day_that_starts_at_its_logical_date():
-    assert NIGHTLY.infer_manual_data_interval(run_after=pendulum.datetime(2013, 2, 10)) == day("2013-02-10")
-    assert triggered("2013-02-10") == "manual__2013-02-10"
+    run = trigger("2013-02-10T00:00Z")
+    assert (run["run_id"], run["data_interval"]) == ("manual__2013-02-10", day("2013-02-10"))
 
 
 @pytest.mark.parametrize(
     ("logical_date", "said"),
     [
         (
-            "2024-01-06T14:05:06",
+            "2024-01-06T14:05:06Z",
             "A logical date is the start of a day, 00:00 in UTC (2024-01-06T14:05:06+00:00, which could mean "
             "2024-01-05 or 2024-01-06, and 2024-01-06 has not ended in America/New_York); "
             "type 2024-01-05T00:00:00+00:00 for 2024-01-05.",
@@ -156,7 +156,7 @@ def test_a_manual_run_covers_the_day_that_starts_at_its_logical_date():
             "for 2024-01-05.",
         ),
         (
-            "2024-01-06",
+            "2024-01-06T00:00Z",
             "2024-01-06 has not ended in America/New_York (it ends at 2024-01-07 05:00 UTC, and it is 2024-01-06 14:05 "
             "UTC); wait for its end, or run 2024-01-05.",
         ),
@@ -165,14 +165,16 @@ def test_a_manual_run_covers_the_day_that_starts_at_its_logical_date():
 def test_triggering_what_cannot_run_is_refused_in_one_sentence(now, logical_date, said):
     now("2024-01-06T14:05:06.789")
     with pytest.raises(ValueError, match=r"A logical date|not ended") as refused:
-        triggered(logical_date)
+        trigger(logical_date)
     assert str(refused.value) == said
 
 
 def test_the_command_that_hides_the_logical_date_leaves_it_to_the_first_task():
     # `airflow dags trigger` asks for the interval and the id of the current moment, whatever was typed.
-    moment = "2024-01-06T14:05:06.789"
-    assert triggered(moment, run_after=moment) == "manual__2024-01-06T14:05:06.789000+00:00"
+    moment = pendulum.datetime(2024, 1, 6, 14, 5, 6)
+    interval = NIGHTLY.infer_manual_data_interval(run_after=moment)
+    name = NIGHTLY.generate_run_id(run_type=DagRunType.MANUAL, run_after=moment, data_interval=interval)
+    assert name == "manual__2024-01-06T14:05:06+00:00"
 
 
 def test_runs_are_named_after_their_day():
