@@ -218,13 +218,29 @@ class AirflowApi:
         return sorted((each.task_id, each.map_index, each.state.value if each.state else "") for each in found)
 
     def count_runs(self, dag_id: str, days: Range, states: list[str] | None = None) -> int:
-        """Count the runs of a DAG for a range of days, all of them or those in given states."""
+        """Count the days of a range that a DAG has a run for, in any state or in given ones.
+
+        A run whose logical date is not the start of a day, triggered by hand, is of no day.
+        """
         first, last = days.instants()
+        found: set[datetime | None] = set()
+        read = 0
         with self._calling(f"counting the runs of {dag_id}"):
-            found = self._runs.get_dag_runs(
-                dag_id, limit=1, logical_date_gte=first, logical_date_lte=last, state=states
-            )
-        return found.total_entries or 0
+            while True:
+                page = self._runs.get_dag_runs(
+                    dag_id,
+                    limit=_PAGE,
+                    offset=read,
+                    logical_date_gte=first,
+                    logical_date_lte=last,
+                    state=states,
+                    order_by=["logical_date"],
+                ).dag_runs
+                # A set: while runs change their state, one may come twice.
+                found.update(each.logical_date for each in page if _is_day(each.logical_date))
+                read += len(page)
+                if len(page) < _PAGE:
+                    return len(found)
 
     def count_tasks(self, dag_id: str, days: Range, states: list[str] | None = None) -> int:
         """Count the task instances of a DAG for a range of days, all of them or those in given states."""
@@ -267,6 +283,7 @@ class AirflowApi:
                 index=each.rendered_map_index or (str(each.map_index) if each.map_index >= 0 else ""),
             )
             for each in found
+            if _is_day(each.logical_date)
         ]
 
     def has_record(self, dag_id: str, task: FailedTask) -> bool:
@@ -368,6 +385,11 @@ class AirflowApi:
             raise _refused(doing, error) from None
         except HTTPError:
             raise _not_reachable(self.url) from None
+
+
+def _is_day(logical_date: datetime | None) -> bool:
+    """Return whether a logical date is the start of a day, and so one of a backfill."""
+    return logical_date is not None and logical_date.astimezone(UTC).time() == time()
 
 
 def _refused(doing: str, error: Any) -> AirloomError:
