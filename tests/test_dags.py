@@ -73,6 +73,7 @@ def test_every_dag_can_be_found_and_understood_in_the_ui(parsed):
         assert dag["tags"] == sorted(["airloom", "flight_delays", stage])
         assert dag["owner"] == "flight-operations"
         assert len(dag["doc"]) > 200
+        assert "*Clear* it" in dag["doc"]
 
 
 def test_the_stages_are_linked_by_state_and_share_one_timetable(parsed):

@@ -1,6 +1,7 @@
 """The chain through the real scheduler, in one installation; what tests look at was kept when it happened."""
 
 import json
+import re
 
 import pytest
 
@@ -167,6 +168,17 @@ def test_airflows_form_lets_nobody_move_a_champion_without_a_reason(installation
         form.button.click()
         expect(page.get_by_text("Invalid input for param reason")).to_be_visible()
     assert installation.champions() == champions
+
+
+def test_airflows_form_as_it_stands_says_in_one_sentence_what_to_type(installation, ran):
+    require_browser()
+    with signed_in(installation.airflow_url, *installation.login()) as page:
+        form = TriggerForm(page, f"{PIPELINE}.ingest")
+        expect(form.logical_date()).not_to_have_value("")
+        form.button.click()
+        said = page.get_by_text("A logical date is the start of a day, 00:00 in UTC")
+        expect(said).to_be_visible()
+        expect(said).to_contain_text(re.compile(r"; type \d{4}-\d{2}-\d{2}T00:00:00\+00:00 for"))
 
 
 def test_training_that_is_rejected_night_after_night_pauses_and_tells_it_once(installation, repaired):

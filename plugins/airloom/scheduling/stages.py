@@ -16,6 +16,11 @@ from airloom.scheduling.timetable import Nightly
 RETRIES = 2
 #: What runs for long and needs much memory has Celery workers of its own; other executors do not care.
 QUEUES = {"train": "training"}
+#: What Airflow shows of a stage's DAG, below what the stage does.
+_BY_HAND = """
+Airflow has one run for a day. *Run a day again*: open its run in the grid and *Clear* it; triggering it twice is an
+error. *Run one day by hand*: *Trigger*, with the day at 00:00 UTC as logical date in place of the current moment.
+"""
 
 
 def pipelines() -> list[Pipeline]:
@@ -37,7 +42,7 @@ def stage_dag(pipeline: Pipeline, stage: str, doc: str) -> DAG:
         start_date=_logical_date(schedule.start),
         end_date=_logical_date(schedule.end) if schedule.end else None,
         catchup=False,
-        **_common(pipeline, stage, doc),
+        **_common(pipeline, stage, cleandoc(doc) + "\n" + _BY_HAND),
     )
 
 
