@@ -109,6 +109,12 @@ def test_the_start_of_a_day_in_utc_is_that_day():
         ("2024-01-05T05:00:00+00:00", NEW_YORK, ("2024-01-04", "2024-01-05")),
         ("2024-01-05T00:00:00.000001+00:00", "UTC", ("2024-01-04", "2024-01-05")),
         ("2024-01-05T12:00", "Pacific/Kiritimati", ("2024-01-05", "2024-01-06")),
+        # As it was typed, whatever the pipeline's zone.
+        ("2024-01-05T00:00+05:30", NEW_YORK, ("2024-01-04", "2024-01-05")),
+        ("2024-01-05T20:00-05:00", "UTC", ("2024-01-05", "2024-01-06")),
+        # The same two, as Airflow keeps them.
+        ("2024-01-04T18:30:00+00:00", "UTC", ("2024-01-04", "2024-01-05")),
+        ("2024-01-06T01:00:00+00:00", "UTC", ("2024-01-05", "2024-01-06")),
     ],
 )
 def test_another_moment_is_refused_with_both_days_that_it_could_mean(logical_date, zone, days):
@@ -127,7 +133,9 @@ def test_now_is_refused_with_the_day_that_has_ended(now):
     assert refused.value.do == "type 2024-01-05T00:00:00+00:00 for 2024-01-05"
 
 
-@pytest.mark.parametrize("text", ["2024-01-05T", "T00:00", "2024-01-05T25:00", "todayT"])
+@pytest.mark.parametrize(
+    "text", ["2024-01-05T", "T00:00", "2024-01-05T25:00", "todayT", "9999-12-31T00:00Z", "0001-01-01T05:00Z"]
+)
 def test_what_is_no_moment_is_no_partition(text):
     with pytest.raises(UsageError, match="not a partition"):
         partition_to_run(text, NEW_YORK)

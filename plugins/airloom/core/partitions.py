@@ -12,7 +12,7 @@ from airloom.core import clock
 from airloom.core.errors import NotDue, UsageError
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_ONE_DAY = timedelta(days=1)
+_ONE_DAY, _NOON = timedelta(days=1), 12
 
 
 def parse_partition(text: str) -> date:
@@ -62,7 +62,10 @@ def partition_to_run(text: str, timezone: str) -> date:
         moment = datetime.fromisoformat(text) if "T" in text else None
     except ValueError:
         moment = None
-    day = parse_partition(text) if moment is None else day_of(moment, timezone)
+    if moment is not None and date.min.year < moment.year < date.max.year:
+        day = day_of(moment, timezone)
+    else:
+        day = parse_partition(text)
     require_ended(day, timezone)
     return day
 
@@ -80,9 +83,7 @@ def day_of(logical_date: datetime, timezone: str) -> date:
     utc = logical_date.astimezone(UTC) if logical_date.tzinfo else logical_date.replace(tzinfo=UTC)
     if utc.time() == time():
         return utc.date()
-    days = {utc.date(), utc.astimezone(ZoneInfo(timezone)).date()}
-    # A moment within one day could also be when the run of the day before starts.
-    first, second = sorted(days if len(days) == 2 else {*days, utc.date() - _ONE_DAY})
+    first, second = sorted((utc.date(), _other_meaning(logical_date, utc, timezone)))
     runnable = [day for day in (first, second) if has_ended(day, timezone)] or [newest_ended(timezone)]
     raise UsageError(
         "A logical date is the start of a day, 00:00 in UTC.",
@@ -90,6 +91,19 @@ def day_of(logical_date: datetime, timezone: str) -> date:
         + ("" if second in runnable else f", and {second} has not ended in {timezone}"),
         do="type " + ", or ".join(f"{day}T00:00:00+00:00 for {day}" for day in runnable),
     )
+
+
+def _other_meaning(logical_date: datetime, utc: datetime, timezone: str) -> date:
+    """Return the day besides the one in UTC that a logical date could mean.
+
+    That is its day as it was typed, or in the pipeline's zone. Where all of them agree, it is the next day for a moment
+    in the evening, as the midnight of a zone in the east is one, and else the day before, whose run starts on this one.
+    """
+    day = utc.date()
+    guesses = [logical_date.date(), utc.astimezone(ZoneInfo(timezone)).date()]
+    if utc.hour >= _NOON and has_ended(day + _ONE_DAY, timezone):
+        guesses.append(day + _ONE_DAY)
+    return next((guess for guess in guesses if guess != day), day - _ONE_DAY)
 
 
 def require_ended(partition: date, timezone: str) -> None:
