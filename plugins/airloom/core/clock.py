@@ -1,4 +1,4 @@
-"""The wall clock: the only place that decides what "now" is when a day is asked whether it may run."""
+"""The wall clock: the one place that says what "now" is wherever it is decided whether a day may run."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """Return the current moment, in UTC. Call it as `clock.now()`, so that a test that replaces it is obeyed."""
+    """Return the current moment, in UTC. Call it as `clock.now()`, so that tests can replace it."""
     return datetime.now(UTC)

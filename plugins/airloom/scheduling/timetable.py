@@ -74,10 +74,10 @@ class Nightly(Timetable):
         """Name a run after its day.
 
         Raises:
-            ValueError: Somebody triggers a run by a logical date that is not a day that may run. Airflow's form and its
-                REST API show the text; by other ways the run's first task refuses it.
+            ValueError: A manual run's logical date is not a day that may run. Airflow's form and its REST API show the
+                text; where they are not used, the run's first task refuses it.
         """
-        # `airflow dags trigger` gives the current moment for both, and the logical date to nobody.
+        # `airflow dags trigger` passes the current moment for both, and the logical date to neither method.
         if run_type == DagRunType.MANUAL and data_interval and data_interval.start != run_after:
             self._require_day(data_interval.start)
         exact = data_interval is None or data_interval.start == data_interval.end
@@ -86,10 +86,12 @@ class Nightly(Timetable):
 
     def start_of_run(self, day: date) -> DateTime:
         """Return the moment at which a day's run is scheduled: the local time on the day after, in UTC."""
-        at = time.fromisoformat(self.at)
-        first, second = (first_moment(day + timedelta(days=1), at.replace(fold=fold), self.timezone) for fold in (0, 1))
-        # Where clocks go back over midnight, the day may go on after the first of two.
-        return pendulum.from_timestamp((first if first >= as_of(day, self.timezone) else second).timestamp())
+        at, morning = time.fromisoformat(self.at), day + timedelta(days=1)
+        starts = first_moment(morning, at, self.timezone)
+        if starts < as_of(day, self.timezone):
+            # Clocks go back over midnight and show this time twice: the day goes on after the first of them.
+            starts = first_moment(morning, at.replace(fold=1), self.timezone)
+        return pendulum.from_timestamp(starts.timestamp())
 
     def _require_day(self, logical_date: DateTime) -> None:
         try:
