@@ -129,8 +129,15 @@ def test_now_is_refused_with_the_day_that_has_ended(now):
     now("2024-01-06T14:05:06.789")
     with pytest.raises(UsageError) as refused:
         partition_to_run("2024-01-06T14:05:06.789+00:00", NEW_YORK)
-    assert refused.value.found.endswith("2024-01-05 or 2024-01-06, and 2024-01-06 has not ended in America/New_York")
+    assert refused.value.found.endswith("2024-01-05 or 2024-01-06; not ended in America/New_York: 2024-01-06")
     assert refused.value.do == "type 2024-01-05T00:00:00+00:00 for 2024-01-05"
+    now("2024-01-06T01:07")
+    with pytest.raises(UsageError) as refused:
+        partition_to_run("2024-01-06T01:07:00+00:00", NEW_YORK)
+    assert refused.value.found.endswith(
+        "2024-01-05 or 2024-01-06; not ended in America/New_York: 2024-01-05, 2024-01-06"
+    )
+    assert refused.value.do == "type 2024-01-04T00:00:00+00:00 for 2024-01-04"
 
 
 @pytest.mark.parametrize(

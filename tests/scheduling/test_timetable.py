@@ -146,7 +146,7 @@ def test_a_manual_run_covers_the_day_that_starts_at_its_logical_date():
         (
             "2024-01-06T14:05:06Z",
             "A logical date is the start of a day, 00:00 in UTC (2024-01-06T14:05:06+00:00, which could mean "
-            "2024-01-05 or 2024-01-06, and 2024-01-06 has not ended in America/New_York); "
+            "2024-01-05 or 2024-01-06; not ended in America/New_York: 2024-01-06); "
             "type 2024-01-05T00:00:00+00:00 for 2024-01-05.",
         ),
         (

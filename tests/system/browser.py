@@ -61,10 +61,6 @@ class TriggerForm:
         self.field(title, "combobox").click()
         return self.form.get_by_role("option")
 
-    def logical_date(self):
-        """The input of the logical date, which is filled in with the current moment."""
-        return self.form.locator("input[type=datetime-local]").first
-
     def send(self):
         """Start the run; its page says how it goes on."""
         self.button.click()

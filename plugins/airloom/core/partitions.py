@@ -84,11 +84,12 @@ def day_of(logical_date: datetime, timezone: str) -> date:
     if utc.time() == time():
         return utc.date()
     first, second = sorted((utc.date(), _other_meaning(logical_date, utc, timezone)))
+    ahead = [str(day) for day in (first, second) if not has_ended(day, timezone)]
     runnable = [day for day in (first, second) if has_ended(day, timezone)] or [newest_ended(timezone)]
     raise UsageError(
         "A logical date is the start of a day, 00:00 in UTC.",
         found=f"{utc:%Y-%m-%dT%H:%M:%S}+00:00, which could mean {first} or {second}"
-        + ("" if second in runnable else f", and {second} has not ended in {timezone}"),
+        + (f"; not ended in {timezone}: {', '.join(ahead)}" if ahead else ""),
         do="type " + ", or ".join(f"{day}T00:00:00+00:00 for {day}" for day in runnable),
     )
 
