@@ -14,6 +14,7 @@ from airloom.core.declaration import find_pipeline
 from airloom.core.errors import NotDue, UsageError
 from airloom.core.pipeline import Schedule
 from airloom.steps.inputs import FeatureInputs
+from airloom.steps.materialize import materialize
 from airloom.steps.reconcile import current_partition
 from tests.worlds.installation import publish, settings_at
 from tests.worlds.prepared import INCLUDE
@@ -46,7 +47,8 @@ STEPS = list(every_step())
 def run(step, pipeline, day):
     """Nothing else of what a step is given is looked at before the day."""
     given = {"pipeline": pipeline, "partition": day, "chosen": SimpleNamespace(partition=day)}
-    return step(**{name: given.get(name) for name in takes(step)})
+    needed = (each.name for each in inspect.signature(step).parameters.values() if each.default is each.empty)
+    return step(**{name: given.get(name) for name in needed})
 
 
 def test_there_are_steps():
@@ -80,3 +82,9 @@ def test_a_published_day_that_lies_ahead_is_not_computed_again_and_is_no_newest_
     now("2024-01-12T01:00")
     assert {day for _, day in FeatureInputs.read(PARCELS, settings).stale(today)} == {today, ahead}
     assert current_partition(PARCELS, settings) == ahead
+
+
+def test_no_other_day_that_lies_ahead_is_brought_online(now):
+    now("2024-01-11T01:00")
+    with pytest.raises(UsageError, match="2024-01-11 has not ended"):
+        materialize(PARCELS, date(2024, 1, 10), None, [date(2024, 1, 11)])

@@ -160,10 +160,11 @@ def as_of(partition: date, timezone: str) -> datetime:
     Returns:
         The moment from which on it is a later day there, in UTC.
     """
-    ends, again = (first_moment(partition + _ONE_DAY, time(fold=fold), timezone) for fold in (0, 1))
+    morning = date(partition.year, partition.month, partition.day) + _ONE_DAY
+    ends, again = (first_moment(morning, time(fold=fold), timezone) for fold in (0, 1))
     # Where clocks go back over midnight, the day goes on after its first end.
     before = (again - timedelta(microseconds=1)).astimezone(ZoneInfo(timezone))
-    return again if before.date() <= partition else ends
+    return again if before.date() < morning else ends
 
 
 def first_moment(day: date, at: time, timezone: str) -> datetime:

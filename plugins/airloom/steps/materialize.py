@@ -35,9 +35,10 @@ def materialize(pipeline: Pipeline, partition: date, settings: Settings, days: S
     Raises:
         DataError: The features of the partition have not been computed.
     """
-    require_ended(partition, pipeline.schedule.timezone)
-    lake = Lake(settings.lake / pipeline.name)
     every_day = sorted({partition, *days})
+    for day in every_day:
+        require_ended(day, pipeline.schedule.timezone)
+    lake = Lake(settings.lake / pipeline.name)
     written = [name for name in pipeline.features.views if _has_any(lake, name, every_day)]
     published = {name: each for name in written if (each := _published(lake, name, partition))}
     if not published:
