@@ -22,6 +22,5 @@ def published_days(subject: Subject) -> Iterator[Finding]:
             ahead = [str(day) for day in sorted(lake.partitions(table)) if not has_ended(day, zone)]
             if ahead:
                 said = f"{pipeline.name}: {table} has days that have not ended in {zone}: {listed(ahead)}"
-                name = table.rpartition(".")[2]
-                do = f"take each of them back: airloom unpublish {pipeline.name} {name} --day {ahead[0]}"
+                do = f"run {pipeline.name} for each of them again once it has ended; that replaces what is published"
                 yield wrong("published days", said, do)
