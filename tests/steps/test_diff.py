@@ -209,7 +209,7 @@ def test_a_model_that_cannot_score_the_rows_is_said_so(pipeline, versions, setti
     later = trained(settings, declared, "one", SECOND + timedelta(days=1), rows)
     partly = diff(pipeline, earlier, later, settings)
     assert problems(partly) == {"metrics", "importance"}
-    assert f"Version {earlier} gives no finite score" in topic(partly, "metrics").problem
+    assert f"Version {earlier} predicts values that are not probabilities" in topic(partly, "metrics").problem
 
 
 def test_a_version_trained_before_definitions_were_kept_is_said_so(pipeline, versions, settings):

@@ -169,8 +169,9 @@ def test_a_training_that_went_wrong_is_done_again(settings, monkeypatch):
     training = training_set(pipeline, settings)
     with monkeypatch.context() as broken:
         broken.setattr(candidates, "by_rate", lambda data, params, log: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(DataError, match="The candidate by_rate cannot be trained") as error:
             fit(pipeline, NIGHT, "by_rate", training, settings)
+    assert error.value.found.startswith("ZeroDivisionError at tests/steps/test_fit.py, line ")
     record = fit(pipeline, NIGHT, "by_rate", training, settings)
     assert run(settings, record.run_id).info.status == "FINISHED"
     assert sorted(statuses(settings, "by_rate")) == ["FAILED", "FINISHED"]

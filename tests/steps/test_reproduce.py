@@ -207,7 +207,7 @@ def test_code_that_fails_today_ends_in_words(rate, monkeypatch):
     monkeypatch.setattr(candidates, "by_rate", lambda data, params, log: 1 / 0)
     with pytest.raises(DataError, match="one cannot be trained again by the code that is here now") as error:
         reproduce(pipeline, version, settings)
-    assert error.value.found == "ZeroDivisionError: division by zero"
+    assert "ZeroDivisionError at tests/steps/test_reproduce.py, line " in error.value.found
 
 
 def test_a_model_that_cannot_score_what_was_scored_then_is_not_identical(rate, monkeypatch):
@@ -220,8 +220,8 @@ def test_a_model_that_cannot_score_what_was_scored_then_is_not_identical(rate, m
     monkeypatch.setattr(ByRate, "predict", only_what_was_learned_from)
     found = reproduce(pipeline, version, settings)
     assert not found.identical
-    assert topic(found.results, "metrics").problem == (
-        "What was trained now cannot score these rows. ZeroDivisionError: division by zero"
+    assert topic(found.results, "metrics").problem.startswith(
+        "What was trained now cannot predict these rows. ZeroDivisionError at tests/steps/test_reproduce.py, line "
     )
     assert topic(found.results, "predictions").problem is None
 

@@ -1,20 +1,29 @@
 import dataclasses
 import shutil
 import sqlite3
+import sys
+from contextlib import contextmanager
 from datetime import timedelta
 
+import numpy as np
+import pandas as pd
 import pytest
 from pydantic import ValidationError
 
 from airloom.core.errors import DataError, NotDue, SetupError, Unavailable
 from airloom.core.pipeline import Pipeline, Sink
+from airloom.steps import outputs
+from airloom.steps.columns import input_columns
 from airloom.steps.compute import compute
 from airloom.steps.materialize import materialize
 from airloom.steps.predict import predict
-from airloom.steps.score import score
+from airloom.steps.score import rows_to_score, score
+from airloom.stores import model_files
 from airloom.stores.features import apply_features
 from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
+from airloom.stores.runs import RunKey, TrainingRuns
+from tests.worlds.candidates import Carriers
 from tests.worlds.flights import (
     DAY,
     START,
@@ -32,13 +41,6 @@ PIPELINE = flight_pipeline()
 YESTERDAY = DAY - timedelta(days=1)
 
 
-class Carriers:
-    """Predicts the share of late flights of the carrier."""
-
-    def predict(self, frame):
-        return frame["carrier_delays__carrier_late_rate_28d"].to_numpy()
-
-
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     """An installation with features of two days, offline and online."""
@@ -50,13 +52,24 @@ def prepared(tmp_path_factory):
         publish_raw(settings, "schedule", day, schedule(day))
         compute(PIPELINE, day, settings)
         materialize(PIPELINE, day, settings)
+    for number in (1, 2):
+        register(settings, number)
     return folder
 
 
+def register(settings, number):
+    """Register a version of the model of carriers."""
+    model, registry = Carriers(), ModelRegistry(settings, PIPELINE.name)
+    rows = rows_to_score(PIPELINE, DAY, settings)[input_columns(PIPELINE, settings)]
+    key = RunKey(YESTERDAY, "carriers", f"training {number}", "declaration", "source")
+    with TrainingRuns(settings, PIPELINE.name).running(key, {}) as log:
+        registry.save(log.run_id, "carriers", model, rows, model.predict(rows))
+    assert registry.register(log.run_id, {}) == number
+
+
 @pytest.fixture
-def settings(prepared, tmp_path, monkeypatch):
+def settings(prepared, tmp_path):
     shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
-    monkeypatch.setattr(ModelRegistry, "load", lambda registry, version: Carriers())
     return flights_at(tmp_path)
 
 
@@ -160,7 +173,6 @@ def test_history_is_scored_again_when_todays_champion_is_another(settings, champ
 def test_a_run_that_stood_still_puts_no_predictions_over_those_of_a_newer_champion(settings, champion, monkeypatch):
     def stand_still(*args):
         monkeypatch.undo()
-        monkeypatch.setattr(ModelRegistry, "load", lambda registry, version: Carriers())
         promote(settings, 2, DAY, 1)
         score(PIPELINE, DAY, settings, "another run")
         return predict(*args)
@@ -171,6 +183,106 @@ def test_a_run_that_stood_still_puts_no_predictions_over_those_of_a_newer_champi
     rows = predictions(settings)
     assert (set(rows["model_version"]), set(rows["run_id"])) == ({2}, {"another run"})
     assert "unchanged" in score(PIPELINE, DAY, settings, "run").headline
+
+
+@contextmanager
+def edited(change):
+    """Let the champion's class predict something else than it did when it was promoted."""
+    predict_well = Carriers.predict
+    Carriers.predict = lambda self, frame: change(predict_well(self, frame))
+    try:
+        yield
+    finally:
+        Carriers.predict = predict_well
+
+
+def ill_for_the_day(change):
+    """Change what is predicted for rows of a day alone, and not for those that are kept with a version."""
+    return lambda values: change(values) if len(values) == ROWS else values
+
+
+ROWS = 11
+ALERTS = []
+
+
+def record_alert(alert):
+    ALERTS.append(alert)
+
+
+ALERTING = PIPELINE.model_copy(update={"alert": f"{__name__}:record_alert"})
+
+
+@pytest.fixture
+def shorter(settings, champion):
+    """The day with a row less than is kept with the versions."""
+    publish_raw(settings, "schedule", DAY, schedule(DAY).iloc[:ROWS])
+    ALERTS.clear()
+
+
+def nan_once(values):
+    return np.where(np.arange(len(values)) == 3, np.nan, values)
+
+
+ILL = {
+    "NaN": (nan_once, "1 of 11 values missing or NaN"),
+    "no probability": (lambda values: values - 4, "11 of 11 values below 0 or above 1"),
+    "shifted": (lambda values: pd.Series(values).shift(1).iloc[1:], "a Series whose index is not that of the frame"),
+    "leaving": (lambda values: sys.exit(0), "SystemExit at tests/steps/test_score.py, line "),
+}
+
+
+@pytest.mark.parametrize("ill", ILL)
+def test_a_champion_that_predicts_what_it_must_not_publishes_nothing_and_alerts(settings, shorter, ill):
+    change, found = ILL[ill]
+    with edited(ill_for_the_day(change)), pytest.raises(DataError, match="Version 1") as refused:
+        score(ALERTING, DAY, settings, "run")
+    assert refused.value.found.startswith(found)
+    assert lake_of(settings).partitions("predictions") == {}
+    assert [(each.partition, found in each.message) for each in ALERTS] == [(DAY, True)]
+    assert score(ALERTING, DAY, settings, "run").rows == ROWS
+
+
+@pytest.mark.parametrize("wrong", [nan_once, lambda values: 1 - values])
+def test_what_was_published_wrongly_is_replaced_by_running_again(settings, shorter, wrong, monkeypatch):
+    with edited(ill_for_the_day(wrong)), monkeypatch.context() as unguarded:
+        unguarded.setattr(outputs, "require_outputs", lambda *args: None)
+        score(PIPELINE, DAY, settings, "run")
+    before = predictions(settings)
+    assert "unchanged" not in score(PIPELINE, DAY, settings, "another run").headline
+    assert not predictions(settings)["score"].equals(before["score"])
+    assert predictions(settings)["score"].between(0, 1).all()
+    assert "unchanged" in score(PIPELINE, DAY, settings, "a third run").headline
+
+
+def test_a_champion_whose_class_was_edited_after_its_promotion_scores_nothing(settings, champion):
+    with (
+        edited(lambda values: 1 - values),
+        pytest.raises(DataError, match="Version 1 is not any more what was") as error,
+    ):
+        score(ALERTING, DAY, settings, "run")
+    assert error.value.where == "tests.worlds.candidates:Carriers"
+    assert error.value.found.startswith("predictions differ by up to ")
+    assert lake_of(settings).partitions("predictions") == {}
+    with edited(lambda values: values + 1e-9):
+        assert score(PIPELINE, DAY, settings, "run").rows == 12
+
+
+def test_other_libraries_alone_are_a_warning(settings, champion, caplog, monkeypatch):
+    monkeypatch.setattr(model_files, "version_of", lambda name: "another one")
+    assert score(PIPELINE, DAY, settings, "run").rows == 12
+    assert "A model was trained with other libraries than are installed: " in caplog.text
+
+
+def test_a_day_of_an_ill_champion_keeps_no_other_day_from_its_predictions(settings, champion):
+    promote(settings, 2, DAY, 1)
+    score(PIPELINE, YESTERDAY, settings, "run")
+    publish_raw(settings, "schedule", YESTERDAY, schedule(YESTERDAY).iloc[:ROWS])
+    before = predictions(settings, YESTERDAY)
+    with edited(ill_for_the_day(nan_once)), pytest.raises(DataError, match="Version 1"):
+        score(PIPELINE, DAY, settings, "run")
+    assert len(predictions(settings)) == 12
+    pd.testing.assert_frame_equal(predictions(settings, YESTERDAY), before)
+    assert score(PIPELINE, DAY, settings, "run").healed == (YESTERDAY,)
 
 
 def test_later_days_whose_inputs_have_changed_are_scored_again(settings, champion):

@@ -251,6 +251,7 @@ class Evaluation(Record):
         lake: The commit at which each table was read for the training set.
         results: Path of the results by row, below the folder of training sets.
         champion_problem: Why the champion could not be scored, if it could not.
+        left_out: Why a candidate could not be scored, by the names of those that could not.
         baselines: The metrics of every baseline, by its name.
     """
 
@@ -266,6 +267,7 @@ class Evaluation(Record):
     lake: dict[str, int] = {}
     results: str = ""
     champion_problem: str | None = None
+    left_out: dict[str, str] = {}
     baselines: dict[str, dict[str, float | None]] = {}
 
 

@@ -18,10 +18,12 @@ from airloom.core.settings import Settings
 from airloom.core.verdict import Verdict
 from airloom.steps.candidates import MetricLog, Params, TrainingData
 from airloom.steps.columns import ModelColumns
+from airloom.steps.outputs import predicted
 from airloom.steps.series import predict_by_series
 from airloom.steps.training import training_data
 from airloom.steps.training_sets import Rows, read_file, training_path
 from airloom.stores.lake import Lake
+from airloom.stores.model_files import Model
 from airloom.stores.safe_formats import load_estimator, save_estimator
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def predict_baselines(pipeline: Pipeline, learned: Rows, frame: pd.DataFrame, la
     """
     predicted = {"constant": predict_constant(pipeline, learned, frame)}
     asked: dict[str, Callable[[], dict[str, np.ndarray]]] = {
-        "linear": lambda: {"linear": linear(_data(pipeline, learned), {}, _Silent()).predict(frame)},
+        "linear": lambda: {"linear": _predict(pipeline, linear(_data(pipeline, learned), {}, _Silent()), frame)},
         "of the series": lambda: predict_by_series(pipeline, frame, lake, predicted["constant"]),
     }
     for name, predict in asked.items():
@@ -71,7 +73,11 @@ def predict_constant(pipeline: Pipeline, learned: Rows, frame: pd.DataFrame) -> 
         frame: The rows to predict.
     """
     params: Params = {"value": constant_of(pipeline.gate.metric)}
-    return constant(_data(pipeline, learned), params, _Silent()).predict(frame)
+    return _predict(pipeline, constant(_data(pipeline, learned), params, _Silent()), frame)
+
+
+def _predict(pipeline: Pipeline, baseline: Model, frame: pd.DataFrame) -> np.ndarray:
+    return predicted(pipeline.label, baseline, frame, "A baseline")
 
 
 def predict_constant_beside(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from airloom.core.errors import DataError, Unavailable
 from airloom.core.failpoints import failpoint
+from airloom.core.failures import reason
 from airloom.core.metrics import Kind, gain, metrics_of
 from airloom.core.partitions import require_ended
 from airloom.core.pipeline import Pipeline
@@ -20,7 +21,8 @@ from airloom.core.records import Dataset, Evaluation, Fitted, TrainingSet
 from airloom.core.settings import Settings
 from airloom.steps.baselines import predict_baselines
 from airloom.steps.examples import DAY
-from airloom.steps.outputs import to_columns
+from airloom.steps.outputs import predicted, to_columns
+from airloom.steps.replay import load_proven
 from airloom.steps.threads import fixed_threads
 from airloom.steps.training_sets import Rows, read_file, read_results, read_rows, training_path, write_parquet
 from airloom.stores.lake import Lake
@@ -69,15 +71,19 @@ def evaluate(
     registry = ModelRegistry(settings, pipeline.name)
     with fixed_threads():
         scores = {
-            each.candidate: _score(partial(registry.load_run, each.run_id), rows, each.candidate) for each in fitted
+            each.candidate: _score(
+                pipeline, partial(registry.load_run, each.run_id), rows, f"The candidate {each.candidate}"
+            )
+            for each in fitted
         }
-        champion = _score_champion(registry, champion_version, rows)
+        champion = _score_champion(pipeline, champion_version, rows, settings)
         lake = Lake(settings.lake / pipeline.name, training.lake)
         baselines = predict_baselines(pipeline, read_rows(training, "train", settings), rows.frame, lake)
     label = rows.frame[pipeline.label.column].to_numpy(dtype=float)
     metrics = {name: score_metrics(pipeline.label.kind, label, each.outputs) for name, each in scores.items()}
     beside = {name: score_metrics(pipeline.label.kind, label, outputs) for name, outputs in baselines.items()}
-    challenger = _best(pipeline, fitted, metrics)
+    left_out = {name: each.problem for name, each in scores.items() if each.problem is not None}
+    challenger = _best(pipeline, fitted, metrics, left_out)
     if champion_version is not None:
         metrics[CHAMPION] = score_metrics(pipeline.label.kind, label, champion.outputs)
     _log_holdout(pipeline, fitted, metrics, beside, settings)
@@ -93,7 +99,7 @@ def evaluate(
     return Evaluation(
         pipeline=pipeline.name,
         partition=partition,
-        headline=_headline(pipeline, challenger.candidate, version, champion_version, metrics),
+        headline=_headline(pipeline, challenger.candidate, version, champion_version, metrics, left_out),
         challenger=challenger.candidate,
         challenger_version=version,
         champion_version=champion_version,
@@ -106,6 +112,7 @@ def evaluate(
         lake=training.lake,
         results=_write_results(training.path, results, version, champion_version, settings),
         champion_problem=champion.problem,
+        left_out=left_out,
         baselines=beside,
         inputs=_read(training, fitted, champion_version),
         # Whatever else was judged beside it: the version was made of one run alone.
@@ -131,13 +138,13 @@ def evaluate_again(pipeline: Pipeline, evaluation: Evaluation, champion_version:
     path = training_path(pipeline.name, evaluation.partition, evaluation.training_digest)
     rows, results = read_file(settings.training / path, "holdout"), read_results(evaluation.results, settings)
     with fixed_threads():
-        champion = _score_champion(ModelRegistry(settings, pipeline.name), champion_version, rows)
+        champion = _score_champion(pipeline, champion_version, rows, settings)
     label = rows.frame[pipeline.label.column].to_numpy(dtype=float)
     metrics = {**evaluation.metrics, CHAMPION: score_metrics(pipeline.label.kind, label, champion.outputs)}
     results = results.assign(**to_columns(pipeline.label, CHAMPION, champion.outputs))
     name, version = evaluation.challenger, evaluation.challenger_version
     changed = {
-        "headline": _headline(pipeline, name, version, champion_version, metrics),
+        "headline": _headline(pipeline, name, version, champion_version, metrics, evaluation.left_out),
         "champion_version": champion_version,
         "metrics": metrics,
         "results": _write_results(path, results, version, champion_version, settings),
@@ -177,24 +184,26 @@ class _Scored:
     problem: str | None = None
 
 
-def _score(load: Callable[[], Model], rows: Rows, name: str) -> _Scored:
+def _score(pipeline: Pipeline, load: Callable[[], Model], rows: Rows, who: str) -> _Scored:
     try:
-        return _Scored(load().predict(rows.inputs))
+        return _Scored(predicted(pipeline.label, load(), rows.inputs, who))
     except Unavailable:
         raise  # A server that does not answer says nothing about the model.
     except Exception as error:  # noqa: BLE001 - a model of another day may fail in any way, and the gate must hear of it
-        problem = f"{name} cannot be scored: {type(error).__name__}: {str(error).splitlines()[0]}"
-        _log.warning("%s", problem)
-        return _Scored(None, problem)
+        _log.warning("%s cannot be scored.", who, exc_info=error)
+        return _Scored(None, reason(error))
 
 
-def _score_champion(registry: ModelRegistry, version: int | None, rows: Rows) -> _Scored:
+def _score_champion(pipeline: Pipeline, version: int | None, rows: Rows, settings: Settings) -> _Scored:
     if version is None:
         return _Scored(None)
-    return _score(partial(registry.load, version), rows, f"the champion, version {version},")
+    load = partial(load_proven, pipeline, version, settings)
+    return _score(pipeline, load, rows, f"The champion, version {version},")
 
 
-def _best(pipeline: Pipeline, fitted: Sequence[Fitted], metrics: dict[str, Metrics]) -> Fitted:
+def _best(
+    pipeline: Pipeline, fitted: Sequence[Fitted], metrics: dict[str, Metrics], left_out: Mapping[str, str]
+) -> Fitted:
     """Return the candidate with the best finite value of the gate's metric; the first declared one of equals."""
     metric = pipeline.gate.metric
     found = {each.candidate: each for each in fitted}
@@ -203,7 +212,7 @@ def _best(pipeline: Pipeline, fitted: Sequence[Fitted], metrics: dict[str, Metri
     if not usable:
         raise DataError(
             f"There is no candidate with a finite {metric}.",
-            found=", ".join(found) or "no candidate that could be trained",
+            found=" ".join(left_out.values()) or ", ".join(found) or "no candidate that could be trained",
             expected=" or ".join(pipeline.train.candidates),
             do="look at the runs of `fit`",
         )
@@ -241,12 +250,18 @@ def _write_results(training: str, results: pd.DataFrame, version: int, champion:
 
 
 def _headline(
-    pipeline: Pipeline, challenger: str, version: int, champion: int | None, metrics: dict[str, Metrics]
+    pipeline: Pipeline,
+    challenger: str,
+    version: int,
+    champion: int | None,
+    metrics: dict[str, Metrics],
+    left_out: Mapping[str, str],
 ) -> str:
     metric = pipeline.gate.metric
     mine, other = metrics[challenger][metric], metrics.get(CHAMPION, {}).get(metric)
     against = "no champion" if champion is None else f"champion version {champion} at {_shown(other)}"
-    return f"{challenger} is challenger version {version}: {metric} {_shown(mine)} against {against}"
+    others = "".join(f"; {name} left out: {problem}" for name, problem in left_out.items())
+    return f"{challenger} is challenger version {version}: {metric} {_shown(mine)} against {against}{others}"
 
 
 def _shown(value: float | None) -> str:

@@ -144,7 +144,7 @@ def _found(error: duckdb.Error) -> str:
     """Say what went wrong; an error about a value would show that, and logs and lineage hold no value of the data."""
     import duckdb
 
-    words = str(error).splitlines()[0]
+    words = str(error).partition("\n")[0]
     if isinstance(error, (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException)):
         column = re.search(r"when casting from source column \w+", words)
         return f"{words.partition(':')[0]}: a value that is not shown here" + (f", {column[0]}" if column else "")

@@ -7,35 +7,53 @@ from typing import TYPE_CHECKING
 
 from airloom.core.errors import DataError
 from airloom.core.pipeline import Label
+from airloom.steps.threads import fixed_threads
+from airloom.stores.model_files import Model
+from airloom.stores.model_outputs import numbers_of
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-#: By how much the probabilities of a row's classes may miss 1 in sum.
-_TOLERANCE = 1e-6
+#: By how much the probabilities of a row's classes may miss 1 in sum: single precision is enough.
+_TOLERANCE = 1e-5
 
 
-def require_outputs(label: Label, outputs: np.ndarray, rows: int, candidate: str) -> None:
-    """Make sure that a candidate predicts what its kind of label asks for.
+def predicted(label: Label, model: Model, frame: pd.DataFrame, who: str) -> np.ndarray:
+    """Return what a model predicts, after it has proved to be what its kind of label asks for.
+
+    Every step gets predictions by this function. They are a probability or a value for each row, or for several classes
+    one probability a class, in the declared order; always finite doubles.
+
+    Args:
+        label: The declared label.
+        model: The model.
+        frame: The rows; the model gets its own copy.
+        who: What the model is called in errors, `Version 3`.
+
+    Raises:
+        DataError: The model raises anything, or returns something else.
+    """
+    with fixed_threads():
+        outputs = numbers_of(model, frame, who, label.classes)
+    require_outputs(label, outputs, len(frame), who)
+    return outputs
+
+
+def require_outputs(label: Label, outputs: np.ndarray, rows: int, who: str) -> None:
+    """Make sure that numbers are what a kind of label asks for.
 
     Raises:
         DataError: The shape is wrong, a value is not finite, or a probability is none.
     """
-    import numpy as np
-
     shape = (rows, len(label.classes)) if label.kind == "multiclass" else (rows,)
-    wrong = ~np.isfinite(outputs)
-    if label.kind != "regression":
-        wrong |= ~((outputs >= 0) & (outputs <= 1))
-    if label.kind == "multiclass" and outputs.shape == shape:
-        wrong |= (np.abs(outputs.sum(axis=1) - 1) > _TOLERANCE)[:, None]
-    if outputs.shape != shape or wrong.any():
+    found = _wrong(label, outputs) if outputs.shape == shape else f"shape {outputs.shape}"
+    if found:
         raise DataError(
-            f"The candidate {candidate} predicts values that are not {_WANTED[label.kind][0]}.",
-            found=f"{int(np.count_nonzero(wrong))} of {outputs.size} values, shape {outputs.shape}",
+            f"{who} predicts values that are not {_WANTED[label.kind][0]}.",
+            found=found,
             expected=f"shape {shape}, {_WANTED[label.kind][1]}",
-            do="look for extreme values in the features, or correct the candidate",
+            do="look for extreme values in the features, or correct `predict` of the model",
         )
 
 
@@ -44,6 +62,20 @@ _WANTED = {
     "multiclass": ("probabilities of the declared classes", "values from 0 to 1 whose sum is 1 in every row"),
     "regression": ("numbers", "finite values"),
 }
+
+
+def _wrong(label: Label, outputs: np.ndarray) -> str:
+    """Count the values that no prediction may have, without showing one."""
+    import numpy as np
+
+    counts = {"missing or NaN": np.isnan(outputs), "infinite": np.isinf(outputs)}
+    if label.kind != "regression":
+        counts["below 0 or above 1"] = np.isfinite(outputs) & ((outputs < 0) | (outputs > 1))
+    found = [f"{where.sum()} of {outputs.size} values {what}" for what, where in counts.items() if where.any()]
+    if label.kind == "multiclass" and not found:
+        off = np.abs(outputs.sum(axis=1) - 1) > _TOLERANCE
+        found = [f"{off.sum()} of {len(outputs)} rows whose sum is not 1"] if off.any() else []
+    return ", ".join(found)
 
 
 def names(label: Label, prefix: str) -> list[str]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.steps.columns import input_columns
-from airloom.steps.outputs import to_columns
-from airloom.steps.threads import fixed_threads
+from airloom.steps.outputs import predicted, to_columns
+from airloom.steps.replay import load_proven
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,13 +33,17 @@ def predict(
     Returns:
         Keys and time of the rows, and the columns of every set: `score` (with several classes `score_<class>` and
         `predicted`) and `model_version`.
+
+    Raises:
+        GateError: There is no such version, or its files were changed.
+        DataError: A version is not any more what was promoted, or what it predicts is not what the label asks for.
     """
     import pandas as pd
 
     declared = pipeline.tables[pipeline.score.entities]
     predictions = joined[list(dict.fromkeys([*declared.key, declared.time]))].copy()
     inputs = joined[input_columns(pipeline, settings)]
-    outputs = {version: _outputs(pipeline, version, inputs, settings) for version in models.values()}
+    outputs = {version: _outputs(pipeline, version, inputs, settings) for version in dict.fromkeys(models.values())}
     for prefix, version in models.items():
         columns = to_columns(pipeline.label, f"{prefix}score", outputs[version])
         for name, values in columns.items():
@@ -51,13 +55,9 @@ def predict(
 
 
 def _outputs(pipeline: Pipeline, version: int | None, inputs: pd.DataFrame, settings: Settings) -> np.ndarray | None:
-    from airloom.stores.models import ModelRegistry
-
     if version is None:
         return None
-    model = ModelRegistry(settings, pipeline.name).load(version)
-    with fixed_threads():
-        return model.predict(inputs)
+    return predicted(pipeline.label, load_proven(pipeline, version, settings), inputs, f"Version {version}")
 
 
 def _most_probable(pipeline: Pipeline, scores: pd.DataFrame) -> pd.Series:

@@ -11,27 +11,24 @@ import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from airloom.core.errors import AirloomError, GateError, NotDue, Unavailable
+from airloom.core.failures import failure, reason
 from airloom.core.partitions import require_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Chosen, Dataset, Evaluation, Proven
 from airloom.core.settings import Settings
 from airloom.core.verdict import Proof
 from airloom.core.wording import counted
+from airloom.steps.outputs import predicted
+from airloom.steps.replay import compared
 from airloom.steps.threads import fixed_threads
 from airloom.stores.model_files import MANIFEST, SAMPLE, load_verified, read_sample
 from airloom.stores.models import ModelRegistry
 
-if TYPE_CHECKING:
-    import numpy as np
-
 #: So many rows of the day tell whether a model can score them.
 ROWS = 200
-
-#: By how much a prediction may differ from what it was in training, relative to its size.
-_TOLERANCE = 1e-6
 
 #: Loading and scoring are timed so often.
 _TIMES = 3
@@ -80,22 +77,20 @@ def prove_version(pipeline: Pipeline, version: int, settings: Settings) -> Proof
     try:
         folder, manifest = ModelRegistry(settings, pipeline.name).verified_files(version)
         with fixed_threads():
-            return _proof(version, folder, manifest)
+            return _proof(pipeline, version, folder, manifest)
     except Unavailable:
         raise
     except AirloomError as error:
         return Proof(version=version, problem=" ".join(filter(None, (error.what, error.found))))
     except Exception as error:  # noqa: BLE001 - the code of a model may fail in any way, and that is what is asked here
-        return Proof(
-            version=version, problem=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        )
+        return Proof(version=version, problem=failure(error))
 
 
-def _proof(version: int, folder: Path, manifest: dict[str, Any]) -> Proof:
+def _proof(pipeline: Pipeline, version: int, folder: Path, manifest: dict[str, Any]) -> Proof:
     rows, expected = read_sample(folder)
     model, load_seconds = _quickest(lambda: load_verified(folder, manifest))
-    outputs, seconds = _quickest(lambda: model.predict(rows))
-    difference, problem = _compared(outputs, expected)
+    outputs, seconds = _quickest(lambda: predicted(pipeline.label, model, rows, f"Version {version}"))
+    difference, problem = compared(outputs, expected)
     return Proof(
         version=version,
         rows=len(rows),
@@ -117,19 +112,6 @@ def _quickest(work: Callable[[], T]) -> tuple[T, float]:
     return done, best
 
 
-def _compared(outputs: np.ndarray, expected: np.ndarray) -> tuple[float | None, str | None]:
-    """Return the largest difference, and what is wrong with it."""
-    import numpy as np
-
-    if outputs.shape != expected.shape:
-        return None, f"predictions of shape {outputs.shape} instead of {expected.shape}"
-    if not np.isfinite(outputs).all():
-        return None, "predictions that are not finite numbers"
-    difference = float(np.abs(outputs - expected).max(initial=0.0))
-    same = np.allclose(outputs, expected, rtol=_TOLERANCE, atol=_TOLERANCE)
-    return difference, None if same else f"predictions differ by up to {difference:.3g} from those of its training"
-
-
 def _bytes(folder: Path) -> int:
     """Return the size of what has to be shipped: everything but the sample and the manifest."""
     kept = (file for file in folder.rglob("*") if file.is_file() and file.name not in (MANIFEST, *SAMPLE))
@@ -140,10 +122,8 @@ def _score_rows_of(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> in
     """Let the version score rows of the day; return how many, 0 when the day has none.
 
     Raises:
-        GateError: It cannot score them, or a score is not a finite number.
+        GateError: It cannot score them, or a score is not what the label asks for.
     """
-    import numpy as np
-
     from airloom.steps.columns import input_columns
     from airloom.steps.score import rows_to_score
 
@@ -152,22 +132,16 @@ def _score_rows_of(pipeline: Pipeline, chosen: Chosen, settings: Settings) -> in
     except NotDue:
         return 0
     try:
-        with fixed_threads():
-            scores = (
-                ModelRegistry(settings, pipeline.name)
-                .load(chosen.version)
-                .predict(rows[input_columns(pipeline, settings)])
-            )
+        model = ModelRegistry(settings, pipeline.name).load(chosen.version)
+        predicted(pipeline.label, model, rows[input_columns(pipeline, settings)], f"Version {chosen.version}")
     except Unavailable:
         raise
     except Exception as error:
         raise GateError(
             f"Version {chosen.version} cannot score the rows of {chosen.partition}.",
-            found=f"{type(error).__name__}: {str(error).splitlines()[0]}",
+            found=reason(error),
             do="choose another version",
         ) from error
-    if not np.isfinite(scores).all():
-        raise GateError(f"Version {chosen.version} gives scores of {chosen.partition} that are not finite numbers.")
     return len(rows)
 
 

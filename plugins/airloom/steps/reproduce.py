@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from airloom.core.difference import Change, Value, compared_days
 from airloom.core.errors import AirloomError, DataError, DeclarationError
@@ -23,10 +22,10 @@ from airloom.steps.assemble import examples_at
 from airloom.steps.candidates import Fit
 from airloom.steps.evaluate import score_metrics
 from airloom.steps.examples import DAY
+from airloom.steps.outputs import predicted
 from airloom.steps.readiness import training_inputs
 from airloom.steps.references import load_reference
 from airloom.steps.surroundings import surroundings
-from airloom.steps.threads import fixed_threads
 from airloom.steps.training import train
 from airloom.steps.training_sets import Rows, Split, read_file, write_training_set
 from airloom.steps.versions import KnownVersion
@@ -34,13 +33,11 @@ from airloom.stores.content import content_version
 from airloom.stores.model_files import Model, read_model, read_sample, write_model
 from airloom.stores.models import ModelRegistry
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
 #: Metrics of a run that say how a training went or what others are worth, and not what came of it.
 _NOT_OF_THE_MODEL = ("train.seconds", "train.rows", "baseline.")
 _HOLDOUT = "holdout."
+#: What the model that is made again is called in errors.
+_AGAIN = "What was trained now"
 _SPLITS: tuple[Split, ...] = ("train", "holdout")
 
 Tell = Callable[[str], None]
@@ -108,15 +105,13 @@ def _require_today_s_rule(known: KnownVersion) -> None:
 
 def _function(known: KnownVersion) -> Fit:
     """Return the candidate's function; what it was trained with is not run when it is not here any more."""
-    candidate = known.declaration.train.candidates.get(known.info.candidate)
-    if candidate is None:
-        raise DataError(f"The recorded declaration has no candidate {known.info.candidate}.")
+    reference = known.fit
     try:
-        function: Fit = load_reference(candidate.fit, known.settings.project)
+        function: Fit = load_reference(reference, known.settings.project)
     except DeclarationError as error:
         raise DataError(
             f"The code that version {known.version} was trained with is not here any more.",
-            where=candidate.fit,
+            where=reference,
             found=error.what,
             expected=f"the code of {known.info.tags.get('airloom.code')}",
             do="check that commit out, then run again",
@@ -199,12 +194,10 @@ class _Again:
         self.tell(f"training {candidate} on {counted(len(training.learned.frame), 'row')}")
         try:
             trained = train(self.known.declaration, candidate, self.function, training.learned, self.log)
-        except AirloomError:
-            raise
-        except Exception as error:  # the code of now may fail in any way with what is recorded
+        except DataError as error:
             raise DataError(
                 f"{candidate} cannot be trained again by the code that is here now.",
-                found=f"{type(error).__name__}: {error}",
+                found=error.brief,
                 do=f"check out the code that it was trained with: {self.known.info.tags.get('airloom.code')}",
             ) from error
         manifest_sum = write_model(trained.model, folder, training.learned.inputs)
@@ -249,7 +242,7 @@ class _Again:
             raise DataError("No metric of the rows held out is recorded with the run: it was never evaluated.")
         self.tell(f"scoring {counted(len(rows.frame), 'row')}")
         label = self.known.declaration.label
-        outputs = _outputs(model, rows.inputs)
+        outputs = predicted(label, model, rows.inputs, _AGAIN)
         values = score_metrics(label.kind, rows.frame[label.column].to_numpy(dtype=float), outputs)
         found = {f"{_HOLDOUT}{name}": value for name, value in values.items() if value is not None}
         return result_of(recorded, {**self.log.last, **found})
@@ -260,7 +253,7 @@ class _Again:
 
         folder, _ = ModelRegistry(self.known.settings, self.known.pipeline.name).verified_files(self.known.version)
         rows, expected = read_sample(folder)
-        outputs = _outputs(model, rows)
+        outputs = predicted(self.known.declaration.label, model, rows, _AGAIN)
         if outputs.shape != expected.shape:
             shapes = Change(name="shape", old=str(expected.shape), new=str(outputs.shape))
             return Result(name="", changes=(shapes,))
@@ -269,15 +262,6 @@ class _Again:
         changes = (Change(name="rows predicted otherwise", old=0, new=differing),) if differing else ()
         note = f"largest difference {largest:.3g} on the {counted(len(rows), 'row')} kept with the model"
         return Result(name="", changes=changes, same=len(rows) - differing, note=note)
-
-
-def _outputs(model: Model, frame: pd.DataFrame) -> np.ndarray:
-    try:
-        with fixed_threads():
-            return model.predict(frame)
-    except Exception as error:  # the code of now may fail in any way with what is recorded
-        problem = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        raise DataError("What was trained now cannot score these rows.", found=problem) from error
 
 
 def _by_day(splits: list[Rows]) -> dict[date, Value]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from airloom.core.errors import AirloomError, DataError, Unavailable
+from airloom.core.errors import AirloomError, Unavailable
 from airloom.core.partitions import day_range, require_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Record
@@ -18,10 +18,9 @@ from airloom.steps.baselines import predict_constant_beside
 from airloom.steps.columns import input_columns, join_features
 from airloom.steps.compare import compare_after
 from airloom.steps.examples import add_labels, as_ofs, scored_rows
-from airloom.steps.outputs import label_codes, to_columns
+from airloom.steps.outputs import label_codes, predicted, to_columns
 from airloom.steps.readiness import usable_days
 from airloom.steps.standing import Standing, standing
-from airloom.steps.threads import fixed_threads
 from airloom.stores.lake import Lake
 from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
@@ -120,11 +119,7 @@ def _followed(
 
 def _predict(pipeline: Pipeline, version: int, rows: pd.DataFrame, settings: Settings) -> np.ndarray:
     model, inputs = ModelRegistry(settings, pipeline.name).load(version), rows[input_columns(pipeline, settings)]
-    try:
-        with fixed_threads():
-            return model.predict(inputs)
-    except Exception as error:  # a model of another declaration may read columns that are not there any more
-        raise DataError(f"Version {version} cannot predict any more: {type(error).__name__}.") from error
+    return predicted(pipeline.label, model, inputs, f"Version {version}")
 
 
 def _note(pipeline: Pipeline, partition: date, now: Standing, notes: Notes, settings: Settings, actor: str) -> None:

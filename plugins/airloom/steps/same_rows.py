@@ -11,7 +11,6 @@ from airloom.core.difference import Change
 from airloom.core.errors import DataError
 from airloom.core.metrics import gain, metrics_of
 from airloom.core.pipeline import Pipeline
-from airloom.steps.threads import fixed_threads
 from airloom.steps.training_sets import Rows
 from airloom.steps.versions import KnownVersion
 
@@ -61,9 +60,7 @@ class SameRows:
         Raises:
             AirloomError: One of them cannot be loaded, or cannot score these rows.
         """
-        with fixed_threads():
-            old, new = (_finite(version, self.rows.inputs) for version in (self.old, self.new))
-        return old, new
+        return self.old.predict(self.rows.inputs), self.new.predict(self.rows.inputs)
 
     def metrics(self) -> Iterator[Change]:
         """Yield every metric of all rows, then the gate's metric by slice."""
@@ -81,8 +78,7 @@ class SameRows:
         Permutation importance (Breiman, Random Forests, 2001), on the same shuffled rows for both versions.
         """
         sample = self._sample()
-        with fixed_threads():
-            old, new = (self._importance(version, sample) for version in (self.old, self.new))
+        old, new = (self._importance(version, sample) for version in (self.old, self.new))
         changes = [Change(name=name, old=old[name], new=new[name]) for name in old]
         return sorted(changes, key=lambda change: -abs(new[change.name] - old[change.name]))
 
@@ -103,7 +99,7 @@ class SameRows:
 
         random, label = np.random.default_rng(self.pipeline.train.seed), self.label[sample]
         inputs = self.rows.inputs.iloc[sample].reset_index(drop=True)
-        as_it_is = self._value(label, _finite(version, inputs))
+        as_it_is = self._value(label, version.predict(inputs))
         shuffled = [random.permutation(len(label)) for _ in range(_SHUFFLES)]
         return {
             column: float(
@@ -126,16 +122,7 @@ def _without(
 ) -> Iterator[np.ndarray]:
     """Yield what a version predicts when a column says nothing, once for each order of its values."""
     for order in shuffled:
-        yield _finite(version, inputs.assign(**{column: inputs[column].array[order]}))
-
-
-def _finite(version: KnownVersion, inputs: pd.DataFrame) -> np.ndarray:
-    import numpy as np
-
-    scores = np.asarray(version.predict(inputs), dtype=float)
-    if len(scores) != len(inputs) or not np.isfinite(scores).all():
-        raise DataError(f"Version {version.version} gives no finite score for some of these rows.")
-    return scores
+        yield version.predict(inputs.assign(**{column: inputs[column].array[order]}))
 
 
 def _judged(difference: float) -> str:

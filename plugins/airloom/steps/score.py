@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from airloom.core.errors import DataError, NotDue
+from airloom.core.errors import AirloomError, DataError, GateError, NotDue
 from airloom.core.fingerprint import fingerprint
 from airloom.core.partitions import as_of, has_ended, require_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Scored
 from airloom.core.settings import Settings
 from airloom.core.wording import counted
+from airloom.steps.alerts import send_alert
 from airloom.steps.columns import join_features
 from airloom.steps.examples import scored_rows
 from airloom.steps.predict import AS_OF, CURRENT, predict
@@ -113,23 +114,32 @@ def score(pipeline: Pipeline, partition: date, settings: Settings, run_id: str) 
 
     Raises:
         NotDue: There is no champion as of the partition, or nothing to score, and no other day to score again.
-        DataError: The online store has other features than the predictions would be made from.
+        GateError: The champion's files were changed or are gone; nothing is published for its days.
+        DataError: The online store has other features than the predictions would be made from; or the champion predicts
+            what it must not, or is not what was promoted: nothing is published for its days, and the `alert` is sent.
         Unavailable: Another run has scored the day since this one began; its predictions are kept.
         SetupError: The pipeline copies predictions to a table, and that cannot be written to.
     """
     require_ended(partition, pipeline.schedule.timezone)
     sink = open_sink(pipeline, settings)
     published = _Published.read(pipeline, settings)
-    healed = published.stale(partition)
-    others = [_score_day(published, day, rows_to_score(pipeline, day, settings), settings, run_id) for day in healed]
+    stale, others = published.stale(partition), list[Dataset]()
+    failed: list[AirloomError] = []
+    for day in stale:
+        try:
+            others.append(_score_day(published, day, rows_to_score(pipeline, day, settings), settings, run_id))
+        except (DataError, GateError) as error:
+            failed.append(error)  # Another day may have another champion, and keeps no predictions from this one.
     try:
         done = _score_partition(published, partition, settings, run_id)
     except NotDue as reason:
-        if not healed:
+        if not stale:
             raise
         done = _Done(headline=str(reason))
     copied = sink.follow(Lake(settings.lake / pipeline.name), TABLE) if sink else []
-    again = f"; {counted(len(healed), 'other day')} scored again" if healed else ""
+    if failed:
+        raise failed[0]
+    again = f"; {counted(len(stale), 'other day')} scored again" if stale else ""
     also = f"; {counted(len(copied), 'day')} copied to {sink.name}" if sink and copied else ""
     return Scored(
         pipeline=pipeline.name,
@@ -137,7 +147,7 @@ def score(pipeline: Pipeline, partition: date, settings: Settings, run_id: str) 
         headline=done.headline + again + also,
         champion_version=done.champion,
         rows=done.rows,
-        healed=tuple(healed),
+        healed=tuple(stale),
         expired=done.expired,
         compared=done.compared,
         inputs=published.inputs(partition),
@@ -158,22 +168,20 @@ class _Done:
 
 
 def _score_partition(published: _Published, partition: date, settings: Settings, run_id: str) -> _Done:
-    """Score the partition, unless its predictions are what they would be."""
+    """Score the partition, also where its inputs are the same: what was published of them may have been wrong."""
     pipeline, models = published.pipeline, published.models(partition)
     if not published.can_score(partition):
         raise NotDue(
             f"{pipeline.name} has no champion as of {partition}.", do="train first; nothing is scored until then"
         )
-    if published.is_current(partition):
-        rows = len(Lake(settings.lake / pipeline.name).read(TABLE, [partition], columns=["model_version"]))
-        version = published.versions[TABLE][partition].version
-        present = Dataset(name=TABLE, partition=partition, version=version, rows=rows, unchanged=True)
-        return _Done(f"{counted(rows, 'row')} scored before, unchanged", models[AS_OF], rows, (present,))
     joined = rows_to_score(pipeline, partition, settings)
     late = len(Lake(settings.lake / pipeline.name).read(f"raw.{pipeline.score.entities}", [partition])) - len(joined)
     compared = 0 if joined.empty else compare_online(pipeline, partition, joined, settings)
     expired = {} if joined.empty else count_expired(pipeline, partition, joined, settings)
     predictions = _score_day(published, partition, joined, settings, run_id)
+    if predictions.unchanged:
+        headline = f"{counted(len(joined), 'row')} scored before, unchanged"
+        return _Done(headline, models[AS_OF], len(joined), (predictions,), expired, compared)
     old = "".join(f"; {view} expired for {count} of them" for view, count in expired.items())
     versions = " and ".join(f"{version}{_WORDS[prefix]}" for prefix, version in models.items() if version is not None)
     too_late = f"; {counted(late, 'row')} known too late to be scored" if late else ""
@@ -223,7 +231,11 @@ def _predictions(
             found="0 rows that were known at the end of the day",
             do=f"correct `known_at` in the source, or declare `tables.{entities}.empty: allow`",
         )
-    predictions = predict(pipeline, joined, models, settings)
+    try:
+        predictions = predict(pipeline, joined, models, settings)
+    except (DataError, GateError) as error:
+        send_alert(pipeline, day, f"no predictions are published for {day}: {error.brief}", settings)
+        raise
     predictions["pipeline_digest"] = pipeline.digest
     predictions = predictions.sort_values(list(pipeline.tables[entities].key), ignore_index=True)
     predictions["scored_at"] = datetime.now(UTC)

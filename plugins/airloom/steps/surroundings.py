@@ -26,9 +26,8 @@ def _topic(name: str, compare: Callable[[KnownVersion], Topic], version: KnownVe
 
 
 def _code(version: KnownVersion) -> Topic:
-    reference = version.declaration.train.candidates[version.info.candidate].fit
     now = {
-        "source of the candidate": source_digest(load_reference(reference, version.settings.project)),
+        "source of the candidate": source_digest(load_reference(version.fit, version.settings.project)),
         # Another one: a key that the declaration could not have had then, or a file that was tampered with.
         "digest of the declaration": version.declaration.digest,
         "commit": code_version(version.settings.project),

@@ -6,10 +6,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airloom.core.failures import failing
 from airloom.core.pipeline import Pipeline
 from airloom.steps.candidates import Fit, MetricLog, TrainingData
 from airloom.steps.examples import DAY, entity
-from airloom.steps.outputs import require_outputs
+from airloom.steps.outputs import predicted
 from airloom.steps.threads import fixed_threads
 from airloom.steps.training_sets import Rows
 from airloom.stores.model_files import Model
@@ -44,14 +45,14 @@ def train(pipeline: Pipeline, candidate: str, function: Fit, rows: Rows, log: Me
         log: Where it reports how the training goes.
 
     Raises:
-        DataError: A loss is not a finite number, or a prediction is not what the label asks for.
+        DataError: The candidate fails, a loss is not a finite number, or a prediction is not what the label asks for.
     """
-    with fixed_threads():
-        started = time.perf_counter()
-        model = function(training_data(pipeline, rows), pipeline.train.candidates[candidate].params, log)
-        seconds = time.perf_counter() - started
-        outputs = model.predict(rows.inputs)
-    require_outputs(pipeline.label, outputs, len(rows.frame), candidate)
+    data, params = training_data(pipeline, rows), pipeline.train.candidates[candidate].params
+    started = time.perf_counter()
+    with fixed_threads(), failing(f"The candidate {candidate} cannot be trained."):
+        model = function(data, params, log)
+    seconds = time.perf_counter() - started
+    outputs = predicted(pipeline.label, model, rows.inputs, f"The candidate {candidate}")
     return Trained(model, outputs, seconds)
 
 

@@ -17,15 +17,18 @@ from airloom.core.errors import DataError
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.steps.examples import DAY
+from airloom.steps.outputs import predicted
 from airloom.steps.provenance import DECLARATION, DEFINITIONS
 from airloom.steps.readiness import label_inputs
 from airloom.steps.training_sets import Rows, Split, read_file, training_path
 from airloom.stores.lake import Lake
+from airloom.stores.model_files import Model
 from airloom.stores.models import ModelRegistry, VersionInfo
 from airloom.stores.runs import TrainingRuns
 from airloom.stores.validations import ValidationResults
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 #: The tags that say with which code and where a version was trained.
@@ -148,6 +151,14 @@ class KnownVersion:
             ) from error
 
     @property
+    def fit(self) -> str:
+        """The name of the function that it was trained by."""
+        candidate = self.declaration.train.candidates.get(self.info.candidate)
+        if candidate is None:
+            raise DataError(f"The recorded declaration has no candidate {self.info.candidate}.")
+        return candidate.fit
+
+    @property
     def of_labelled_rows(self) -> bool:
         """Whether its examples were the rows of the label's table (docs/adr/0011), and not those that were scored."""
         if self.pipeline.digest == self.info.pipeline_digest:
@@ -179,24 +190,17 @@ class KnownVersion:
         """The last value of every metric that its run has."""
         return self._runs.metrics(self.info.run_id)
 
-    def predict(self, frame: pd.DataFrame) -> Any:
+    def predict(self, frame: pd.DataFrame) -> np.ndarray:
         """Score rows.
 
         Raises:
             DataError: It cannot score these rows.
             GateError: Its files were changed or are gone.
         """
-        model = self._model
-        try:
-            return model.predict(frame)
-        except Exception as error:  # a model of another day may fail in any way, and it is to be told how
-            raise DataError(
-                f"Version {self.version} cannot score these rows.",
-                found=f"{type(error).__name__}: {str(error).splitlines()[0]}",
-            ) from error
+        return predicted(self.pipeline.label, self._model, frame, f"Version {self.version}")
 
     @cached_property
-    def _model(self) -> Any:
+    def _model(self) -> Model:
         return self._registry.load(self.version)
 
     @property

@@ -292,7 +292,7 @@ class Lake:
             raise DataError(
                 f"The table {table} has no commit {commit} any more.",
                 where=str(self.path(table)),
-                found=str(error).splitlines()[0],
+                found=str(error).partition("\n")[0],
             ) from error
 
 

@@ -15,7 +15,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
-from airloom.core.errors import DataError, GateError
+from airloom.core.errors import AirloomError, DataError, GateError
+from airloom.core.failures import failing, failure
+from airloom.stores.model_outputs import numbers_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +48,7 @@ class Model(Protocol):
         """Return a row's prediction, for a frame that has the columns it was trained on.
 
         That is one probability a row for a binary label, one a declared class for several classes (shape: rows x
-        classes), and a value for a regression.
+        classes), and a value for a regression. The frame is the model's own copy; docs/models.md says what is taken.
         """
         ...
 
@@ -72,7 +74,8 @@ def write_model(model: Model, folder: Path, rows: pd.DataFrame) -> str:
         The manifest's own SHA-256 sum, to be kept apart from the folder.
     """
     folder.mkdir(parents=True)
-    model.save(folder)
+    with failing("A model cannot be saved."):
+        model.save(folder)
     _write_sample(model, folder, rows.head(SAMPLE_ROWS))
     manifest = {
         "class": f"{type(model).__module__}:{type(model).__qualname__}",
@@ -88,7 +91,7 @@ def _write_sample(model: Model, folder: Path, rows: pd.DataFrame) -> None:
 
     inputs, outputs = (folder / name for name in SAMPLE)
     rows.to_parquet(inputs, index=False)
-    np.save(outputs, model.predict(rows), allow_pickle=False)
+    np.save(outputs, numbers_of(model, rows, "A model"), allow_pickle=False)
 
 
 def read_sample(folder: Path) -> tuple[pd.DataFrame, np.ndarray]:
@@ -173,11 +176,13 @@ def load_verified(folder: Path, manifest: dict[str, Any]) -> Model:
     module, _, name = manifest["class"].partition(":")
     try:
         return cast("Model", getattr(importlib.import_module(module), name).load(folder))
-    except (ImportError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
+    except AirloomError:
+        raise
+    except (Exception, SystemExit) as error:
         raise DataError(
             "A model cannot be loaded with the code and the libraries that are installed.",
             where=manifest["class"],
-            found=f"{type(error).__name__}: {error}",
+            found=failure(error),
             expected=f"{', '.join(differing)}, which it was trained with" if differing else None,
             do="keep the classes of registered models importable, or train again",
         ) from error

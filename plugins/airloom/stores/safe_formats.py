@@ -97,6 +97,6 @@ def _refused(file: Path, error: Exception) -> DataError:
     return DataError(
         "A model's file holds what it must not; nothing of it was executed.",
         where=str(file),
-        found=str(error).splitlines()[0] if str(error) else type(error).__name__,
+        found=str(error).partition("\n")[0] or type(error).__name__,
         do="train the model again",
     )

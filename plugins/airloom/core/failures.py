@@ -1,0 +1,53 @@
+"""Failures of a pipeline's own code, described without their message, which may hold values of the data."""
+
+from __future__ import annotations
+
+import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from traceback import walk_tb
+
+from airloom.core.errors import AirloomError, DataError
+
+_LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+
+
+def failure(error: BaseException) -> str:
+    """Return type, file and line of an error, `KeyError at include/flight_delays/models.py, line 41`.
+
+    The place is the innermost one outside of libraries; the file is named from the root of its package.
+    """
+    calls = [(frame.f_code.co_filename, line, frame.f_globals) for frame, line in walk_tb(error.__traceback__)]
+    own = [call for call in calls if not call[0].startswith((*_LIBRARIES, "<"))] or calls
+    if not own:
+        return type(error).__name__
+    file, line, names = own[-1]
+    depth = str(names.get("__name__")).count(".") + 1
+    return f"{type(error).__name__} at {'/'.join(Path(file).parts[-depth:])}, line {line}"
+
+
+def reason(error: Exception) -> str:
+    """Return why something went wrong, in one line: in our words, or as type, file and line."""
+    return error.brief if isinstance(error, AirloomError) else failure(error)
+
+
+@contextmanager
+def failing(what: str) -> Iterator[None]:
+    """Run code of a pipeline, and turn whatever it raises, also `SystemExit`, into an error of ours.
+
+    Args:
+        what: One sentence that says what could not be done.
+
+    Raises:
+        AirloomError: The code has raised it.
+        DataError: The code has raised something else.
+    """
+    try:
+        yield
+    except AirloomError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise DataError(
+            what, found=failure(error), do="correct the code; its own message is in the log of the task"
+        ) from error
