@@ -291,12 +291,12 @@ few = hypothesis_settings(max_examples=4, deadline=None)
 
 
 @contextmanager
-def changed(what):
-    """Let the models of the tests return something else."""
+def changed(change):
+    """Let the models of the tests return something else, made of what is right and of their frame."""
     models = (candidates.ByRate, candidates.ByDistance)
     before = [model.predict for model in models]
     for model, predict_well in zip(models, before, strict=True):
-        model.predict = lambda self, frame, right=predict_well: WRONG[what](right(self, frame))
+        model.predict = lambda self, frame, right=predict_well: change(right(self, frame), frame)
     try:
         yield
     finally:
@@ -326,11 +326,21 @@ def world(request, tmp_path_factory):
     return World(request.param, tmp_path_factory.mktemp(request.param))
 
 
+@pytest.mark.parametrize("form", ["list", "decimals", "pandas", "named classes"])
+def test_every_form_goes_the_whole_way(world, form):
+    other = training_set(world.pipeline, world.settings, world.rows.iloc[::-1])
+    with changed(FORMS[form]):
+        fitted = [fit(world.pipeline, NIGHT, "distance", other, world.settings)]
+        found = evaluate(world.pipeline, NIGHT, other, fitted, world.version, world.settings)
+        assert prove_version(world.pipeline, found.challenger_version, world.settings).difference == 0
+    assert found.metrics["distance"] == found.metrics["champion"]
+
+
 @few
 @given(wrong)
 def test_in_training_the_candidate_is_left_out(world, what):
     other = training_set(world.pipeline, world.settings, world.rows.iloc[1:])
-    with changed(what), pytest.raises(DataError, match="The candidate distance"):
+    with changed(lambda values, frame: WRONG[what](values)), pytest.raises(DataError, match="The candidate distance"):
         fit(world.pipeline, NIGHT, "distance", other, world.settings)
 
 
@@ -338,7 +348,7 @@ def test_in_training_the_candidate_is_left_out(world, what):
 @given(wrong)
 def test_in_evaluation_a_candidate_is_left_out_and_a_champion_has_no_metrics(world, what):
     arguments = world.pipeline, NIGHT, world.training
-    with changed(what):
+    with changed(lambda values, frame: WRONG[what](values)):
         found = evaluate(*arguments, world.fitted, world.version, world.settings)
         with pytest.raises(DataError, match="no candidate with a finite") as error:
             evaluate(*arguments, world.fitted[:1], None, world.settings)
@@ -354,7 +364,7 @@ def test_in_evaluation_a_candidate_is_left_out_and_a_champion_has_no_metrics(wor
 @given(wrong)
 def test_in_every_other_step_nothing_comes_of_it(world, what):
     rows = example_rows().head(7).assign(scheduled_at=pd.Timestamp("2024-01-11", tz="UTC"))
-    with changed(what), pytest.MonkeyPatch.context() as patch:
+    with changed(lambda values, frame: WRONG[what](values)), pytest.MonkeyPatch.context() as patch:
         patch.setattr(predicting, "input_columns", lambda pipeline, settings: COLUMNS.all)
         assert prove_version(world.pipeline, world.version, world.settings).problem.startswith("Version ")
         with pytest.raises(DataError, match=f"Version {world.version}"):

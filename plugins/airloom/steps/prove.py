@@ -6,6 +6,7 @@ nothing of the pipeline's code before.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -13,8 +14,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
-from airloom.core.errors import AirloomError, GateError, NotDue, Unavailable
-from airloom.core.failures import failure, reason
+from airloom.core.errors import GateError, NotDue, Unavailable
+from airloom.core.failures import reason
 from airloom.core.partitions import require_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Chosen, Dataset, Evaluation, Proven
@@ -34,6 +35,8 @@ ROWS = 200
 _TIMES = 3
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 
 def prove(pipeline: Pipeline, partition: date, evaluation: Evaluation, settings: Settings) -> Proven:
@@ -80,10 +83,9 @@ def prove_version(pipeline: Pipeline, version: int, settings: Settings) -> Proof
             return _proof(pipeline, version, folder, manifest)
     except Unavailable:
         raise
-    except AirloomError as error:
-        return Proof(version=version, problem=" ".join(filter(None, (error.what, error.found))))
     except Exception as error:  # noqa: BLE001 - the code of a model may fail in any way, and that is what is asked here
-        return Proof(version=version, problem=failure(error))
+        _log.warning("Version %d cannot serve.", version, exc_info=error)
+        return Proof(version=version, problem=reason(error))
 
 
 def _proof(pipeline: Pipeline, version: int, folder: Path, manifest: dict[str, Any]) -> Proof:

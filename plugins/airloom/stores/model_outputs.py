@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _LARGEST_WHOLE = 2**53
 
 
-def numbers_of(model: Model, frame: pd.DataFrame, who: str, classes: Sequence[str] = ()) -> np.ndarray:
+def numbers_of(model: Model, frame: pd.DataFrame, who: str, classes: Sequence[str] | None = None) -> np.ndarray:
     """Return what a model predicts for rows, as doubles in the order of the rows.
 
     The model gets a copy of the frame of its own, whose index is 0, 1, 2, ….
@@ -29,7 +29,8 @@ def numbers_of(model: Model, frame: pd.DataFrame, who: str, classes: Sequence[st
         model: The model.
         frame: The rows.
         who: What the model is called in errors, `Version 3`.
-        classes: The columns that a DataFrame may have, in their order; its columns may also be 0, 1, 2, ….
+        classes: The columns that a DataFrame may have, in their order; its columns may also be 0, 1, 2, …. Without
+            them any columns are taken.
 
     Raises:
         DataError: The model raises anything; or returns something that is no array of numbers, or whose order is not
@@ -38,19 +39,19 @@ def numbers_of(model: Model, frame: pd.DataFrame, who: str, classes: Sequence[st
     import numpy as np
     import pandas as pd
 
-    rows = frame.reset_index(drop=True).copy()
+    rows = frame.reset_index(drop=True)  # which copies
     index = rows.index
     with failing(f"{who} cannot predict these rows."):
         returned: Any = model.predict(rows)
     if isinstance(returned, pd.Series | pd.DataFrame) and not returned.index.equals(index):
         raise _refused(who, f"a {type(returned).__name__} whose index is not that of the frame")
-    if isinstance(returned, pd.DataFrame) and not _are_classes(returned.columns, classes):
+    if isinstance(returned, pd.DataFrame) and classes is not None and not _are_classes(returned.columns, classes):
         raise _refused(who, "a DataFrame whose columns are not the declared classes in their order")
     if np.ma.is_masked(returned):
         raise _refused(who, "an array with masked values")
     try:
         values = _as_doubles(np.asarray(returned))
-    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+    except Exception as error:
         raise _refused(who, f"a {type(returned).__name__} with other values than numbers") from error
     return values
 
