@@ -42,5 +42,5 @@ def send_alert(pipeline: Pipeline, partition: date, message: str, settings: Sett
         return
     try:
         load_reference(pipeline.alert, settings.project)(Alert(pipeline.name, partition, message))
-    except (Exception, SystemExit):  # an alert that cannot be sent must not fail what it tells about
+    except (Exception, SystemExit):  # noqa: BLE001 - an alert that cannot be sent must not fail what it tells about
         _log.exception("The alert of %s could not be sent.", pipeline.name)
