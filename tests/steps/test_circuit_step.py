@@ -20,7 +20,8 @@ from tests.worlds.installation import project_at
 from tests.worlds.nights import COLUMNS, NIGHT, declaration_with, example_rows, training_set
 
 ALERTS = (
-    "def tell(alert):\n    told.append(alert)\n\ndef broken(alert):\n    raise OSError('no such host')\n\ntold = []\n"
+    "def tell(alert):\n    told.append(alert)\n\ndef broken(alert):\n    raise OSError('no such host')\n\n"
+    "def leaving(alert):\n    raise SystemExit(1)\n\ntold = []\n"
 )
 CANDIDATE = "def fit(data, params, log):\n    return None\n"
 
@@ -325,7 +326,9 @@ def test_a_pause_in_the_past_is_told_when_it_leaves_out_a_night(settings):
     assert len(told()) == 1
 
 
-@pytest.mark.parametrize("alert", ["circuit_alerts:broken", "circuit_alerts:missing", "circuit_nowhere:tell"])
+@pytest.mark.parametrize(
+    "alert", ["circuit_alerts:broken", "circuit_alerts:leaving", "circuit_alerts:missing", "circuit_nowhere:tell"]
+)
 def test_an_alert_that_cannot_be_sent_is_logged_and_fails_nothing(settings, caplog, alert):
     pipeline = declared(alert=alert)
     failed(settings, 0, pipeline)
