@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from traceback import walk_tb
 
-from airloom.core.errors import AirloomError, DataError
+from airloom.core.errors import AirloomError, DataError, Unavailable
 
 _LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
@@ -41,12 +41,15 @@ def failing(what: str) -> Iterator[None]:
 
     Raises:
         AirloomError: The code has raised it.
+        Unavailable: A server did not answer the code: another try may help.
         DataError: The code has raised something else.
     """
     try:
         yield
     except AirloomError:
         raise
+    except (ConnectionError, TimeoutError) as error:
+        raise Unavailable(what, found=failure(error), do="run it again once the server answers") from error
     except (Exception, SystemExit) as error:
         raise DataError(
             what, found=failure(error), do="correct the code; its own message is in the log of the task"

@@ -51,17 +51,17 @@ def predict_baselines(pipeline: Pipeline, learned: Rows, frame: pd.DataFrame, la
         frame: The rows to predict, with their key, their day and the declared inputs.
         lake: The tables, for the series.
     """
-    predicted = {"constant": predict_constant(pipeline, learned, frame)}
+    found = {"constant": predict_constant(pipeline, learned, frame)}
     asked: dict[str, Callable[[], dict[str, np.ndarray]]] = {
         "linear": lambda: {"linear": _predict(pipeline, linear(_data(pipeline, learned), {}, _Silent()), frame)},
-        "of the series": lambda: predict_by_series(pipeline, frame, lake, predicted["constant"]),
+        "of the series": lambda: predict_by_series(pipeline, frame, lake, found["constant"]),
     }
     for name, predict in asked.items():
         try:
-            predicted |= predict()
+            found |= predict()
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a baseline, the candidates are judged
             _log.warning("The baseline %s cannot predict: %s.", name, type(error).__name__)
-    return predicted
+    return found
 
 
 def predict_constant(pipeline: Pipeline, learned: Rows, frame: pd.DataFrame) -> np.ndarray:
