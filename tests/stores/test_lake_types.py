@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 from math import isnan
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -166,3 +167,11 @@ def test_a_type_that_the_lake_does_not_have_is_refused(tmp_path, name):
 def test_what_is_stored_keeps_its_type(tmp_path):
     for kind in {lake_type(column.type) for column in HELD.values()}:
         assert lake_type(kind) == kind
+
+
+def test_what_pandas_notes_about_its_types_is_no_content(tmp_path):
+    frame = pd.DataFrame({"id": [1, 2], "at": pd.to_datetime([NOON, NOON], utc=True).astype("datetime64[ns, UTC]")})
+    frame["word"], frame["kind"] = frame["id"].astype("string"), pd.Categorical(["a", "b"])
+    rows = pa.Table.from_pandas(frame, preserve_index=False)
+    Lake(tmp_path).replace("raw.things", PartitionVersion(DAY, content_version(rows)), rows)
+    assert list(Lake(tmp_path).read("raw.things", [DAY])["kind"]) == ["a", "b"]
