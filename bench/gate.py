@@ -25,7 +25,7 @@ from airloom.core.partitions import day_range
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Evaluation
 from airloom.core.settings import Settings
-from airloom.core.verdict import Case, Comparison, Head, Judged, Proof, Verdict
+from airloom.core.verdict import Case, Head, Judged, Proof, Verdict
 from airloom.launcher.features import apply_pipeline
 from airloom.steps.assemble import assemble
 from airloom.steps.baselines import predict_baselines
@@ -50,21 +50,20 @@ PROJECT = Path(__file__).resolve().parents[1]
 FOLLOWED = timedelta(days=28)
 METRICS = ("roc_auc", "neg_log_loss")
 DECLARED = "as declared"
-LOG_LOSS = {"metric": "neg_log_loss", "min_effect": 0.0, "guardrails": {"roc_auc": 0.01}}
+POOLED = {"within": None, "confidence": 0.95}
+LOG_LOSS = {**POOLED, "metric": "neg_log_loss", "min_effect": 0.0, "guardrails": {"roc_auc": 0.01}}
 #: The rules that are compared, by what differs from the declaration.
 RULES: dict[str, dict[str, Any]] = {
     DECLARED: {},
-    "counting rows": {"cluster": ("row",)},
-    "roc_auc, any gain": {"min_effect": 0.0},
-    "roc_auc at 90 %": {"confidence": 0.9},
-    "log loss": LOG_LOSS,
-    "log loss at 90 %": {**LOG_LOSS, "confidence": 0.9},
-    "within days": {},
-    "within days, any gain": {"min_effect": 0.0},
-    "within days at 90 %": {"confidence": 0.9},
+    "within days at 95 %": {"confidence": 0.95},
     "within days at 80 %": {"confidence": 0.8},
+    "within days at 95 %, any gain": {"min_effect": 0.0, "confidence": 0.95},
+    "over all rows at 95 %": POOLED,
+    "over all rows at 90 %": {**POOLED, "confidence": 0.9},
+    "log loss at 95 %": LOG_LOSS,
+    "log loss at 90 %": {**LOG_LOSS, "confidence": 0.9},
+    "rows as blocks": {**POOLED, "cluster": ("row",)},
 }
-#: The rules that compare the area under the curve of each day, averaged, instead of that of all rows.
 WITHIN = "within days"
 console = Console(width=180)
 
@@ -181,7 +180,7 @@ def _judge(pipeline: Pipeline, night: date, replays: dict[str, Replay], settings
     baselines = predict_baselines(pipeline, learned, held_out.frame, lake)
     for name, replay in replays.items():
         best = _best(replay.pipeline, scores, held_out)
-        verdict = _verdict(replay, night, scores[best], baselines, held_out, settings, name.startswith(WITHIN))
+        verdict = _verdict(replay, night, scores[best], baselines, held_out, settings)
         replay.judged += 1
         replay.skilled += all(effect.lower and effect.lower > 0 for effect in verdict.skill[0].effects)
         console.print(
@@ -208,13 +207,7 @@ def _label(pipeline: Pipeline, frame: pd.DataFrame) -> Any:
 
 
 def _verdict(
-    replay: Replay,
-    night: date,
-    challenger: Any,
-    baselines: dict[str, Any],
-    rows: Rows,
-    settings: Settings,
-    within: bool,
+    replay: Replay, night: date, challenger: Any, baselines: dict[str, Any], rows: Rows, settings: Settings
 ) -> Verdict:
     """Judge a challenger against the champion of a replay, as the steps `evaluate` and `decide` do."""
     pipeline, champion = replay.pipeline, replay.promotions[-1] if replay.promotions else None
@@ -241,7 +234,6 @@ def _verdict(
         baselines={name: metrics[name] for name in baselines},
         results="replay.parquet",
     )
-    comparison = compare(pipeline, evaluation, settings)
     since = champion.of.night if champion else night
     case = Case(
         pipeline=pipeline.name,
@@ -252,23 +244,10 @@ def _verdict(
         proof=Proof(version=version, rows=500, artifact_bytes=0),
         training_digest="",
         pipeline_digest="",
-        comparison=_within_days(comparison, frame, pipeline) if within and comparison else comparison,
+        comparison=compare(pipeline, evaluation, settings),
         skill=compare_with_baselines(pipeline, evaluation, settings),
     )
     return decide(case, pipeline.gate)
-
-
-def _within_days(comparison: Comparison, rows: pd.DataFrame, pipeline: Pipeline) -> Comparison:
-    """Return a comparison whose effect is the mean over days of the difference on each, with Student's interval."""
-    from scipy.stats import t
-
-    values = _by_day(rows.rename(columns={pipeline.label.column: "label"}), ("challenger", "champion"))
-    difference, days = values[:, 0] - values[:, 1], len(values)
-    margin = t.ppf((1 + pipeline.gate.confidence) / 2, days - 1) * difference.std(ddof=1) / np.sqrt(days)
-    mine, theirs = values.mean(axis=0)
-    gained = {"challenger": mine, "champion": theirs, "gain": mine - theirs}
-    ends = {"lower": mine - theirs - margin, "upper": mine - theirs + margin}
-    return comparison.model_copy(update={"effect": comparison.effect.model_copy(update={**gained, **ends})})
 
 
 def _by_day(rows: pd.DataFrame, sides: Sequence[str]) -> Any:

@@ -1,6 +1,6 @@
 """What the gate makes of planted differences, row by row."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -173,3 +173,40 @@ def test_f24_a_model_that_ranks_better_and_is_badly_calibrated_is_refused(settin
     assert outcome(rows, settings, gate=OVERALL) == "better"
     guarded = OVERALL.model_copy(update={"guardrails": {"neg_brier_score": 0.001}})
     assert outcome(rows, settings, gate=guarded) == "rejected"
+
+
+def days_of_their_own(seed, gain):
+    """Rows of 14 days that a champion tells apart wrongly; within each day the challenger is a little better."""
+    random, days, rows = np.random.default_rng(seed), 14, 150
+    day = np.repeat(np.arange(days), rows)
+    own = random.normal(0, 1, len(day))
+    label = random.random(len(day)) < 1 / (1 + np.exp(1 - 1.5 * own - random.normal(0, 1, days)[day]))
+    sides = {
+        name: own + random.normal(0, noise, len(day)) for name, noise in (("challenger", 1), ("champion", 1 + gain))
+    }
+    shifted = {name: side + random.normal(0, 1.5, days)[day] for name, side in sides.items()}
+    scores = {name: 1 / (1 + np.exp(-side)) for name, side in shifted.items()}
+    night = [NIGHT - timedelta(days=int(each)) for each in day]
+    return pd.DataFrame({"late": label.astype(float), "carrier": "UA", "partition": night, **scores})
+
+
+def test_within_days_a_gain_is_shown_that_the_differences_between_days_hide(settings):
+    by_day = GATE.model_copy(update={"cluster": ("day",), "slices": None})
+    rows = days_of_their_own(5, gain=1)
+    within = by_day.model_copy(update={"within": "day"})
+    assert outcome(rows, settings, gate=by_day) == "tie"
+    assert outcome(rows, settings, gate=within) == "better"
+    effect = compare(pipeline(within), evaluation(rows, settings), settings).effect
+    assert effect.within == "day"
+    assert effect.challenger - effect.champion == pytest.approx(effect.gain)
+
+
+def test_within_days_models_that_are_equally_good_are_a_tie(settings):
+    gate = GATE.model_copy(update={"cluster": ("day",), "slices": None, "within": "day"})
+    outcomes = [outcome(days_of_their_own(seed, gain=0), settings, gate=gate) for seed in range(20)]
+    assert outcomes.count("tie") >= 18
+
+
+def test_what_a_gate_did_not_have_before_changes_no_fingerprint():
+    assert "within" not in GATE.model_dump()
+    assert "within" in GATE.model_copy(update={"within": "day"}).model_dump()

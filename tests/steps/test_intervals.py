@@ -38,6 +38,17 @@ def test_two_ways_that_are_the_same_are_one():
     assert both == pytest.approx(one)
 
 
+def test_within_days_of_any_size_it_is_the_error_of_a_weighted_mean():
+    label, mine, theirs = planted(6)
+    days = np.sort(np.random.default_rng(6).integers(0, 8, 400))
+    found = spread("roc_auc", label, mine, theirs, [days], days)
+    each = np.array([plain("roc_auc", label[days == day], mine[days == day]) for day in range(8)])
+    each -= [plain("roc_auc", label[days == day], theirs[days == day]) for day in range(8)]
+    share = np.bincount(days) / 400
+    whole = share @ each
+    assert found.error == pytest.approx(np.sqrt(np.mean((each - whole) ** 2 / (1 / share - 1))))
+
+
 @pytest.mark.parametrize("days", [np.zeros(400, dtype=int), np.repeat([0, 1], [399, 1])])
 def test_what_cannot_be_told_is_not_told(days):
     label, mine, theirs = planted(4)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from airloom.core.metrics import METRICS, metrics_of
-from airloom.steps.weighted_metrics import WEIGHTED, plain
+from airloom.steps.weighted_metrics import WEIGHTED, plain, weighted
 
 BINARY = {
     "roc_auc": metrics.roc_auc_score,
@@ -48,7 +48,7 @@ def columns(drawn):
     return (np.array(column, dtype=float) for column in zip(*drawn, strict=True))
 
 
-def weighted(metric, label, scores, weights):
+def once(metric, label, scores, weights):
     return WEIGHTED[metric](label, scores, weights[None])[0]
 
 
@@ -69,7 +69,7 @@ def test_binary_metrics_are_scikit_learns(metric, drawn):
     label, scores, weights = columns(drawn)
     label[:2], weights[:2] = (0.0, 1.0), 1.0
     expected = BINARY[metric](label, scores / 10, sample_weight=weights)
-    assert weighted(metric, label, scores / 10, weights) == pytest.approx(expected)
+    assert once(metric, label, scores / 10, weights) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("metric", MULTICLASS)
@@ -80,7 +80,7 @@ def test_multiclass_metrics_are_scikit_learns(metric, drawn):
     scores = scores / scores.sum(axis=1, keepdims=True)
     label[:3], weights[:3] = (0.0, 1.0, 2.0), 1.0
     expected = MULTICLASS[metric](label, scores, sample_weight=weights)
-    assert weighted(metric, label, scores, weights) == pytest.approx(expected)
+    assert once(metric, label, scores, weights) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("metric", REGRESSION)
@@ -91,11 +91,11 @@ def test_regression_metrics_are_scikit_learns(metric, drawn):
     weights[:2] = 1.0
     assume(np.unique(label[weights > 0]).size > 1)
     expected = REGRESSION[metric](label, scores, sample_weight=weights)
-    assert weighted(metric, label, scores, weights) == pytest.approx(expected, abs=1e-9)
+    assert once(metric, label, scores, weights) == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_sample_with_one_label_only_has_no_area():
-    assert np.isnan(weighted("roc_auc", np.array([0.0, 1.0]), np.array([0.2, 0.8]), np.array([1.0, 0.0])))
+    assert np.isnan(once("roc_auc", np.array([0.0, 1.0]), np.array([0.2, 0.8]), np.array([1.0, 0.0])))
 
 
 def test_the_calibration_error_is_how_far_confidence_lies_from_what_happened():
@@ -103,3 +103,28 @@ def test_the_calibration_error_is_how_far_confidence_lies_from_what_happened():
     assert plain("expected_calibration_error", label, scores) == pytest.approx((0.25 + 0.05) / 2)
     sure = np.array([[0.9, 0.05, 0.05], [0.9, 0.05, 0.05]])
     assert plain("expected_calibration_error", np.array([0.0, 1.0]), sure) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "neg_log_loss", "average_precision", "f1"])
+@given(st.integers(0, 10_000))
+@settings(deadline=None, max_examples=30)
+def test_within_groups_a_metric_is_that_of_each_averaged_by_its_rows(metric, seed):
+    random = np.random.default_rng(seed)
+    groups, label = random.integers(0, 4, 40), (random.random(40) < 0.4).astype(float)
+    scores, weights = random.random(40), random.integers(0, 2, (5, 40)).astype(float)
+    found = weighted(metric, groups)(label, scores, weights)
+    for value, some in zip(found, weights, strict=True):
+        parts = [(groups == group) & (some > 0) for group in range(4)]
+        each = [(plain(metric, label[part], scores[part]), part.sum()) for part in parts if part.any()]
+        known = [(value, rows) for value, rows in each if np.isfinite(value)]
+        values, rows = zip(*known, strict=True) if known else ((np.nan,), (1,))
+        expected = np.average(values, weights=rows)
+        assert value == pytest.approx(expected, nan_ok=True)
+
+
+def test_what_makes_whole_groups_likely_is_nothing_within_them():
+    groups = np.repeat([0, 1], 100)
+    label = np.random.default_rng(3).random(200) < np.where(groups == 1, 0.8, 0.2)
+    scores = np.where(groups == 1, 0.8, 0.2)
+    assert plain("roc_auc", label.astype(float), scores) > 0.7
+    assert plain("roc_auc", label.astype(float), scores, groups) == 0.5

@@ -241,9 +241,10 @@ def _not_below(allowed: float, rules: Gate) -> str:
 
 
 def _interval(effect: Effect) -> str:
+    within = " within days" if effect.within else ""
     if effect.lower is None or effect.upper is None:
-        return f"{effect.gain:+.4f} [too few to tell]"
-    return f"{effect.gain:+.4f} [{effect.lower:+.4f}, {effect.upper:+.4f}]"
+        return f"{effect.gain:+.4f} [too few to tell]{within}"
+    return f"{effect.gain:+.4f} [{effect.lower:+.4f}, {effect.upper:+.4f}]{within}"
 
 
 def _on(effect: Effect) -> str:

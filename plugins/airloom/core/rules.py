@@ -39,6 +39,7 @@ class Gate(Declared):
     """The rules that a challenger must pass."""
 
     metric: str
+    within: Literal["day"] | None = Field(default=None, exclude_if=is_absent)
     min_effect: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     min_rows: int = Field(default=1, ge=1)

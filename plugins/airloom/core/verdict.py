@@ -86,6 +86,7 @@ class Effect(Fact):
 
     Args:
         metric: The metric.
+        within: `day` where it is that of each day, averaged.
         challenger: The challenger's value of it.
         champion: The other's.
         gain: The difference, positive when the challenger is better, whichever direction is better.
@@ -98,6 +99,7 @@ class Effect(Fact):
     """
 
     metric: str
+    within: Literal["day"] | None = Field(default=None, exclude_if=_is_absent)
     challenger: float
     champion: float
     gain: float

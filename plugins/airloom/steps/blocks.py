@@ -16,7 +16,7 @@ from airloom.steps.examples import entity
 if TYPE_CHECKING:
     import pandas as pd
 
-    from airloom.steps.intervals import Codes
+    from airloom.steps.weighted_metrics import Codes
 
 _DAY_LONG = timedelta(days=1)
 
@@ -81,6 +81,21 @@ def declared_blocks(pipeline: Pipeline, rows: pd.DataFrame) -> Blocks:
             do="correct the declaration, or run evaluate again: older results do not have the day",
         )
     return Blocks(names, columns)
+
+
+def judged_days(pipeline: Pipeline, metric: str, rows: pd.DataFrame) -> Codes | None:
+    """Return the number of the day of every row where a metric is judged day by day, None where over all rows.
+
+    Args:
+        pipeline: The declaration: `gate.within` is about the gate's own metric.
+        metric: The metric.
+        rows: Rows with the day.
+    """
+    import numpy as np
+
+    if pipeline.gate.within is None or metric != pipeline.gate.metric:
+        return None
+    return np.asarray(rows.groupby(PARTITION).ngroup(), dtype=np.int64)
 
 
 def _columns(pipeline: Pipeline, rows: pd.DataFrame, name: str) -> list[str]:

@@ -13,7 +13,7 @@ from airloom.core.pipeline import Pipeline
 from airloom.core.records import Evaluation
 from airloom.core.settings import Settings
 from airloom.core.verdict import Comparison, Effect, Skill, SliceEffect
-from airloom.steps.blocks import Blocks, declared_blocks
+from airloom.steps.blocks import Blocks, declared_blocks, judged_days
 from airloom.steps.outputs import from_columns
 from airloom.steps.training_sets import read_results
 from airloom.steps.weighted_metrics import plain
@@ -21,7 +21,7 @@ from airloom.steps.weighted_metrics import plain
 if TYPE_CHECKING:
     import pandas as pd
 
-    from airloom.steps.intervals import Codes
+    from airloom.steps.weighted_metrics import Codes
 
 
 def compare(pipeline: Pipeline, evaluation: Evaluation, settings: Settings) -> Comparison | None:
@@ -118,13 +118,13 @@ class _Compared:
 
         from airloom.steps.intervals import spread
 
-        label = rows[self.pipeline.label.column].to_numpy(dtype=float)
+        label, days = rows[self.pipeline.label.column].to_numpy(dtype=float), judged_days(self.pipeline, metric, rows)
         mine, theirs = (from_columns(self.pipeline.label, side, rows) for side in ("challenger", self.other))
-        values = [plain(metric, label, scores) for scores in (mine, theirs)]
+        values = [plain(metric, label, scores, days) for scores in (mine, theirs)]
         difference = gain(metric, *values)
 
         def ends(ways: Sequence[Codes]) -> tuple[float, float] | None:
-            found = spread(metric, label, mine, theirs, ways)
+            found = spread(metric, label, mine, theirs, ways, days)
             if found is None:
                 return None
             margin = found.margin(self.confidence)
@@ -133,6 +133,7 @@ class _Compared:
         lower, upper = ends(self.blocks.codes(rows)) or (None, None)
         return Effect(
             metric=metric,
+            within=None if days is None else "day",
             challenger=values[0],
             champion=values[1],
             gain=difference,

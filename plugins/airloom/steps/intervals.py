@@ -16,11 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from airloom.steps.weighted_metrics import WEIGHTED, Floats
-
-Codes = npt.NDArray[np.int64]
+from airloom.steps.weighted_metrics import Codes, Floats, WeightedMetric, weighted
 
 #: More blocks are dealt into so many groups, which are left out as one (Kott, The delete-a-group jackknife, 2001).
 _GROUPS = 100
@@ -48,7 +45,14 @@ class Spread:
         return float(t.ppf((1 + confidence) / 2, self.freedom) * self.error)
 
 
-def spread(metric: str, label: Floats, mine: Floats, theirs: Floats, ways: Sequence[Codes]) -> Spread | None:
+def spread(
+    metric: str,
+    label: Floats,
+    mine: Floats,
+    theirs: Floats,
+    ways: Sequence[Codes],
+    within: Codes | None = None,
+) -> Spread | None:
     """Estimate how much the difference of a metric between two models varies between samples of blocks.
 
     Args:
@@ -57,12 +61,13 @@ def spread(metric: str, label: Floats, mine: Floats, theirs: Floats, ways: Seque
         mine: One model's scores, shape (n), or (n, classes).
         theirs: The other's scores for the same rows, of the same shape.
         ways: One way or two in which rows belong together: the number of the block of every row, shape (n).
+        within: The group of every row, where the metric is that of each group, averaged (see `weighted`).
 
     Returns:
         The spread; None where it cannot be told: there are fewer than two blocks, or the metric has no value without
         one of them.
     """
-    jackknife = _Jackknife(metric, label, mine, theirs)
+    jackknife = _Jackknife(weighted(metric, within), label, mine, theirs)
     found = [jackknife.variance(each) for each in ways]
     if any(each is None for each in found):
         return None
@@ -81,7 +86,7 @@ def spread(metric: str, label: Floats, mine: Floats, theirs: Floats, ways: Seque
 class _Jackknife:
     """The difference of a metric, with some rows left out."""
 
-    metric: str
+    metric: WeightedMetric
     label: Floats
     mine: Floats
     theirs: Floats
@@ -107,9 +112,8 @@ class _Jackknife:
         return float(np.mean((contributed - estimate) ** 2 / (times - 1))), blocks
 
     def _difference(self, weights: Floats) -> Floats:
-        compute = WEIGHTED[self.metric]
-        difference: Floats = compute(self.label, self.mine, weights) - compute(self.label, self.theirs, weights)
-        return difference
+        mine, theirs = (self.metric(self.label, scores, weights) for scores in (self.mine, self.theirs))
+        return mine - theirs
 
 
 def _dealt(codes: Codes) -> Codes:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int64]
 #: From labels (n), scores (n, or n x classes) and weights (samples x n) to values (samples).
 WeightedMetric = Callable[[Floats, Floats, Floats], Floats]
 
@@ -127,9 +128,34 @@ WEIGHTED: dict[str, WeightedMetric] = {
 }
 
 
-def plain(metric: str, label: Floats, scores: Floats) -> float:
-    """Return a metric of rows that each count once."""
-    return float(WEIGHTED[metric](label, scores, np.ones((1, len(label))))[0])
+def weighted(metric: str, within: Codes | None = None) -> WeightedMetric:
+    """Return a metric over weighted rows.
+
+    Args:
+        metric: One of `WEIGHTED`.
+        within: The number of the group of every row, shape (n): the metric is then that of each group, averaged over
+            the groups in which it has a value, each counting as much as its rows. Without it, the metric of all rows.
+    """
+    compute = WEIGHTED[metric]
+    if within is None:
+        return compute
+    places = [np.flatnonzero(within == group) for group in np.unique(within)]
+
+    def averaged(label: Floats, scores: Floats, weights: Floats) -> Floats:
+        values = np.full((len(places), len(weights)), np.nan)
+        for value, place in zip(values, places, strict=True):
+            some = weights[:, place]
+            there = some.any(axis=1)
+            value[there] = compute(label[place], scores[place], some[there])
+        counted = np.stack([weights[:, place].sum(axis=1) for place in places]) * np.isfinite(values)
+        return _divided((np.nan_to_num(values) * counted).sum(axis=0), counted.sum(axis=0))
+
+    return averaged
+
+
+def plain(metric: str, label: Floats, scores: Floats, within: Codes | None = None) -> float:
+    """Return a metric of rows that each count once, as `weighted` does."""
+    return float(weighted(metric, within)(label, scores, np.ones((1, len(label))))[0])
 
 
 def _by_score(label: Floats, scores: Floats, weights: Floats) -> tuple[Floats, Floats]:
