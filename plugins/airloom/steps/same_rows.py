@@ -11,6 +11,7 @@ from airloom.core.difference import Change
 from airloom.core.errors import DataError
 from airloom.core.metrics import gain, metrics_of
 from airloom.core.pipeline import Pipeline
+from airloom.steps.blocks import declared_blocks
 from airloom.steps.training_sets import Rows
 from airloom.steps.versions import KnownVersion
 
@@ -84,8 +85,20 @@ class SameRows:
 
     def _change(self, name: str, metric: str, where: Any) -> Change:
         old, new = (metric_value(metric, self.label[where], scores[where]) for scores in self.scores)
-        note = "too few to tell" if old is None or new is None else _judged(gain(metric, new, old))
+        note = "too few to tell" if old is None or new is None else self._judged(metric, gain(metric, new, old), where)
         return Change(name=name, old=old, new=new, note=note)
+
+    def _judged(self, metric: str, difference: float, where: Any) -> str:
+        """Say which way a difference is, and whether chance alone would show it, by the blocks of the gate."""
+        from airloom.steps.intervals import spread
+
+        if difference == 0:
+            return "same"
+        rows, (old, new) = self.rows.frame[where], self.scores
+        ways = declared_blocks(self.pipeline, rows).codes(rows)
+        found = spread(metric, self.label[where], new[where], old[where], ways)
+        unsure = found is not None and abs(difference) <= found.margin(self.pipeline.gate.confidence)
+        return ("better" if difference > 0 else "worse") + (", may be chance" if unsure else "")
 
     def _sample(self) -> np.ndarray:
         """Return the places of the rows that importance is estimated on, the same ones every time."""
@@ -123,7 +136,3 @@ def _without(
     """Yield what a version predicts when a column says nothing, once for each order of its values."""
     for order in shuffled:
         yield version.predict(inputs.assign(**{column: inputs[column].array[order]}))
-
-
-def _judged(difference: float) -> str:
-    return "same" if difference == 0 else "better" if difference > 0 else "worse"
