@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from airloom.core.errors import DataError
-from airloom.stores.content import content_version
+from airloom.stores.content import NO_ROWS, content_version
 from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.lake_types import fitted, lake_type
 
@@ -93,6 +93,7 @@ def test_a_day_is_stored_as_it_was_or_refused_whatever_the_type_of_the_day_befor
         ("int64", "uint32"),
         ("int64", "int32"),
         ("int64", "no value"),
+        ("no value", "doubles"),
         ("no value", "string"),
         ("doubles", "small int64"),
         ("doubles", "float32"),
@@ -162,6 +163,27 @@ def test_a_type_that_the_lake_does_not_have_is_refused(tmp_path, name):
     with pytest.raises(DataError, match=r"cannot hold|become others|lists, maps"):
         publish(Lake(tmp_path), DAY, REFUSED[name])
     assert Lake(tmp_path).tables() == []
+
+
+@pytest.mark.parametrize("name", sorted(HELD.keys() - {"no value", "decimal", "wide decimal", "time"}))
+def test_a_column_without_a_value_gets_its_type_with_the_first_also_over_a_day_without_rows(tmp_path, name):
+    lake = Lake(tmp_path)
+    publish(lake, DAY, HELD["no value"])
+    lake.replace("raw.things", PartitionVersion(NEXT, NO_ROWS), pa.table({}))
+    publish(lake, NEXT, HELD[name])
+    assert values(stored(lake, NEXT)) == values(HELD[name])
+    assert values(stored(lake, DAY)) == [None] * 3
+
+
+def test_what_would_make_the_table_unreadable_is_refused(tmp_path):
+    lake = Lake(tmp_path)
+    publish(lake, DAY, HELD["no value"])
+    with pytest.raises(DataError, match="types that the table has"):
+        publish(lake, NEXT, HELD["decimal"])
+    lake.replace("raw.things", PartitionVersion(NEXT, NO_ROWS), pa.table({}))
+    with pytest.raises(DataError, match="without a time zone"):
+        publish(lake, NEXT, HELD["time"])
+    assert values(stored(lake, DAY)) == [None] * 3
 
 
 def test_what_is_stored_keeps_its_type(tmp_path):

@@ -203,6 +203,8 @@ def _column(table: str, column: str, values: pd.Series) -> pa.ChunkedArray:
             expected="one type that the lake can hold",
             do="bring the values to one type in the source, such as text",
         ) from None
+    if pa.types.is_null(array.type):
+        return array.cast(pa.string())
     if pa.types.is_timestamp(array.type) and array.type.tz is None:
         raise DataError(
             "A timestamp has no time zone.",

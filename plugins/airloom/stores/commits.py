@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from airloom.core.errors import DataError
 from airloom.core.places import Place
 from airloom.stores.files import replaced_file
 from airloom.stores.s3 import explained, table_options
@@ -45,6 +46,7 @@ def commit_partition(
     Raises:
         CommitFailedError: The partition has changed, or the table has been made, since it was looked at.
         DeltaError: The same.
+        DataError: The table could not be opened with these rows.
         SetupError: S3 refuses, or cannot be reached.
     """
     from deltalake import CommitProperties, write_deltalake
@@ -137,9 +139,22 @@ def _written(place: Place, rows: pa.Table, partition: Mapping[str, str]) -> AddA
 
 
 def _schema(delta: DeltaTable, rows: pa.Table) -> Schema:
-    """Return the table's columns, and after them those that only the rows have."""
+    """Return the table's columns, and after them those that only the rows have; one without a value gets a type."""
+    import pyarrow as pa
     from deltalake import Schema
 
-    fields = list(delta.schema().fields)
-    known = {field.name for field in fields}
-    return Schema([*fields, *(field for field in Schema.from_arrow(rows.schema).fields if field.name not in known)])
+    known = pa.schema(delta.schema().to_arrow())
+    typed = {field.name for field in known if not pa.types.is_null(field.type)}
+    new = {field.name: field for field in rows.schema if field.name not in typed}
+    for field in new.values():
+        if pa.types.is_timestamp(field.type) and field.type.tz is None:
+            # A table needs a feature for these, which only deltalake can add; without it nobody could open the table.
+            raise DataError(
+                "A column's first value, on a day that had no rows, is a timestamp without a time zone.",
+                where=f"column {field.name}",
+                found=str(field.type),
+                expected="a timestamp with a time zone",
+                do="give it one in the SQL, AT TIME ZONE 'UTC'",
+            )
+    fields = [new.pop(field.name, field) for field in known]
+    return Schema.from_arrow(pa.schema([*fields, *new.values()]))

@@ -14,7 +14,7 @@ def lake_type(kind: pa.DataType) -> pa.DataType | None:
     """Return the type in which the lake holds values of a type; None where it cannot hold them.
 
     A Delta table has no unsigned numbers: they take the next wider type. Timestamps have microseconds and, where they
-    have a time zone, UTC. A column without a single value is text.
+    have a time zone, UTC. A column without a single value has no type yet.
 
     Args:
         kind: The type of a column, as Arrow names it.
@@ -39,7 +39,7 @@ def lake_type(kind: pa.DataType) -> pa.DataType | None:
         (_is_binary, pa.binary()),
         (types.is_date, pa.date32()),
         (types.is_boolean, kind),
-        (types.is_null, pa.string()),
+        (types.is_null, kind),
     ):
         if same(kind):
             return stored
@@ -59,10 +59,16 @@ def fitted(rows: pa.Table, known: pa.Schema, table: str) -> pa.Table:
     Raises:
         DataError: The lake has no such type, or a value would become another one.
     """
+    import pyarrow as pa
+
     for place, field in enumerate(rows.schema):
-        wanted = known.field(field.name).type if field.name in known.names else lake_type(field.type)
+        published = known.field(field.name).type if field.name in known.names else pa.null()
+        wanted = lake_type(field.type) if pa.types.is_null(published) else published
         if wanted is None:
             raise cannot_hold(table, field)
+        if field.name in known.names and pa.types.is_null(published) and pa.types.is_decimal(wanted):
+            # deltalake gives the column every other type with its first value, and could not read these.
+            raise _does_not_fit(table, field, published)
         if field.type != wanted:
             rows = rows.set_column(place, field.name, _cast(rows.column(place), field, wanted, table))
     return rows
