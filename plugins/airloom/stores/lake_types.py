@@ -65,7 +65,7 @@ def fitted(rows: pa.Table, known: pa.Schema, table: str) -> pa.Table:
         published = known.field(field.name).type if field.name in known.names else pa.null()
         wanted = lake_type(field.type) if pa.types.is_null(published) else published
         if wanted is None:
-            raise cannot_hold(table, field)
+            raise _cannot_hold(table, field)
         if field.name in known.names and pa.types.is_null(published) and pa.types.is_decimal(wanted):
             # deltalake gives the column every other type with its first value, and could not read these.
             raise _does_not_fit(table, field, published)
@@ -74,7 +74,7 @@ def fitted(rows: pa.Table, known: pa.Schema, table: str) -> pa.Table:
     return rows
 
 
-def cannot_hold(table: str, field: pa.Field) -> DataError:
+def _cannot_hold(table: str, field: pa.Field) -> DataError:
     """Return the error of a column whose type the lake does not have."""
     return DataError(
         "A column has a type that the lake cannot hold.",
