@@ -10,9 +10,11 @@ from typer.testing import CliRunner
 from airloom.cli import app
 from airloom.cli.console import console
 from airloom.core.errors import DataError, UsageError
+from airloom.core.partitions import day_range
 from airloom.core.settings import Settings
 from airloom.stores.lake import Lake, PartitionVersion
-from tests.lineage.written import E, chain
+from tests.lineage.written import E, Log, chain
+from tests.worlds.late_labels.days import PROJECT, arrive, declared, installed
 
 DAY = date.fromisoformat(E)
 
@@ -102,3 +104,41 @@ def test_a_picture_is_written_where_it_is_wanted(told, tmp_path):
     assert ask("trace", "flight_delays", DAY, "--html", page, "--svg", picture).exit_code == 0
     assert page.read_text().startswith("<!doctype html>")
     assert picture.read_text().startswith("<svg")
+
+
+@pytest.fixture
+def spam(tmp_path, monkeypatch, module_include):
+    """A pipeline whose labels are in the rows that are scored: its first days, and what was predicted for the first."""
+    pipeline = declared("spam")
+    first = pipeline.schedule.start
+    settings = installed("spam", tmp_path)
+    monkeypatch.setenv("AIRLOOM_PROJECT", str(PROJECT))
+    arrive(pipeline, day_range(first, first + pipeline.label.matures_after), settings)
+    rows = pa.table({"message_id": [f"{first}/00", f"{first}/01"], "score": [0.1, None], "model_version": [1, 1]})
+    Lake(settings.lake / "spam").replace("predictions", PartitionVersion(first, "p"), rows)
+    log = Log()
+    log.did("score.score", "score", [], [("predictions", (str(first), "p"))])
+    settings.delivery.mkdir(parents=True)
+    log.write(settings.lineage)
+    settings.lineage.write_text(settings.lineage.read_text().replace('"p/', '"spam/'))
+    return first
+
+
+def traced(*arguments):
+    return json.loads(ask("trace", "spam", *arguments, "--json").output)["row"]
+
+
+def test_programs_read_a_prediction_with_its_inputs_and_the_label_that_has_come_since(spam):
+    row = traced(spam, "--key", f"{spam}/00")
+    assert (row["message_id"], row["score"], row["model_version"]) == (f"{spam}/00", 0.1, 1)
+    assert {"words", "links"} <= set(row)
+    assert row["label"] in ("0.0", "1.0")
+    assert row["label from"] == f"labels {spam}"
+    assert traced(spam, "--key", f"{spam}/01")["score"] is None
+
+
+def test_a_label_of_its_own_row_is_traced_by_the_key_of_the_row(spam):
+    row = traced(spam, "--dataset", "labels", "--key", f"{spam}/00")
+    assert row["message_id"] == f"{spam}/00"
+    assert row["spam"] in (0, 1)
+    assert "words" not in row

@@ -1,7 +1,8 @@
 """The same days and the same night with all that is shared in a folder, and in a bucket: the same comes of it."""
 
 import dataclasses
-from datetime import timedelta
+from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -14,8 +15,10 @@ from airloom.steps.compute import compute
 from airloom.steps.evaluate import evaluate
 from airloom.steps.extract import extract
 from airloom.steps.fit import fit
+from airloom.steps.label import compute_labels
 from airloom.steps.publish import publish
 from airloom.steps.readiness import readiness
+from airloom.steps.references import load_reference
 from airloom.steps.reproduce import reproduce
 from airloom.steps.training_sets import training_files
 from airloom.steps.vacuum import vacuum
@@ -25,7 +28,9 @@ from airloom.stores.lake import Lake
 from airloom.stores.quarantine import Quarantine
 from tests.worlds import trips as toy
 from tests.worlds.flights import START, flight_pipeline, flights_at
-from tests.worlds.installation import project_at
+from tests.worlds.installation import project_at, settings_at
+from tests.worlds.installation import publish as publish_rows
+from tests.worlds.late_labels.days import PROJECT, days_until, declared, first_night
 from tests.worlds.nights import NIGHT
 from tests.worlds.reproducible import RATE, correct, make, promote
 
@@ -77,6 +82,33 @@ def test_a_blocked_day_is_stopped_in_a_bucket_too(tmp_path, bucket, monkeypatch)
     quarantine = Quarantine(settings.quarantine / "toy")
     assert quarantine.blocked_days("trips") == {toy.DAY}
     assert quarantine.rows("trips", toy.DAY).num_rows == 40
+
+
+def labelled(settings: Settings):
+    """Compute the labels of a night by a query, correct what it reads, and compute them again."""
+    pipeline = declared("churn")
+    label = pipeline.label.model_copy(update={"table": None, "sql": Path("sql/churned.sql"), "reads": ("outcomes",)})
+    queried, night = pipeline.model_copy(update={"label": label}), first_night(pipeline)
+
+    def arrive(source: str, day: date) -> None:
+        for table, rows in load_reference(f"include.churn.source:{source}", PROJECT)(day).items():
+            publish_rows(settings, "churn", f"raw.{table}", day, rows)
+
+    for day in days_until(pipeline, night):
+        arrive("extract", day)
+    first = compute_labels(queried, night, settings)
+    arrive("mistaken", night - timedelta(days=2))
+    return first, compute_labels(queried, night, settings)
+
+
+@pytest.mark.usefixtures("module_include")
+def test_labels_by_a_query_are_computed_alike(bucket, tmp_path):
+    folder = settings_at(tmp_path / "one", project=PROJECT)
+    shared = settings_at(tmp_path / "two", project=PROJECT, storage=bucket)
+    expected, found = labelled(folder), labelled(shared)
+    assert expected[1].changed > 0
+    assert found == expected
+    assert not (tmp_path / "two" / "var" / "lake").exists()
 
 
 def trained(settings: Settings):

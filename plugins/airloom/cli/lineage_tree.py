@@ -36,7 +36,14 @@ def read_graph(settings: Settings) -> Graph:
     return graph
 
 
-def show(graph: Graph, root: Branch, pictures: Iterable[Path | None], as_json: bool, backwards: bool) -> None:
+def show(
+    graph: Graph,
+    root: Branch,
+    pictures: Iterable[Path | None],
+    as_json: bool,
+    backwards: bool,
+    row: dict[str, Any] | None = None,
+) -> None:
     """Draw a walk where that is wanted, and print it.
 
     Args:
@@ -45,11 +52,12 @@ def show(graph: Graph, root: Branch, pictures: Iterable[Path | None], as_json: b
         pictures: Files to draw it into.
         as_json: Whether programs are to read it.
         backwards: Whether the walk led back to what it was made of.
+        row: A row that the walk is about, for programs.
     """
     for file in filter(None, pictures):
         write_picture(graph, root, file, backwards)
     if as_json:
-        _print_json(root)
+        _print_json(root, row)
     else:
         _print_tree(graph, root)
 
@@ -79,17 +87,27 @@ def _label(branch: Branch) -> str:
     return name + (f"  {escape(what)}" if what else "")
 
 
-def _print_json(root: Branch) -> None:
-    """Print a walk as nodes, edges and runs."""
+def _print_json(root: Branch, row: dict[str, Any] | None) -> None:
+    """Print a walk as nodes, edges and runs, with the row that it is about."""
     branches = list(_branches(root))
     runs = {run.id: run for branch in branches for run in branch.runs}
-    facts = {
+    facts: dict[str, Any] = {
         "root": [asdict(version) for version, _ in root.found],
         "nodes": [{**asdict(version), "run": run} for version, run in _nodes(branches)],
         "edges": [{"from": asdict(source), "to": asdict(target)} for source, target in _edges(branches)],
         "runs": [_facts(run) for run in runs.values()],
     }
+    if row:
+        facts["row"] = _as_json(row)
     typer.echo(json.dumps(facts, indent=2, default=str))
+
+
+def _as_json(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row in the types of JSON; what is missing is null."""
+    import pandas as pd
+
+    rows = pd.DataFrame([row]).to_json(orient="records", date_format="iso", double_precision=15)
+    return dict(json.loads(rows)[0])
 
 
 def _branches(branch: Branch) -> Iterator[Branch]:

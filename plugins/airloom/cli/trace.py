@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -43,9 +43,10 @@ def trace(
     day = parse_partition(partition)
     graph = read_graph(settings)
     root = walk(graph, _version(graph, declared, dataset, day, settings))
-    if key and not as_json:
-        _print_row(declared, dataset, day, key, settings)
-    show(graph, root, (html, svg), as_json, backwards=True)
+    row = _traced_row(declared, dataset, day, key, settings) if key else None
+    if row and not as_json:
+        _print_row(row)
+    show(graph, root, (html, svg), as_json, backwards=True, row=row)
 
 
 def _version(graph: Graph, pipeline: Pipeline, dataset: str, day: date, settings: Settings) -> Version:
@@ -60,13 +61,17 @@ def _version(graph: Graph, pipeline: Pipeline, dataset: str, day: date, settings
     return Version(name, day.isoformat(), published.version) if published else told[-1]
 
 
-def _print_row(pipeline: Pipeline, dataset: str, day: date, key: str, settings: Settings) -> None:
-    """Print a row and, of a prediction, what the model has read for it and the label that it has got since."""
+def _traced_row(pipeline: Pipeline, dataset: str, day: date, key: str, settings: Settings) -> dict[str, Any]:
+    """Return a row and, of a prediction, what the model has read for it and the label that it has got since."""
     lake = Lake(settings.lake / pipeline.name)
     values = dict(_row(pipeline, dataset, day, key, lake.read(dataset, [day])).iloc[0])
-    if dataset == TABLE:
-        row = _row(pipeline, dataset, day, key, rows_to_score(pipeline, day, settings))
-        values |= dict(row.iloc[0][input_columns(pipeline, settings)]) | describe_label(pipeline, row, lake)
+    if dataset != TABLE:
+        return values
+    row = _row(pipeline, dataset, day, key, rows_to_score(pipeline, day, settings))
+    return values | dict(row.iloc[0][input_columns(pipeline, settings)]) | describe_label(pipeline, row, lake)
+
+
+def _print_row(values: dict[str, Any]) -> None:
     width = max(map(len, values))
     for name, value in values.items():
         console.print(f"{name:<{width}}  {value}", highlight=False, markup=False, soft_wrap=True)
