@@ -2,8 +2,8 @@
 
 One Airflow DAG per pipeline: `extract` stages the day, `validate` audits every table with Great Expectations,
 `publish` replaces the partition in the lake in one atomic commit per table. A critical failure stops the day: it is
-kept in quarantine with the reason, and nothing of it can be read downstream. Run the day again once the source is
-right; running it twice changes nothing.
+kept in quarantine with the reason, and nothing of it can be read downstream. Once the source is
+right, run the day again with `airloom run`, as below; running it twice changes nothing.
 """
 
 from airloom.operators.ingest import ExtractOperator, PublishOperator, ValidateOperator

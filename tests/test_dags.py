@@ -73,7 +73,8 @@ def test_every_dag_can_be_found_and_understood_in_the_ui(parsed):
         assert dag["tags"] == sorted(["airloom", "flight_delays", stage])
         assert dag["owner"] == "flight-operations"
         assert len(dag["doc"]) > 200
-        assert "*Clear* it" in dag["doc"]
+        assert f"`airloom run flight_delays --stage {stage} --day YYYY-MM-DD`" in dag["doc"]
+        assert "*Clear* the day's run" in dag["doc"]
 
 
 def test_the_stages_are_linked_by_state_and_share_one_timetable(parsed):

@@ -9,6 +9,7 @@ from airflow.timetables.base import DataInterval, TimeRestriction
 from airflow.utils.types import DagRunType
 
 from airloom.core.partitions import as_of, exists, first_moment
+from airloom.scheduling import timetable
 from airloom.scheduling.timetable import Nightly
 from tests.worlds.zones import zones
 
@@ -129,9 +130,9 @@ def test_unpausing_runs_the_newest_day_that_is_due_and_then_waits(now, zone, at,
     assert second.data_interval.start == first.data_interval.end
 
 
-def trigger(logical_date):
+def trigger(logical_date, nightly=NIGHTLY):
     """Ask for a run as Airflow's form and its REST API do; return what it would be created with."""
-    dag = SimpleNamespace(timetable=NIGHTLY, validate_partition_key=lambda key: None)
+    dag = SimpleNamespace(timetable=nightly, validate_partition_key=lambda key: None)
     return TriggerDAGRunPostBody(logical_date=logical_date).validate_context(dag)
 
 
@@ -187,3 +188,17 @@ def test_runs_are_named_after_their_day():
 def test_the_timetable_survives_serialization():
     again = Nightly.deserialize(NIGHTLY.serialize())
     assert (again.at, again.timezone) == ("02:00", "America/New_York")
+
+
+def test_a_timetable_that_an_earlier_version_stored_is_read():
+    again = Nightly.deserialize({"at": "02:00", "timezone": "America/New_York"})
+    assert (again.at, again.timezone, again.dag_id) == ("02:00", "America/New_York", "")
+
+
+def test_triggering_a_day_that_has_run_says_what_runs_it_again(now, monkeypatch):
+    now("2024-01-06T14:05")
+    monkeypatch.setattr(timetable, "run_of", lambda dag_id, logical_date: f"scheduled__{logical_date.date()}")
+    stage = Nightly("02:00", "America/New_York", "churn.score")
+    with pytest.raises(ValueError, match=r"churn\.score has a run for 2024-01-04") as refused:
+        trigger("2024-01-04T00:00Z", stage)
+    assert "type: airloom run churn --stage score --day 2024-01-04; or Clear that run" in str(refused.value)

@@ -24,6 +24,7 @@ from airloom.cli.interrupts import keep_interrupts
 from airloom.cli.ledger import ledger
 from airloom.cli.lineage import lineage
 from airloom.cli.reproduce import reproduce
+from airloom.cli.run import run
 from airloom.cli.status import status
 from airloom.cli.trace import trace
 from airloom.cli.up import up
@@ -41,7 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 COMMANDS = (
-    *(up, down, demo, env, backfill, status),
+    *(up, down, demo, env, backfill, run, status),
     *(ledger, verdict, diff, trace, impact, reproduce, vacuum),
     *(rollback, promote, pin, unpin, apply, upgrade, doctor),
 )

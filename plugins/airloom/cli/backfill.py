@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Annotated, cast, get_args
 
 import typer
@@ -13,13 +14,14 @@ from airloom.core.declaration import find_pipeline
 from airloom.core.errors import DataError, UsageError
 from airloom.core.partitions import parse_partition
 from airloom.launcher.api import AirflowApi, Range, Reprocess
-from airloom.launcher.backfill import STAGES, Request, run
+from airloom.launcher.backfill import STAGES, Request, Watch, run
 from airloom.launcher.backfill import Progress as StageProgress
 from airloom.launcher.given import adopt
 
 _LINE_SECONDS = 15.0
 #: How many failed tasks are named, each on a line below the first.
 _NAMED = 10
+_MEND = "correct the cause, then run the same again with --reprocess failed"
 _INDENT = "\n" + " " * 12
 
 
@@ -40,7 +42,7 @@ def backfill(
     request = Request(
         pipeline=find_pipeline(servers.settings.include, pipeline),
         days=Range(parse_partition(first), parse_partition(last)),
-        stages=tuple(name for name in STAGES if name in stage) + _unknown(stage) if stage else STAGES,
+        stages=chosen_stages(stage),
         max_active_runs=max_active_runs,
         reprocess=cast(Reprocess, reprocess),
         backwards=backwards,
@@ -48,9 +50,24 @@ def backfill(
     require_no_failure(watch(AirflowApi(servers.settings, servers.ports), request))
 
 
+def chosen_stages(named: list[str] | None) -> tuple[str, ...]:
+    """Return the named stages in the order of the data, and those that do not exist after them; all without names."""
+    return tuple(sorted(set(named), key=lambda name: (*STAGES, name).index(name))) if named else STAGES
+
+
 def watch(api: AirflowApi, request: Request) -> list[StageProgress]:
-    """Run a request and show how far each stage is, as bars for people and as lines for logs."""
-    stages = _watch(api, request)
+    """Run a request and show how far each stage is."""
+    return watched(request, lambda show: run(api, request, show))
+
+
+def watched(request: Request, begin: Callable[[Watch], list[StageProgress]]) -> list[StageProgress]:
+    """Show how far each stage is while something runs, as bars for people and as lines for logs.
+
+    Args:
+        request: What is run.
+        begin: Runs it, and tells how far it is.
+    """
+    stages = _watched(request, begin)
     for stage in stages:
         if stage.cleared:
             tasks = ", ".join(str(task) for task in stage.cleared)
@@ -60,17 +77,21 @@ def watch(api: AirflowApi, request: Request) -> list[StageProgress]:
     return stages
 
 
-def _watch(api: AirflowApi, request: Request) -> list[StageProgress]:
+def _watched(request: Request, begin: Callable[[Watch], list[StageProgress]]) -> list[StageProgress]:
     if not console.is_terminal:
-        return run(api, request, _Lines(request).show)
+        return begin(_Lines(request).show)
     columns = (TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TextColumn("{task.fields[note]}"), console=console) as bars:
         tasks = {stage: bars.add_task(stage, total=None, note="") for stage in request.stages}
-        return run(api, request, lambda stages: _show(bars, tasks, stages))
+        return begin(lambda stages: _show(bars, tasks, stages))
 
 
-def require_no_failure(stages: list[StageProgress]) -> None:
+def require_no_failure(stages: list[StageProgress], do: str = _MEND) -> None:
     """Make a failed run the command's failure, and name the tasks that failed.
+
+    Args:
+        stages: How each stage ended.
+        do: What mends it, after reading why.
 
     Raises:
         DataError: Some runs failed.
@@ -83,13 +104,8 @@ def require_no_failure(stages: list[StageProgress]) -> None:
         raise DataError(
             "Some runs failed.",
             found=_INDENT.join([counts, *tasks[:_NAMED], *more]),
-            do="read in Airflow why these tasks failed and correct the cause, then run the same again with "
-            "--reprocess failed",
+            do=f"read in Airflow why these tasks failed, {do}",
         )
-
-
-def _unknown(stages: list[str]) -> tuple[str, ...]:
-    return tuple(name for name in stages if name not in STAGES)
 
 
 def _show(bars: Progress, tasks: dict[str, TaskID], stages: list[StageProgress]) -> None:

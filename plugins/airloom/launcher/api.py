@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import cached_property
@@ -61,6 +61,19 @@ class Span:
     def seconds(self) -> float:
         """How long that was."""
         return (self.ended - self.started).total_seconds()
+
+
+@dataclass(frozen=True)
+class DayRun:
+    """A DAG's run of one day.
+
+    Args:
+        run_id: Its id.
+        state: `queued`, `running`, `success` or `failed`.
+    """
+
+    run_id: str
+    state: str
 
 
 @dataclass(frozen=True)
@@ -203,6 +216,30 @@ class AirflowApi:
         body = TriggerDAGRunPostBody(conf=params, logical_date=None)
         with self._calling(f"triggering {dag_id}"):
             return str(self._runs.trigger_dag_run(dag_id, body).dag_run_id)
+
+    def create_run(self, dag_id: str, day: date) -> None:
+        """Create the run of a day; where somebody else just has, that one is it."""
+        from airflow_client.client import TriggerDAGRunPostBody
+        from airflow_client.client.exceptions import ConflictException
+
+        body = TriggerDAGRunPostBody(logical_date=Range(day, day).instants()[0])
+        with self._calling(f"running {dag_id} for {day}"), suppress(ConflictException):
+            self._runs.trigger_dag_run(dag_id, body)
+
+    def run_of(self, dag_id: str, day: date) -> DayRun | None:
+        """Return the run of a day, None when there is none."""
+        first, last = Range(day, day).instants()
+        with self._calling(f"reading the run of {dag_id} for {day}"):
+            found = self._runs.get_dag_runs(dag_id, limit=1, logical_date_gte=first, logical_date_lte=last).dag_runs
+        return DayRun(found[0].dag_run_id, str(found[0].state.value)) if found else None
+
+    def clear_run(self, dag_id: str, run_id: str) -> None:
+        """Run all tasks of a run again, as its DAG is now."""
+        from airflow_client.client import DAGRunClearBody
+
+        body = DAGRunClearBody(dry_run=False, only_failed=False, run_on_latest_version=True)
+        with self._calling(f"clearing the run {run_id} of {dag_id}"):
+            self._runs.clear_dag_run(dag_id, run_id, body)
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return the state of one run."""

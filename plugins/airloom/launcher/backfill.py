@@ -68,6 +68,7 @@ class Progress:
         failed: How many of those failed.
         note: What it waits for, if it does.
         asks: How many of them wait for a person's answer.
+        awaits: What the inputs are that it still awaits, where that was looked at.
         cleared: The tasks that were done when Airflow called them failed, and so were cleared.
         failures: The other failed tasks.
     """
@@ -78,6 +79,7 @@ class Progress:
     failed: int = 0
     note: str = ""
     asks: int = 0
+    awaits: str = ""
     cleared: tuple[FailedTask, ...] = ()
     failures: tuple[FailedTask, ...] = ()
 
@@ -85,7 +87,7 @@ class Progress:
     def waits(self) -> str:
         """What it waits for, in words; empty when it works."""
         asks = f"{counted(self.asks, 'run')} asked a person: see Required Actions in Airflow" if self.asks else ""
-        return self.note or asks
+        return self.note or asks or self.awaits
 
     @property
     def done(self) -> bool:
@@ -94,6 +96,8 @@ class Progress:
 
 
 Watch = Callable[[list[Progress]], None]
+#: Makes a stage's runs begin; returns what still has to happen first, empty when they have begun.
+Begin = Callable[[AirflowApi, Request, Progress], str]
 
 
 def check(request: Request) -> None:
@@ -135,22 +139,43 @@ def run(api: AirflowApi, request: Request, watch: Watch, pause: float = _PAUSE_S
         SetupError: Airflow does not have the DAGs, or does not answer.
     """
     check(request)
+    return follow(api, request, _begin, watch, pause)
+
+
+def follow(api: AirflowApi, request: Request, begin: Begin, watch: Watch, pause: float) -> list[Progress]:
+    """Make the runs of each stage begin, and wait until all of them have ended.
+
+    Args:
+        api: Airflow.
+        request: What to run.
+        begin: Makes the runs of one stage begin; asked again until it has nothing left to wait for.
+        watch: Is told how far every stage is, whenever that was looked at.
+        pause: Seconds between two looks.
+
+    Returns:
+        How each stage ended.
+
+    Raises:
+        UsageError: Airflow refuses it.
+        DataError: A DAG file cannot be imported.
+        SetupError: Airflow does not have the DAGs, or does not answer.
+    """
     stages = [Progress(stage, request.runs_of(stage), note="waits to be created") for stage in request.stages]
     dag_ids = [request.dag_id(stage) for stage in request.stages]
     _require_dags(api, dag_ids, pause, lambda note: watch([replace(stages[0], note=note), *stages[1:]]))
     judged: set[FailedTask] = set()
     while not all(stage.done for stage in stages):
-        stages = [stage if stage.done else _look(api, request, stage, judged) for stage in stages]
+        stages = [stage if stage.done else _look(api, request, stage, begin, judged) for stage in stages]
         watch(stages)
         if not all(stage.done for stage in stages):
             time.sleep(pause)
     return stages
 
 
-def _look(api: AirflowApi, request: Request, stage: Progress, judged: set[FailedTask]) -> Progress:
-    """Create a stage's backfill if that is still to be done, and count how far it is."""
+def _look(api: AirflowApi, request: Request, stage: Progress, begin: Begin, judged: set[FailedTask]) -> Progress:
+    """Make a stage's runs begin if that is still to be done, and count how far they are."""
     dag_id, days = request.dag_id(stage.stage), request.days_of(stage.stage)
-    note = stage.note and _begin(api, request, stage)
+    note = stage.note and begin(api, request, stage)
     ended = api.count_runs(dag_id, days, _ENDED)
     may_ask = stage.stage == "train" and request.pipeline.promotion.approval == "required"
     asks = api.count_tasks(dag_id, days, ["awaiting_input"]) if may_ask else 0

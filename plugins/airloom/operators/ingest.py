@@ -62,7 +62,7 @@ class ValidateOperator(StepOperator):
                 f"{self.table} of {partition} is blocked: nothing of this day will be published.",
                 where=validation.result,
                 found=validation.headline,
-                do="correct the source and run the day again",
+                do=f"correct the source, then run the day again: airloom run {pipeline.name} --day {partition}",
             )
         return validation
 

@@ -18,8 +18,9 @@ RETRIES = 2
 QUEUES = {"train": "training"}
 #: What Airflow shows of a stage's DAG, below what the stage does.
 _BY_HAND = """
-Airflow has one run for a day. *Run a day again*: open its run in the grid and *Clear* it; triggering it twice is an
-error. *Run one day by hand*: *Trigger*, with the day at 00:00 UTC as logical date in place of the current moment.
+*Run a day, or run it again*: `airloom run {pipeline} --stage {stage} --day YYYY-MM-DD`; without `--stage`, all stages.
+In this page: Airflow has one run for a day. *Clear* the day's run in the grid, or *Trigger* one where there is none,
+with the day at 00:00 UTC as logical date in place of the current moment; triggering a day twice is an error.
 """
 
 
@@ -38,11 +39,11 @@ def stage_dag(pipeline: Pipeline, stage: str, doc: str) -> DAG:
     """
     schedule = pipeline.schedule
     return DAG(
-        schedule=Nightly(schedule.nightly, schedule.timezone),
+        schedule=Nightly(schedule.nightly, schedule.timezone, f"{pipeline.name}.{stage}"),
         start_date=_logical_date(schedule.start),
         end_date=_logical_date(schedule.end) if schedule.end else None,
         catchup=False,
-        **_common(pipeline, stage, cleandoc(doc) + "\n" + _BY_HAND),
+        **_common(pipeline, stage, cleandoc(doc) + "\n" + _BY_HAND.format(pipeline=pipeline.name, stage=stage)),
     )
 
 

@@ -25,16 +25,18 @@ class Nightly(Timetable):
     Args:
         at: Local time of the start, ``HH:MM``.
         timezone: IANA name of the time zone.
+        dag_id: The DAG, so that a day that has a run is refused in words; not checked without.
     """
 
-    def __init__(self, at: str, timezone: str) -> None:
+    def __init__(self, at: str, timezone: str, dag_id: str = "") -> None:
         self.at = at
         self.timezone = timezone
+        self.dag_id = dag_id
         self.description = f"nightly at {at} {timezone}, for the day before"
 
     def serialize(self) -> dict[str, Any]:
         """Return the arguments, for the serialized DAG."""
-        return {"at": self.at, "timezone": self.timezone}
+        return {"at": self.at, "timezone": self.timezone, "dag_id": self.dag_id}
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> Nightly:
@@ -74,8 +76,8 @@ class Nightly(Timetable):
         """Name a run after its day.
 
         Raises:
-            ValueError: A manual run's logical date is not a day that may run. Airflow's form and its REST API show the
-                text; where they are not used, the run's first task refuses it.
+            ValueError: A manual run's logical date is not a day that may run, or one that has a run. Airflow's form and
+                its REST API show the text; where they are not used, the run's first task refuses it.
         """
         # `airflow dags trigger` passes the current moment for both, and the logical date to neither method.
         if run_type == DagRunType.MANUAL and data_interval and data_interval.start != run_after:
@@ -98,12 +100,31 @@ class Nightly(Timetable):
             require_ended(day_of(logical_date, self.timezone), self.timezone)
         except AirloomError as error:
             raise ValueError(error.sentence) from None
+        if self.dag_id and (run_id := run_of(self.dag_id, logical_date)):
+            pipeline, stage, day = *self.dag_id.split("."), logical_date.date()
+            raise ValueError(
+                f"{self.dag_id} has a run for {day}, {run_id}, and Airflow has one run for a day; "
+                f"to run the day again, type: "
+                f"airloom run {pipeline} --stage {stage} --day {day}; or Clear that run in the grid."
+            )
 
     def _newest_due(self) -> date:
         day = newest_ended(self.timezone)
         while not (self.start_of_run(day) <= clock.now() and exists(day, self.timezone)):
             day -= timedelta(days=1)
         return day
+
+
+def run_of(dag_id: str, logical_date: DateTime) -> str | None:
+    """Return the id of a DAG's run of a day from Airflow's database: only its servers may ask."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    wanted = select(DagRun.run_id).where(DagRun.dag_id == dag_id, DagRun.logical_date == logical_date)
+    # A session of its own: the one of the request must not be committed here.
+    with create_session(scoped=False) as session:
+        return session.scalar(wanted)
 
 
 def _day(moment: DateTime) -> DataInterval:
