@@ -1,4 +1,5 @@
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from fractions import Fraction
 from uuid import UUID
 
@@ -9,6 +10,7 @@ import pytest
 from airloom.core.errors import DataError, DeclarationError, UsageError
 from airloom.steps.extract import extract
 from airloom.steps.references import load_reference
+from airloom.stores.lake_types import named_type
 from airloom.stores.quarantine import Quarantine
 from airloom.stores.staging import Staging
 from tests.worlds import trips as toy
@@ -64,9 +66,50 @@ def test_time_zones_become_utc(settings, monkeypatch):
     assert rows["ended_at"][0].as_py() == trips()["ended_at"][0]
 
 
-def test_a_column_without_a_single_value_is_text(settings, monkeypatch):
-    toy.returning(monkeypatch, trips=trips(rider=None))
-    assert extract(toy.trips_pipeline(), toy.DAY, settings).outputs[0].columns["rider"] == "string"
+@pytest.mark.parametrize("nothing", [None, pd.NaT, pd.array([None] * 40, "Int64"), pd.array([None] * 40, "string")])
+def test_a_column_without_a_single_value_gets_its_type_with_the_first(settings, monkeypatch, nothing):
+    toy.returning(monkeypatch, trips=trips(rider=nothing))
+    extract(toy.trips_pipeline(), toy.DAY, settings)
+    assert Staging(settings.staging / "toy").read(toy.DAY, "trips")["rider"].null_count == 40
+
+
+@pytest.mark.parametrize(
+    ("given", "declared", "kept"),
+    [
+        ([11.53, None] * 20, "decimal(18,2)", [Decimal("11.53"), None] * 20),
+        ([1, 2] * 20, "decimal(4,1)", [Decimal("1.0"), Decimal("2.0")] * 20),
+        ([1.0, None] * 20, "int64", [1, None] * 20),
+        ([1, 2] * 20, "float64", [1.0, 2.0] * 20),
+        (None, "date", [None] * 40),
+        ([1.5, 2] * 20, "int64", None),
+        ([11.535] * 40, "decimal(18,2)", None),
+        ([float("inf")] * 40, "decimal(18,2)", None),
+        (["secret"] * 40, "int64", None),
+    ],
+)
+def test_a_declared_type_is_the_columns_type_or_the_day_is_refused(settings, monkeypatch, given, declared, kept):
+    toy.returning(monkeypatch, trips=trips(extra=given))
+    tables = toy.trips_pipeline().model_dump(mode="json")["tables"]
+    tables["trips"]["columns"] = {"extra": declared}
+    pipeline = toy.trips_pipeline(tables=tables)
+    if kept is None:
+        with pytest.raises(DataError, match="declared type") as refused:
+            extract(pipeline, toy.DAY, settings)
+        assert refused.value.where == "table trips, column extra"
+        assert "secret" not in str(refused.value)
+        return
+    extract(pipeline, toy.DAY, settings)
+    rows = Staging(settings.staging / "toy").read(toy.DAY, "trips")
+    assert rows["extra"].to_pylist() == kept
+    assert rows.schema.field("extra").type == named_type(declared)
+
+
+def test_a_type_that_no_column_has_is_an_error_of_the_declaration():
+    tables = toy.trips_pipeline().model_dump(mode="json")["tables"]
+    for wrong in ("money", "decimal(39,2)", "decimal(4,5)", "decimal"):
+        tables["trips"]["columns"] = {"extra": wrong}
+        with pytest.raises(ValueError, match="a column's type is one of bool"):
+            toy.trips_pipeline(tables=tables)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from airloom.core.errors import DataError, Unavailable
+from airloom.steps.gone_columns import require_used_columns_in_newest
 from airloom.steps.publish import publish
 from airloom.steps.readiness import readiness
 from airloom.stores.content import NO_ROWS
@@ -12,6 +13,9 @@ from airloom.stores.quarantine import Quarantine
 from airloom.stores.staging import Staging
 from tests.overtaken import before_the_next_commit
 from tests.worlds import trips as toy
+
+NEXT = toy.DAY + timedelta(days=1)
+COLUMN = "- {expectation: expect_column_to_exist, severity: critical, column: trip_id}\n"
 
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")
 
@@ -39,6 +43,16 @@ def ingest(settings, monkeypatch, **tables: pd.DataFrame):
         toy.returning(patch, **tables)
         toy.staged(settings)
     return publish(toy.trips_pipeline(), toy.DAY, settings, toy.audits(settings))
+
+
+def ingest_next(settings, monkeypatch, rows: pd.DataFrame):
+    with monkeypatch.context() as patch:
+        patch.setattr(toy, "DAY", NEXT)
+        return ingest(settings, patch, trips=rows)
+
+
+def query(settings, sql: str) -> None:
+    (settings.include / "toy" / "v.sql").write_text(sql)
 
 
 def test_an_audited_partition_becomes_readable(settings, lake, monkeypatch):
@@ -235,20 +249,64 @@ def test_a_record_cannot_pass_for_another_outcome(settings, lake, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("changed", "column", "found", "expected"),
+    ("changed", "columns"),
     [
-        (lambda rows: rows.rename(columns={"rider": "passenger"}), "rider", "no such column", "string"),
-        (lambda rows: rows.assign(extra=1), "extra", "int64", "no such column"),
-        (lambda rows: rows.assign(late=rows["late"].astype(int)), "late", "int64", "double"),
+        (lambda rows: rows.rename(columns={"rider": "passenger"}), {"rider": "string", "passenger": "string"}),
+        (lambda rows: rows.assign(extra=[1, None] * 20), {"extra": "double"}),
+        (lambda rows: rows.assign(minutes=rows["minutes"].astype(int)), {"minutes": "double"}),
+        (lambda rows: rows.assign(minutes=None, rider=pd.Categorical(rows["rider"])), {"minutes": "double"}),
     ],
 )
-def test_other_columns_than_the_lake_has_are_refused_by_name(tmp_path, monkeypatch, changed, column, found, expected):
-    settings = toy.installation(tmp_path, trips=toy.STATIONS.replace("station", "trip_id"))
+def test_columns_come_and_go_and_keep_their_type(tmp_path, lake, monkeypatch, changed, columns):
+    settings = toy.installation(tmp_path, trips=COLUMN)
+    query(settings, "select trip_id, count(*) as trips from trips group by trip_id")
     ingest(settings, monkeypatch)
-    with pytest.raises(DataError) as caught:
-        ingest(settings, monkeypatch, trips=changed(trips()))
-    assert caught.value.where == f"table trips, column {column}"
-    assert (caught.value.found, caught.value.expected) == (found, expected)
+    before = lake.partitions("raw.trips")[toy.DAY]
+    ingest_next(settings, monkeypatch, changed(trips()))
+    kept = lake.schema("raw.trips")
+    assert {name: str(kept.field(name).type) for name in columns} == columns
+    assert lake.partitions("raw.trips")[toy.DAY] == before
+    rows = lake.read("raw.trips", [NEXT])
+    assert rows["rider"].notna().all() != ("passenger" in columns)
+
+
+@pytest.mark.parametrize(
+    ("sql", "gone", "users"),
+    [
+        ("select rider, count(*) as trips from trips group by rider", "rider", "the feature view v needs"),
+        ("select rider, minutes from trips", "rider", "the feature view v needs"),
+        ("select * exclude (rider) from trips", "rider", "the feature view v needs"),
+        ("select started_at from trips", "rider", None),
+        ("select * from trips", "rider", None),
+        ("select nothing from trips", "rider", None),
+        ("select started_at from trips", "late", "the label needs"),
+    ],
+)
+def test_a_column_that_is_needed_may_not_go(tmp_path, lake, monkeypatch, sql, gone, users):
+    settings = toy.installation(tmp_path, trips=COLUMN)
+    query(settings, sql)
+    ingest(settings, monkeypatch)
+    if users is None:
+        ingest_next(settings, monkeypatch, trips().drop(columns=gone))
+        require_used_columns_in_newest(toy.trips_pipeline(), settings)
+        return
+    with pytest.raises(DataError) as refused:
+        ingest_next(settings, monkeypatch, trips().drop(columns=gone))
+    assert users in str(refused.value)
+    assert lake.partitions("raw.trips").keys() == {toy.DAY}
+    assert Quarantine(settings.quarantine / "toy").blocked_days("trips") == {NEXT}
+
+
+def test_apply_names_a_view_that_needs_a_column_which_the_newest_day_does_not_have(tmp_path, monkeypatch):
+    settings = toy.installation(tmp_path, trips=COLUMN)
+    query(settings, "select started_at from trips")
+    ingest(settings, monkeypatch)
+    ingest_next(settings, monkeypatch, trips().drop(columns="rider"))
+    query(settings, "select rider from trips")
+    with pytest.raises(DataError, match="gone") as refused:
+        require_used_columns_in_newest(toy.trips_pipeline(), settings)
+    assert refused.value.where == "table trips, column rider"
+    assert refused.value.found == f"no such column on {NEXT}"
 
 
 @pytest.mark.parametrize(("ids", "found"), [(["a", "a"], "1 rows"), (["a", None], "null in trip_id")])
@@ -259,32 +317,23 @@ def test_a_key_that_does_not_identify_rows_is_refused_whatever_the_suite_says(tm
     assert caught.value.found.startswith(found)
 
 
-COLUMN = "- {expectation: expect_column_to_exist, severity: critical, column: trip_id}\n"
-
-
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
         (lambda rows: rows.assign(trip_id="a"), "39 rows with a key seen before"),
         (lambda rows: rows.assign(trip_id=[None, *rows["trip_id"][1:]]), "null in trip_id"),
         (lambda rows: rows.assign(minutes=rows["minutes"].astype(str)), "string"),
-        (lambda rows: rows.assign(extra=1), "column extra"),
-        (lambda rows: rows.drop(columns="rider"), "column rider no such column"),
+        (lambda rows: rows.drop(columns="late"), "late no such column"),
     ],
 )
 def test_a_day_that_cannot_be_published_is_blocked_and_nothing_waits_for_it(tmp_path, monkeypatch, changed, reason):
     settings, pipeline = toy.installation(tmp_path, trips=COLUMN), toy.trips_pipeline()
+    query(settings, "select 1")
     ingest(settings, monkeypatch)
     published = Lake(settings.lake / "toy").partitions("raw.trips")
-    day = toy.DAY + timedelta(days=1)
-
-    def ingest_next(rows):
-        with monkeypatch.context() as patch:
-            patch.setattr(toy, "DAY", day)
-            return ingest(settings, patch, trips=rows)
-
+    day = NEXT
     with pytest.raises(DataError):
-        ingest_next(changed(trips()))
+        ingest_next(settings, monkeypatch, changed(trips()))
     kept, quarantine = Lake(settings.lake / "toy"), Quarantine(settings.quarantine / "toy")
     assert (kept.partitions("raw.trips"), day in kept.partitions("raw.stations")) == (published, False)
     assert reason in quarantine.reason("trips", day).reasons[0]
@@ -292,7 +341,7 @@ def test_a_day_that_cannot_be_published_is_blocked_and_nothing_waits_for_it(tmp_
     ready = readiness(pipeline, "features", day, settings)
     assert ready.blocked == (f"raw.trips {day}",)
     assert f"raw.trips {day}" not in ready.missing
-    ingest_next(trips())
+    ingest_next(settings, monkeypatch, trips())
     assert quarantine.reason("trips", day) is None
 
 

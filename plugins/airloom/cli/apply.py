@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from airloom.cli.console import chosen, console, print_error, services
-from airloom.core.errors import DeclarationError
+from airloom.core.errors import AirloomError, DataError, DeclarationError
 from airloom.launcher.features import apply_pipeline
 from airloom.launcher.given import adopt
 
@@ -16,13 +16,13 @@ def apply(pipeline: Annotated[str | None, typer.Argument(help="All pipelines wit
     """Register the feature definitions of a pipeline in Feast's registry."""
     servers = services()
     adopt(servers.settings, servers.ports)
-    broken: list[DeclarationError] = []
+    broken: list[AirloomError] = []
     for each in chosen(servers.settings, pipeline):
         try:
             with console.status(f"registering the features of {each.name}"):
                 apply_pipeline(servers.settings, each)
             console.print(f"{each.name}: {len(each.features.views)} feature views are registered.", highlight=False)
-        except DeclarationError as error:
+        except (DeclarationError, DataError) as error:
             broken.append(error)
     for problem in broken:
         print_error(problem)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
+from airloom.core.column_types import ColumnType
 from airloom.core.declared import (
     Days,
     Declared,
@@ -76,6 +77,9 @@ class Table(Declared):
     expectations: Path
     quarantine: QuarantinePolicy = QuarantinePolicy()
     empty: Literal["allow", "refuse"] | None = None
+    columns: dict[str, ColumnType] | None = Field(
+        default=None, exclude_if=is_absent, description="types of columns, for example {amount: decimal(18,2)}"
+    )
 
 
 class View(Declared):

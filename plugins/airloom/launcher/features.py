@@ -20,10 +20,13 @@ def apply_pipeline(settings: Settings, pipeline: Pipeline) -> bool:
 
     Raises:
         DeclarationError: The features module cannot be imported or names other views, or a query is not repeatable.
+        DataError: A column that is read is gone from the newest day of a table.
     """
+    from airloom.steps.gone_columns import require_used_columns_in_newest
     from airloom.stores.features import apply_features
 
     _require_queries(settings, pipeline)
+    require_used_columns_in_newest(pipeline, settings)
     return apply_features(pipeline, settings, _definitions(settings, pipeline))
 
 

@@ -17,7 +17,8 @@ from airloom.core.reserved import OF_PARTITIONS, PREFIX, is_reserved
 from airloom.core.settings import Settings
 from airloom.steps.references import load_reference
 from airloom.stores.content import content_version, require_flat
-from airloom.stores.lake_types import fitted
+from airloom.stores.exact import has_no_value
+from airloom.stores.lake_types import declared, held
 from airloom.stores.quarantine import Quarantine
 from airloom.stores.staging import Staging
 
@@ -144,7 +145,7 @@ def _staged(pipeline: Pipeline, name: str, frame: pd.DataFrame, partition: date)
     columns = {str(column): _column(name, str(column), frame[column]) for column in frame.columns}
     rows = pa.table(columns)
     require_flat(rows.schema, name)
-    rows = fitted(rows, pa.schema([]), name)
+    rows = declared(held(rows, name), table.columns or {}, name)
     for column in dict.fromkeys((table.time, table.known_at)):
         _require_timestamp(name, rows.schema.field(column))
     return _ordered(rows, table)
@@ -203,9 +204,9 @@ def _column(table: str, column: str, values: pd.Series) -> pa.ChunkedArray:
             expected="one type that the lake can hold",
             do="bring the values to one type in the source, such as text",
         ) from None
-    if pa.types.is_null(array.type):
-        return array.cast(pa.string())
     if pa.types.is_timestamp(array.type) and array.type.tz is None:
+        if has_no_value(array):
+            return pa.chunked_array([pa.nulls(len(array))])
         raise DataError(
             "A timestamp has no time zone.",
             where=f"table {table}, column {column}",

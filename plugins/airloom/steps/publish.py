@@ -14,10 +14,11 @@ from airloom.core.records import Dataset, Published, Validation
 from airloom.core.settings import Settings
 from airloom.core.wording import counted
 from airloom.steps.extract import staged_dataset
+from airloom.steps.gone_columns import require_used_columns
 from airloom.steps.readiness import LABELS, own_labels
 from airloom.steps.validate import suite_of, validation_dataset
 from airloom.stores.content import content_version
-from airloom.stores.lake import PARTITION_COLUMNS, Lake, PartitionVersion
+from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.quarantine import Quarantine
 from airloom.stores.staging import Staging
 from airloom.stores.validations import ValidationResults
@@ -170,7 +171,7 @@ def _require_all_fit(
     refusals = []
     for each in audited:
         try:
-            _require_fit(pipeline, lake, each)
+            _require_fit(pipeline, settings, lake, each)
         except DataError as error:
             quarantine = Quarantine(settings.quarantine / pipeline.name)
             quarantine.block(each.table, partition, each.rows, [error.brief], each.result)
@@ -179,8 +180,8 @@ def _require_all_fit(
         raise refusals[0]
 
 
-def _require_fit(pipeline: Pipeline, lake: Lake, audited: _Audited) -> None:
-    """Check what no suite can relax: rows have one key each, and columns are those that the lake has."""
+def _require_fit(pipeline: Pipeline, settings: Settings, lake: Lake, audited: _Audited) -> None:
+    """Check what no suite can relax: rows have one key each, and the columns that are used, in types that fit."""
     import pyarrow.compute as pc
 
     rows, key = audited.published, list(pipeline.tables[audited.table].key)
@@ -196,32 +197,16 @@ def _require_fit(pipeline: Pipeline, lake: Lake, audited: _Audited) -> None:
             expected="one row for each key",
             do="let a critical expectation hold such rows back, or correct the key in pipeline.yaml",
         )
-    columns = dict(audited.staged.columns)
-    if audited.table == own_labels(pipeline) and columns.pop(pipeline.label.column, None) is None:
+    if audited.table == own_labels(pipeline) and pipeline.label.column not in rows.column_names:
         raise DataError(
             f"The table {audited.table} has no column {pipeline.label.column!r}, which is the label.",
             where=f"table {audited.table}",
-            found=", ".join(columns),
+            found=", ".join(rows.column_names),
             do="correct the source, or `label.column`",
         )
-    _require_known_columns(lake, audited.table, columns)
-
-
-def _require_known_columns(lake: Lake, table: str, columns: Mapping[str, str]) -> None:
-    dataset = lake.dataset(f"raw.{table}", [])
-    schema = () if dataset is None else dataset.schema
-    known = {field.name: str(field.type) for field in schema if field.name not in PARTITION_COLUMNS}
-    if not known:
-        return
-    for name in [*known, *columns]:
-        if known.get(name) != columns.get(name):
-            raise DataError(
-                f"The table {table} does not have the columns that are published already.",
-                where=f"table {table}, column {name}",
-                found=columns.get(name, "no such column"),
-                expected=known.get(name, "no such column"),
-                do="correct the source, or publish under a new table name",
-            )
+    require_used_columns(pipeline, settings, lake, audited.table, audited.staged.partition, rows.column_names)
+    for name, each in _lake_tables(pipeline, audited).items():
+        lake.require_fit(name, audited.staged.partition, each)
 
 
 def _replace(pipeline: Pipeline, partition: date, settings: Settings, lake: Lake, audited: _Audited) -> list[Dataset]:
@@ -230,22 +215,26 @@ def _replace(pipeline: Pipeline, partition: date, settings: Settings, lake: Lake
     table, held_back = audited.table, audited.held_back
     if held_back.num_rows:
         quarantine.hold_back(table, partition, held_back, audited.audit["reasons"], audited.result)
-    rows = audited.published
-    if rows.num_rows:
-        rows = rows.sort_by([(name, "ascending") for name in pipeline.tables[table].key])
     facts = {"validation": audited.result, "quarantined_rows": held_back.num_rows}
-    tables = {f"raw.{table}": rows}
-    if table == own_labels(pipeline):
-        rows, labels = _split(pipeline, table, rows)
-        tables = {LABELS: labels, f"raw.{table}": rows}
     outputs = []
-    for name, each in tables.items():
+    for name, each in _lake_tables(pipeline, audited).items():
         version = PartitionVersion(partition, content_version(each), degraded=audited.audit["degraded"])
         new = lake.replace(name, version, each, facts, audited.seen[name])
         outputs.append(_published(lake, audited, name, version, each, new))
     if not held_back.num_rows:
         quarantine.lift(table, partition)
     return outputs
+
+
+def _lake_tables(pipeline: Pipeline, audited: _Audited) -> dict[str, pa.Table]:
+    """Return the rows that are published of a staged table, by table of the lake: a label in them is one apart."""
+    table, rows = audited.table, audited.published
+    if rows.num_rows:
+        rows = rows.sort_by([(name, "ascending") for name in pipeline.tables[table].key])
+    if table != own_labels(pipeline):
+        return {f"raw.{table}": rows}
+    rows, labels = _split(pipeline, table, rows)
+    return {LABELS: labels, f"raw.{table}": rows}
 
 
 def _split(pipeline: Pipeline, table: str, rows: pa.Table) -> tuple[pa.Table, pa.Table]:

@@ -19,7 +19,7 @@ from airloom.stores.s3 import explained, table_options
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from deltalake import DeltaTable, Schema
+    from deltalake import DeltaTable
     from deltalake.transaction import AddAction
 
 #: Opening a table reads the log since its last checkpoint; old commits stay, so that old versions can be read again.
@@ -32,16 +32,25 @@ _EMPTY = "-empty.parquet"
 
 
 def commit_partition(
-    place: Place, delta: DeltaTable | None, rows: pa.Table, partition: Mapping[str, str], facts: Mapping[str, str]
+    place: Place,
+    delta: DeltaTable | None,
+    rows: pa.Table,
+    partition: Mapping[str, str],
+    facts: Mapping[str, str],
+    alters: bool = False,
 ) -> None:
     """Replace one partition in one commit.
+
+    Files of other days stay as they are when columns alter, and are read in the new types: docs/adr/0015.
 
     Args:
         place: Folder of the table.
         delta: The table as it was looked at; other days may have changed since. None where there was none.
-        rows: The rows in the table's types, without the columns that describe the partition; perhaps none.
+        rows: The rows with all the table's columns, in its types from now on, without those that describe the
+            partition; perhaps none.
         partition: These columns; rows with the same value of the first are replaced.
         facts: Kept with the commit.
+        alters: Whether the rows have other columns or types than the table; any other commit is a conflict then.
 
     Raises:
         CommitFailedError: The partition has changed, or the table has been made, since it was looked at.
@@ -59,14 +68,15 @@ def commit_partition(
         return
     how: dict[str, Any] = {"mode": "overwrite", "predicate": f"{name} = '{day}'"} if delta else {"mode": "error"}
     # Told to try again, deltalake puts what was to be a table's first commit after another one, without a look at it.
-    properties = CommitProperties(custom_metadata=dict(facts), max_commit_retries=None if delta else 0)
+    # Another day's rows of the type before could be beyond the new one: these commits are not tried again either.
+    properties = CommitProperties(custom_metadata=dict(facts), max_commit_retries=None if delta and not alters else 0)
     with explained(place):
         write_deltalake(
             delta or str(place),
             _with_columns(rows, partition),
             **how,
             partition_by=list(partition),
-            schema_mode="merge",
+            schema_mode="overwrite" if alters else "merge",
             configuration=_CONFIGURATION,
             storage_options=table_options(place),
             commit_properties=properties,
@@ -107,11 +117,12 @@ def _commit_file(
                 commit_properties=properties,
             )
         else:
-            added = _written(place, rows, partition)
+            schema = _with_columns(rows, partition).schema if rows.num_rows else pa.schema(delta.schema().to_arrow())
+            _require_readable(delta, schema)
             delta.create_write_transaction(
-                [added],
+                [_written(place, rows, partition)],
                 "overwrite",
-                _schema(delta, rows),
+                Schema.from_arrow(schema),
                 list(partition),
                 [(name, "=", day)],
                 commit_properties=properties,
@@ -138,17 +149,18 @@ def _written(place: Place, rows: pa.Table, partition: Mapping[str, str]) -> AddA
     return AddAction(path, size, values, int(time.time() * 1000), data_change=True, stats="{}")
 
 
-def _schema(delta: DeltaTable, rows: pa.Table) -> Schema:
-    """Return the table's columns, and after them those that only the rows have; one without a value gets a type."""
+def _require_readable(delta: DeltaTable, schema: pa.Schema) -> None:
+    """Refuse a first timestamp without a time zone: only deltalake can add the feature that such a table needs.
+
+    Raises:
+        DataError: There is one.
+    """
     import pyarrow as pa
-    from deltalake import Schema
 
     known = pa.schema(delta.schema().to_arrow())
-    typed = {field.name for field in known if not pa.types.is_null(field.type)}
-    new = {field.name: field for field in rows.schema if field.name not in typed}
-    for field in new.values():
-        if pa.types.is_timestamp(field.type) and field.type.tz is None:
-            # A table needs a feature for these, which only deltalake can add; without it nobody could open the table.
+    for field in schema:
+        naive = pa.types.is_timestamp(field.type) and field.type.tz is None
+        if naive and (field.name not in known.names or known.field(field.name).type != field.type):
             raise DataError(
                 "A column's first value, on a day that had no rows, is a timestamp without a time zone.",
                 where=f"column {field.name}",
@@ -156,5 +168,3 @@ def _schema(delta: DeltaTable, rows: pa.Table) -> Schema:
                 expected="a timestamp with a time zone",
                 do="give it one in the SQL, AT TIME ZONE 'UTC'",
             )
-    fields = [new.pop(field.name, field) for field in known]
-    return Schema.from_arrow(pa.schema([*fields, *new.values()]))

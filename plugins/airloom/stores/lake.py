@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,10 @@ from airloom.core.wording import counted
 from airloom.stores.commits import commit_partition
 from airloom.stores.content import content_version
 from airloom.stores.files import absent_files, folders
-from airloom.stores.lake_types import fitted
+from airloom.stores.exact import exactly
+from airloom.stores.lake_types import held, named_type, type_name
 from airloom.stores.tables import LOG, forget_table, open_table
+from airloom.stores.widening import Fitted, NotTheSameType, fit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +33,10 @@ if TYPE_CHECKING:
 #: Columns that describe a partition; they are folder names, so that the log alone answers what is published.
 PARTITION_COLUMNS = list(OF_PARTITIONS)
 _ATTEMPTS = 8
-#: What our own facts in the table's log start with.
+#: What our own facts in the table's log start with; those of the lake itself are a day, its types and what widened.
 _FACT = "airloom."
+_DAY, _TYPES, _WIDENED = "partition", "types", "widened"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -111,15 +116,41 @@ class Lake:
         Raises:
             DataError: The table has no such commit.
         """
-        delta = self._open(table, commit)
-        # It lists every commit, newest first, whichever was opened, and then numbers them from that one: count anew.
-        history = [] if delta is None else delta.history()[::-1][: commit + 1]
-        facts: dict[date, dict[str, Any]] = {}
-        for entry in history:
-            kept = {name.removeprefix(_FACT): value for name, value in entry.items() if name.startswith(_FACT)}
-            if day := kept.pop("partition", None):
-                facts[date.fromisoformat(day)] = {name: json.loads(value) for name, value in kept.items()}
-        return facts
+        facts = _facts(self._open(table, commit))
+        return {
+            day: {name: fact for name, fact in kept.items() if name not in (_TYPES, _WIDENED)}
+            for day, kept in facts.items()
+        }
+
+    def schema(self, table: str) -> pa.Schema:
+        """Return the columns of a table, without those that describe partitions; none where there is no table."""
+        return _schema(self._open(table))
+
+    def own_types(self, table: str) -> dict[date, dict[str, str]]:
+        """Return, by published day, the columns and types that its rows were given in, which its version is of.
+
+        Days that were published before commits recorded them are not there.
+        """
+        published = self.partitions(table)
+        return {
+            day: kept[_TYPES] for day, kept in _facts(self._open(table)).items() if day in published and _TYPES in kept
+        }
+
+    def as_published(self, table: str, day: date) -> pa.Table:
+        """Read a day in the columns and types that its version is of, whatever the table has become since.
+
+        Raises:
+            DataError: There is no such table, or the day was published before commits recorded types.
+        """
+        import pyarrow as pa
+
+        own = self.own_types(table).get(day)
+        dataset = self.dataset(table, [day])
+        if dataset is None or own is None:
+            raise DataError(
+                f"The lake does not know in which types {table} of {day} was published.", where=str(self.path(table))
+            )
+        return _recast(dataset.to_table(columns=list(own)), pa.schema([(n, named_type(t)) for n, t in own.items()]))
 
     def dataset(self, table: str, days: Iterable[date], commit: int | None = None) -> Dataset | None:
         """Open days of a table for reading, as an Arrow dataset.
@@ -187,9 +218,11 @@ class Lake:
 
         Raises:
             Unavailable: The day is not any more what was seen; nothing is written.
-            DataError: A value would become another one in the table's types; nothing is written.
+            DataError: The lake has no type for a column, or none for what it is now and was before; nothing is written.
             SetupError: S3 refuses, or cannot be reached.
         """
+        given = held(rows, table) if rows.num_rows else rows.select([])
+        types = {field.name: type_name(field.type) for field in given.schema}
         for attempt in range(_ATTEMPTS):
             delta = self._open(table)
             present = _published(delta).get(version.partition)
@@ -197,14 +230,60 @@ class Lake:
                 return False
             if seen is not None:
                 self._require_unmoved(table, version.partition, seen.get(version.partition), present)
-            fitting = fitted(rows, _schema(delta), table) if rows.num_rows else rows
+            fitted = self._fit(table, delta, version.partition, given)
+            facts = {**(metadata or {}), _TYPES: types, **({_WIDENED: fitted.widened} if fitted.widened else {})}
             failpoint("lake.before_commit")
-            if self._try_commit(table, delta, version, fitting, metadata or {}, last=attempt == _ATTEMPTS - 1):
+            if self._try_commit(table, delta, version, fitted, facts, last=attempt == _ATTEMPTS - 1):
                 failpoint("lake.after_commit")
-                self._require_written(table, version, fitting)
+                for column, change in fitted.widened.items():
+                    _log.info("%s, column %s: %s, with %s", table, column, change, version.partition)
+                self._require_written(table, version, given)
                 return True
             time.sleep(random.uniform(0.05, 0.2) * (attempt + 1))
         return True
+
+    def require_fit(self, table: str, day: date, rows: pa.Table) -> None:
+        """Make sure that rows could be published; nothing is written.
+
+        Raises:
+            DataError: The lake has no type for a column, or none for what it is now and was before.
+        """
+        if rows.num_rows:
+            self._fit(table, self._open(table), day, held(rows, table))
+
+    def _fit(self, table: str, delta: DeltaTable | None, day: date, rows: pa.Table) -> Fitted:
+        """Bring rows of a day to the types that the table has with them."""
+        known = _schema(delta)
+        if not rows.num_rows:
+            return Fitted(rows, known, {})
+        _require_tellable(table, known.names, rows.column_names)
+
+        def others(column: str) -> pa.ChunkedArray:
+            import pyarrow.dataset as ds
+
+            days = [each for each in self.partitions(table) if each != day]
+            dataset = self.dataset(table, days)
+            if dataset is None:
+                raise DataError(f"The lake has no table {table}.", where=str(self.path(table)))
+            return dataset.to_table(columns=[column], filter=ds.field("partition") != day.isoformat())[column]
+
+        try:
+            return fit(rows, known, others)
+        except NotTheSameType as refused:
+            raise self._changed(table, day, refused) from None
+
+    def _changed(self, table: str, day: date, refused: NotTheSameType) -> DataError:
+        """Return the error of a column that has become another type, with the last other day that has its own."""
+        name = refused.column
+        own = {each: types for each, types in self.own_types(table).items() if types.get(name, "none") != "none"}
+        before = max((each for each in own or self.partitions(table) if each != day), default=None)
+        return DataError(
+            "Rows do not have the types that the table has, and some values would become others.",
+            where=f"table {table}, column {name}",
+            found=f"{refused.found}, on {day}",
+            expected=f"{refused.known}" + (f", as on {before}" if before else ""),
+            do="bring the values to that type in the source, or publish them as another column",
+        )
 
     def _require_unmoved(
         self, table: str, day: date, seen: PartitionVersion | None, present: PartitionVersion | None
@@ -223,7 +302,7 @@ class Lake:
         table: str,
         delta: DeltaTable | None,
         version: PartitionVersion,
-        rows: pa.Table,
+        fitted: Fitted,
         metadata: Mapping[str, object],
         last: bool,
     ) -> bool:
@@ -233,7 +312,14 @@ class Lake:
         path, columns = self.path(table), dict(zip(PARTITION_COLUMNS, version.columns, strict=True))
         facts = {f"{_FACT}{name}": json.dumps(fact) for name, fact in metadata.items()}
         try:
-            commit_partition(path, delta, rows, columns, {f"{_FACT}partition": columns["partition"], **facts})
+            commit_partition(
+                path,
+                delta,
+                fitted.rows,
+                columns,
+                {f"{_FACT}{_DAY}": columns["partition"], **facts},
+                alters=delta is not None and fitted.schema != _schema(delta),
+            )
         except (CommitFailedError, DeltaError, Unavailable) as error:
             forget_table(path)
             if last:
@@ -254,7 +340,7 @@ class Lake:
         written = delta.to_pyarrow_dataset(file_pruning_predicate=[("partition", "=", version.columns[0])])
         # What pandas had noted about its own types is not of the content.
         given = rows.replace_schema_metadata(None)
-        if content_version(written.to_table(columns=rows.column_names)) != content_version(given):
+        if content_version(_recast(written.to_table(columns=rows.column_names), given.schema)) != content_version(given):
             raise DataError(
                 f"The lake does not hold what was written to {table} of {version.partition}.",
                 where=str(self.path(table)),
@@ -299,10 +385,51 @@ class Lake:
 
 
 def _schema(delta: DeltaTable | None) -> pa.Schema:
-    """Return the columns of a table; none where there is no table."""
+    """Return a table's columns, without those that describe partitions; none where there is no table."""
     import pyarrow as pa
 
-    return pa.schema([] if delta is None else delta.schema().to_arrow())
+    known = pa.schema([] if delta is None else delta.schema().to_arrow())
+    return pa.schema([pa.field(each.name, each.type) for each in known if each.name not in PARTITION_COLUMNS])
+
+
+def _facts(delta: DeltaTable | None) -> dict[date, dict[str, Any]]:
+    """Return, by day, what was kept with the commit that published it last."""
+    # It lists every commit, newest first, whichever was opened, and then numbers them from that one: count anew.
+    history = [] if delta is None else delta.history()[::-1][: delta.version() + 1]
+    facts: dict[date, dict[str, Any]] = {}
+    for entry in history:
+        kept = {name.removeprefix(_FACT): value for name, value in entry.items() if name.startswith(_FACT)}
+        if day := kept.pop(_DAY, None):
+            facts[date.fromisoformat(day)] = {name: json.loads(value) for name, value in kept.items()}
+    return facts
+
+
+def _recast(rows: pa.Table, own: pa.Schema) -> pa.Table:
+    """Return rows of the lake in the types that they were given in.
+
+    Raises:
+        DataError: A value is not what it was.
+    """
+    import pyarrow as pa
+
+    columns = {field.name: exactly(rows[field.name], field.type) for field in own}
+    if lost := [name for name, column in columns.items() if column is None]:
+        raise DataError("A column does not hold what was published any more.", where=f"column {lost[0]}")
+    return pa.table(columns)
+
+
+def _require_tellable(table: str, known: Collection[str], found: Collection[str]) -> None:
+    """Refuse new columns that SQL could not tell from those that the table has."""
+    folded = {name.casefold(): name for name in known}
+    for name in found:
+        if name not in known and name.casefold() in folded:
+            raise DataError(
+                "A new column differs from one of the table in capitals only.",
+                where=f"table {table}, column {name}",
+                found=name,
+                expected=folded[name.casefold()],
+                do="give it the same name as before, or another one, in the source",
+            )
 
 
 def _said(version: PartitionVersion | None) -> str:

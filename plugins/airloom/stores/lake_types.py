@@ -1,20 +1,64 @@
-"""The types of the lake, and how rows come to them: no value ever becomes another one."""
+"""The types of the lake: the one table that says in which type a column of any type is kept, and under which name."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
+from airloom.core.column_types import DECIMAL, MOST_DIGITS, NAMES
 from airloom.core.errors import DataError
+from airloom.stores.exact import as_decimals, exactly, has_no_value
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def lake_type(kind: pa.DataType) -> pa.DataType | None:
-    """Return the type in which the lake holds values of a type; None where it cannot hold them.
+@dataclass(frozen=True)
+class Rule:
+    """One row of the table of types.
 
-    A Delta table has no unsigned numbers: they take the next wider type. Timestamps have microseconds and, where they
-    have a time zone, UTC. A column without a single value has no type yet.
+    Args:
+        source: The types that a source may return, in words.
+        arrow: Names of the tests in `pyarrow.types` that know them.
+        kept: The name of the type in which the lake keeps them, "same" for their own; None where it cannot.
+        note: What else there is to know.
+    """
+
+    source: str
+    arrow: tuple[str, ...]
+    kept: str | Literal["same"] | None
+    note: str = ""
+
+
+#: The first rule that knows a type counts.
+RULES = (
+    Rule("whole numbers, int8 to int64", ("is_signed_integer",), "same"),
+    Rule("uint8", ("is_uint8",), "int16"),
+    Rule("uint16", ("is_uint16",), "int32"),
+    Rule("uint32, uint64", ("is_unsigned_integer",), "int64", "beyond int64 refused"),
+    Rule("float16", ("is_float16",), None, "make it float32"),
+    Rule("float32, float64", ("is_floating",), "same", "NaN is kept as a missing number, as pandas has it"),
+    Rule("decimals", ("is_decimal",), "same", "up to 38 digits, with a scale of 0 or more"),
+    Rule("booleans", ("is_boolean",), "same"),
+    Rule("text, large and view forms", ("is_string", "is_large_string", "is_string_view"), "text", "valid Unicode"),
+    Rule(
+        "bytes of any form",
+        ("is_binary", "is_large_binary", "is_binary_view", "is_fixed_size_binary"),
+        "bytes",
+    ),
+    Rule("dates", ("is_date",), "date"),
+    Rule("timestamps with a time zone", ("is_timestamp",), "timestamp", "UTC, in microseconds"),
+    Rule("categories", ("is_dictionary",), "same", "as their values"),
+    Rule("no value at all, whatever the type", ("is_null",), "none", "the first value gives the column its type"),
+    Rule("time of day", ("is_time",), None, "make it text, or a timestamp"),
+    Rule("duration, interval, period", ("is_duration", "is_interval"), None, "make it a number of a unit"),
+    Rule("lists, maps, structures", ("is_nested",), None, "make columns of the parts, or text such as JSON"),
+)
+
+
+def lake_type(kind: pa.DataType) -> pa.DataType | None:
+    """Return the type in which the lake holds values of a type, by `RULES`; None where it cannot hold them.
 
     Args:
         kind: The type of a column, as Arrow names it.
@@ -27,50 +71,96 @@ def lake_type(kind: pa.DataType) -> pa.DataType | None:
     if types.is_timestamp(kind):
         return pa.timestamp("us", kind.tz and "UTC")
     if types.is_decimal(kind):
-        return pa.decimal128(kind.precision, kind.scale) if kind.precision <= 38 and kind.scale >= 0 else None
-    for same, stored in (
-        (types.is_signed_integer, kind),
-        (types.is_uint8, pa.int16()),
-        (types.is_uint16, pa.int32()),
-        (types.is_unsigned_integer, pa.int64()),
-        (types.is_float16, None),
-        (types.is_floating, kind),
-        (_is_text, pa.string()),
-        (_is_binary, pa.binary()),
-        (types.is_date, pa.date32()),
-        (types.is_boolean, kind),
-        (types.is_null, kind),
-    ):
-        if same(kind):
-            return stored
-    return None
+        fits = kind.precision <= MOST_DIGITS and kind.scale >= 0
+        return pa.decimal128(kind.precision, kind.scale) if fits else None
+    rule = next((rule for rule in RULES if any(getattr(types, test)(kind) for test in rule.arrow)), None)
+    if rule is None or rule.kept is None:
+        return None
+    return kind if rule.kept == "same" else named_type(rule.kept)
 
 
-def fitted(rows: pa.Table, known: pa.Schema, table: str) -> pa.Table:
-    """Bring rows to the types of the lake, and columns that are published already to theirs.
+def named_type(name: str) -> pa.DataType:
+    """Return the type of a name, as declarations and commits have it; the inverse of `type_name`."""
+    import pyarrow as pa
 
-    Numbers may become numbers of another type where every value stays what it is; nothing else changes its kind.
+    if digits := DECIMAL.fullmatch(name):
+        return pa.decimal128(int(digits[1]), int(digits[2]))
+    return _named()[name]
+
+
+def type_name(kind: pa.DataType) -> str:
+    """Return the name of a type of the lake."""
+    import pyarrow as pa
+
+    if pa.types.is_decimal(kind):
+        return f"decimal({kind.precision},{kind.scale})"
+    return next(name for name, named in _named().items() if named == kind)
+
+
+def _named() -> dict[str, pa.DataType]:
+    import pyarrow as pa
+
+    declared = (
+        *(pa.bool_(), pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.float32(), pa.float64()),
+        *(pa.string(), pa.binary(), pa.date32(), pa.timestamp("us", "UTC")),
+    )
+    return {**dict(zip(NAMES, declared, strict=True)), "timestamp without zone": pa.timestamp("us"), "none": pa.null()}
+
+
+def held(rows: pa.Table, table: str) -> pa.Table:
+    """Bring rows to the types of the lake; every value stays what it is, and a column of NaN alone has none.
 
     Args:
         rows: The rows.
-        known: The columns that the table has.
         table: Its name, for errors.
 
     Raises:
-        DataError: The lake has no such type, or a value would become another one.
+        DataError: The lake has no such type, or a value is beyond it.
     """
     import pyarrow as pa
 
     for place, field in enumerate(rows.schema):
-        published = known.field(field.name).type if field.name in known.names else pa.null()
-        wanted = lake_type(field.type) if pa.types.is_null(published) else published
+        column, wanted = rows.column(place), lake_type(field.type)
+        nothing = has_no_value(column)
+        if wanted is None and nothing:
+            wanted = pa.null()
         if wanted is None:
             raise _cannot_hold(table, field)
-        if field.name in known.names and pa.types.is_null(published) and pa.types.is_decimal(wanted):
-            # deltalake gives the column every other type with its first value, and could not read these.
-            raise _does_not_fit(table, field, published)
-        if field.type != wanted:
-            rows = rows.set_column(place, field.name, _cast(rows.column(place), field, wanted, table))
+        if field.type != wanted or nothing:
+            kept = pa.chunked_array([pa.nulls(len(column), wanted)]) if nothing else exactly(column, wanted)
+            if kept is None:
+                raise _beyond(table, field, wanted)
+            rows = rows.set_column(place, pa.field(field.name, wanted), kept)
+    return rows
+
+
+def declared(rows: pa.Table, columns: Mapping[str, str], table: str) -> pa.Table:
+    """Bring columns to the types that the pipeline declares for them; every value stays what it is.
+
+    Args:
+        rows: The rows, in the types of the lake.
+        columns: Names of types by column; a column that the rows do not have is left out.
+        table: The name of the table, for errors.
+
+    Raises:
+        DataError: A value is not exactly representable in the declared type.
+    """
+    import pyarrow as pa
+
+    for name in (name for name in rows.column_names if name in columns):
+        place, wanted = rows.column_names.index(name), named_type(columns[name])
+        column = rows.column(place)
+        written = pa.types.is_floating(column.type) and pa.types.is_decimal(wanted) and not has_no_value(column)
+        kept = as_decimals(column, wanted) if written else exactly(column, wanted)
+        if kept is None:
+            raise DataError(
+                "A column has values that its declared type cannot hold as they are.",
+                where=f"table {table}, column {name}",
+                found=str(rows.schema.field(name).type),
+                expected=columns[name],
+                do=f"correct the source, or `tables.{table}.columns.{name}`",
+            )
+        rows = rows.set_column(place, pa.field(name, wanted), kept)
     return rows
 
 
@@ -85,73 +175,11 @@ def _cannot_hold(table: str, field: pa.Field) -> DataError:
     )
 
 
-def _cast(column: pa.ChunkedArray, field: pa.Field, wanted: pa.DataType, table: str) -> pa.ChunkedArray:
-    import pyarrow as pa
-    from pyarrow import types
-
-    if types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if types.is_null(column.type):
-        return column.cast(wanted)
-    if not _same_kind(column.type, wanted):
-        raise _does_not_fit(table, field, wanted)
-    if types.is_timestamp(wanted):
-        return column.cast(wanted, safe=False)
-    try:
-        cast = column.cast(wanted)
-        back = cast.cast(column.type)
-    except pa.ArrowInvalid:
-        raise _does_not_fit(table, field, wanted) from None
-    if not _same_values(column, back):
-        raise _does_not_fit(table, field, wanted)
-    return cast
-
-
-def _same_values(mine: pa.ChunkedArray, theirs: pa.ChunkedArray) -> bool:
-    """Tell whether columns of one type have the same values; NaN is the same as NaN."""
-    import pyarrow.compute as pc
-    from pyarrow import types
-
-    same = pc.equal(mine, theirs)
-    if types.is_floating(mine.type):
-        same = pc.or_(same, pc.and_(pc.is_nan(mine), pc.is_nan(theirs)))
-    return pc.all(same).as_py() is not False
-
-
-def _same_kind(mine: pa.DataType, theirs: pa.DataType) -> bool:
-    """Tell whether values of a type mean the same in another one: 1 is no text, and no moment."""
-    from pyarrow import types
-
-    if types.is_timestamp(mine) and types.is_timestamp(theirs):
-        return bool((mine.tz is None) == (theirs.tz is None))
-    kinds = (_is_number, types.is_decimal, _is_text, _is_binary, types.is_date, types.is_boolean)
-    return any(kind(mine) and kind(theirs) for kind in kinds)
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    from pyarrow import types
-
-    return bool(types.is_integer(kind) or types.is_floating(kind))
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    from pyarrow import types
-
-    return any(each(kind) for each in (types.is_string, types.is_large_string, types.is_string_view))
-
-
-def _is_binary(kind: pa.DataType) -> bool:
-    from pyarrow import types
-
-    forms = (types.is_binary, types.is_large_binary, types.is_binary_view, types.is_fixed_size_binary)
-    return any(each(kind) for each in forms)
-
-
-def _does_not_fit(table: str, field: pa.Field, wanted: pa.DataType) -> DataError:
+def _beyond(table: str, field: pa.Field, wanted: pa.DataType) -> DataError:
     return DataError(
-        "Rows do not have the types that the table has, and some values would become others.",
+        "A column has values that would become others in the lake.",
         where=f"table {table}, column {field.name}",
         found=str(field.type),
         expected=str(wanted),
-        do="bring the values to that type, or publish them under another name",
+        do="bring the values to that type in the source",
     )
