@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from airloom.core.errors import DataError
 from airloom.stores.content import NO_ROWS, content_version
-from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.exact import exactly
+from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.lake_types import held, lake_type, named_type, type_name
 from airloom.stores.widening import NotTheSameType, fit, joined
 
@@ -96,7 +96,7 @@ def test_a_day_is_stored_as_it_was_or_refused_whatever_the_type_of_the_day_befor
 def test_the_days_of_one_table_are_what_they_were_given_as_whatever_came_after(tmp_path):
     """Columns of every type, each without a value first, then with one, then as another type or a missing one."""
     lake, days = Lake(tmp_path), [DAY + dt.timedelta(days=number) for number in range(5)]
-    names = [name for name in HELD if "time" != name]
+    names = [name for name in HELD if name != "time"]
     kinds = {name: held(pa.table({"x": HELD[name]}), "")["x"] for name in names}
     wider = {
         name: next((kinds[each] for each in names if widened(kinds[name], kinds[each])), kinds[name]) for name in names

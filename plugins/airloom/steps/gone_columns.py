@@ -64,9 +64,9 @@ def _users(pipeline: Pipeline, settings: Settings, lake: Lake, table: str, colum
         if table in view.reads and _reads(pipeline, settings, lake, view.sql, view.reads, (table, column)):
             yield f"the feature view {name}"
     label = pipeline.label
-    if label.sql is not None and label.reads is not None and table in (*label.reads, pipeline.score.entities):
-        if _reads(pipeline, settings, lake, label.sql, (*label.reads, EXAMPLES), (table, column)):
-            yield "the query of the label"
+    reads = (*(label.reads or ()), EXAMPLES)
+    if label.sql and _reads(pipeline, settings, lake, label.sql, reads, (table, column)):
+        yield "the query of the label"
     if table == pipeline.label.table and column in (label.column, *pipeline.label_key):
         yield "the label"
     if table == pipeline.score.entities and column in (

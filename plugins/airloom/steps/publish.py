@@ -171,7 +171,7 @@ def _require_all_fit(
     refusals = []
     for each in audited:
         try:
-            _require_fit(pipeline, settings, lake, each)
+            _require_fit(pipeline, partition, settings, lake, each)
         except DataError as error:
             quarantine = Quarantine(settings.quarantine / pipeline.name)
             quarantine.block(each.table, partition, each.rows, [error.brief], each.result)
@@ -180,7 +180,7 @@ def _require_all_fit(
         raise refusals[0]
 
 
-def _require_fit(pipeline: Pipeline, settings: Settings, lake: Lake, audited: _Audited) -> None:
+def _require_fit(pipeline: Pipeline, partition: date, settings: Settings, lake: Lake, audited: _Audited) -> None:
     """Check what no suite can relax: rows have one key each, and the columns that are used, in types that fit."""
     import pyarrow.compute as pc
 
@@ -204,9 +204,9 @@ def _require_fit(pipeline: Pipeline, settings: Settings, lake: Lake, audited: _A
             found=", ".join(rows.column_names),
             do="correct the source, or `label.column`",
         )
-    require_used_columns(pipeline, settings, lake, audited.table, audited.staged.partition, rows.column_names)
+    require_used_columns(pipeline, settings, lake, audited.table, partition, rows.column_names)
     for name, each in _lake_tables(pipeline, audited).items():
-        lake.require_fit(name, audited.staged.partition, each)
+        lake.require_fit(name, partition, each)
 
 
 def _replace(pipeline: Pipeline, partition: date, settings: Settings, lake: Lake, audited: _Audited) -> list[Dataset]:

@@ -8,21 +8,31 @@ import random
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airloom.core.errors import DataError, Unavailable
 from airloom.core.failpoints import failpoint
 from airloom.core.places import Place
-from airloom.core.reserved import OF_PARTITIONS
 from airloom.core.wording import counted
 from airloom.stores.commits import commit_partition
 from airloom.stores.content import content_version
 from airloom.stores.files import absent_files, folders
-from airloom.stores.exact import exactly
 from airloom.stores.lake_types import held, named_type, type_name
+from airloom.stores.table_log import (
+    DAY,
+    FACT,
+    PARTITION_COLUMNS,
+    TYPES,
+    WIDENED,
+    PartitionVersion,
+    facts_by_day,
+    published_versions,
+    table_schema,
+    vacuumed,
+)
 from airloom.stores.tables import LOG, forget_table, open_table
-from airloom.stores.widening import Fitted, NotTheSameType, fit
+from airloom.stores.widening import Fitted, NotTheSameType, fit, recast
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,40 +40,10 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
     from pyarrow.dataset import Dataset
 
-#: Columns that describe a partition; they are folder names, so that the log alone answers what is published.
-PARTITION_COLUMNS = list(OF_PARTITIONS)
+__all__ = ["PARTITION_COLUMNS", "Lake", "PartitionVersion"]
+
 _ATTEMPTS = 8
-#: What our own facts in the table's log start with; those of the lake itself are a day, its types and what widened.
-_FACT = "airloom."
-_DAY, _TYPES, _WIDENED = "partition", "types", "widened"
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class PartitionVersion:
-    """What is published for one partition of one table.
-
-    Args:
-        partition: The day.
-        version: Digest of the content.
-        inputs: Fingerprint of the versions that it was computed from; empty for raw data.
-        degraded: Whether a warning stands against it or against anything it was computed from.
-    """
-
-    partition: date
-    version: str
-    inputs: str = ""
-    degraded: bool = False
-
-    @property
-    def quality(self) -> str:
-        """What the lake says of it."""
-        return "degraded" if self.degraded else "ok"
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The values of the columns that describe partitions."""
-        return self.partition.isoformat(), self.version, self.inputs, self.quality
 
 
 @dataclass(frozen=True)
@@ -103,7 +83,7 @@ class Lake:
         Raises:
             DataError: The table has no such commit.
         """
-        return _published(self._open(table, commit))
+        return published_versions(self._open(table, commit))
 
     def commit(self, table: str) -> int | None:
         """Return the number of the commit at which a table is read, None when there is no table."""
@@ -116,15 +96,15 @@ class Lake:
         Raises:
             DataError: The table has no such commit.
         """
-        facts = _facts(self._open(table, commit))
+        facts = facts_by_day(self._open(table, commit))
         return {
-            day: {name: fact for name, fact in kept.items() if name not in (_TYPES, _WIDENED)}
+            day: {name: fact for name, fact in kept.items() if name not in (TYPES, WIDENED)}
             for day, kept in facts.items()
         }
 
     def schema(self, table: str) -> pa.Schema:
         """Return the columns of a table, without those that describe partitions; none where there is no table."""
-        return _schema(self._open(table))
+        return table_schema(self._open(table))
 
     def own_types(self, table: str) -> dict[date, dict[str, str]]:
         """Return, by published day, the columns and types that its rows were given in, which its version is of.
@@ -133,10 +113,12 @@ class Lake:
         """
         published = self.partitions(table)
         return {
-            day: kept[_TYPES] for day, kept in _facts(self._open(table)).items() if day in published and _TYPES in kept
+            day: kept[TYPES]
+            for day, kept in facts_by_day(self._open(table)).items()
+            if day in published and TYPES in kept
         }
 
-    def as_published(self, table: str, day: date) -> pa.Table:
+    def aspublished_versions(self, table: str, day: date) -> pa.Table:
         """Read a day in the columns and types that its version is of, whatever the table has become since.
 
         Raises:
@@ -150,7 +132,7 @@ class Lake:
             raise DataError(
                 f"The lake does not know in which types {table} of {day} was published.", where=str(self.path(table))
             )
-        return _recast(dataset.to_table(columns=list(own)), pa.schema([(n, named_type(t)) for n, t in own.items()]))
+        return recast(dataset.to_table(columns=list(own)), pa.schema([(n, named_type(t)) for n, t in own.items()]))
 
     def dataset(self, table: str, days: Iterable[date], commit: int | None = None) -> Dataset | None:
         """Open days of a table for reading, as an Arrow dataset.
@@ -225,13 +207,13 @@ class Lake:
         types = {field.name: type_name(field.type) for field in given.schema}
         for attempt in range(_ATTEMPTS):
             delta = self._open(table)
-            present = _published(delta).get(version.partition)
+            present = published_versions(delta).get(version.partition)
             if present == version:
                 return False
             if seen is not None:
                 self._require_unmoved(table, version.partition, seen.get(version.partition), present)
             fitted = self._fit(table, delta, version.partition, given)
-            facts = {**(metadata or {}), _TYPES: types, **({_WIDENED: fitted.widened} if fitted.widened else {})}
+            facts = {**(metadata or {}), TYPES: types, **({WIDENED: fitted.widened} if fitted.widened else {})}
             failpoint("lake.before_commit")
             if self._try_commit(table, delta, version, fitted, facts, last=attempt == _ATTEMPTS - 1):
                 failpoint("lake.after_commit")
@@ -253,7 +235,7 @@ class Lake:
 
     def _fit(self, table: str, delta: DeltaTable | None, day: date, rows: pa.Table) -> Fitted:
         """Bring rows of a day to the types that the table has with them."""
-        known = _schema(delta)
+        known = table_schema(delta)
         if not rows.num_rows:
             return Fitted(rows, known, {})
         _require_tellable(table, known.names, rows.column_names)
@@ -310,15 +292,15 @@ class Lake:
         from deltalake.exceptions import CommitFailedError, DeltaError
 
         path, columns = self.path(table), dict(zip(PARTITION_COLUMNS, version.columns, strict=True))
-        facts = {f"{_FACT}{name}": json.dumps(fact) for name, fact in metadata.items()}
+        facts = {f"{FACT}{name}": json.dumps(fact) for name, fact in metadata.items()}
         try:
             commit_partition(
                 path,
                 delta,
                 fitted.rows,
                 columns,
-                {f"{_FACT}{_DAY}": columns["partition"], **facts},
-                alters=delta is not None and fitted.schema != _schema(delta),
+                {f"{FACT}{DAY}": columns["partition"], **facts},
+                alters=delta is not None and fitted.schema != table_schema(delta),
             )
         except (CommitFailedError, DeltaError, Unavailable) as error:
             forget_table(path)
@@ -335,12 +317,12 @@ class Lake:
             DataError: The lake holds other values than it was given.
         """
         delta = self._open(table)
-        if not rows.num_rows or delta is None or _published(delta).get(version.partition) != version:
+        if not rows.num_rows or delta is None or published_versions(delta).get(version.partition) != version:
             return
         written = delta.to_pyarrow_dataset(file_pruning_predicate=[("partition", "=", version.columns[0])])
         # What pandas had noted about its own types is not of the content.
         given = rows.replace_schema_metadata(None)
-        if content_version(_recast(written.to_table(columns=rows.column_names), given.schema)) != content_version(given):
+        if content_version(recast(written.to_table(columns=rows.column_names), given.schema)) != content_version(given):
             raise DataError(
                 f"The lake does not hold what was written to {table} of {version.partition}.",
                 where=str(self.path(table)),
@@ -361,7 +343,7 @@ class Lake:
             raise DataError(
                 f"The table {table} cannot be read any more as it was at commit {delta.version()}.",
                 where=str(folder),
-                found=f"{gone} of {counted(len(files), 'file')} gone{_vacuumed(delta)}",
+                found=f"{gone} of {counted(len(files), 'file')} gone{vacuumed(delta)}",
                 expected="every file that the commit names",
                 do="nothing brings them back; airloom vacuum keeps what champions were trained on",
             )
@@ -384,40 +366,6 @@ class Lake:
             ) from error
 
 
-def _schema(delta: DeltaTable | None) -> pa.Schema:
-    """Return a table's columns, without those that describe partitions; none where there is no table."""
-    import pyarrow as pa
-
-    known = pa.schema([] if delta is None else delta.schema().to_arrow())
-    return pa.schema([pa.field(each.name, each.type) for each in known if each.name not in PARTITION_COLUMNS])
-
-
-def _facts(delta: DeltaTable | None) -> dict[date, dict[str, Any]]:
-    """Return, by day, what was kept with the commit that published it last."""
-    # It lists every commit, newest first, whichever was opened, and then numbers them from that one: count anew.
-    history = [] if delta is None else delta.history()[::-1][: delta.version() + 1]
-    facts: dict[date, dict[str, Any]] = {}
-    for entry in history:
-        kept = {name.removeprefix(_FACT): value for name, value in entry.items() if name.startswith(_FACT)}
-        if day := kept.pop(_DAY, None):
-            facts[date.fromisoformat(day)] = {name: json.loads(value) for name, value in kept.items()}
-    return facts
-
-
-def _recast(rows: pa.Table, own: pa.Schema) -> pa.Table:
-    """Return rows of the lake in the types that they were given in.
-
-    Raises:
-        DataError: A value is not what it was.
-    """
-    import pyarrow as pa
-
-    columns = {field.name: exactly(rows[field.name], field.type) for field in own}
-    if lost := [name for name, column in columns.items() if column is None]:
-        raise DataError("A column does not hold what was published any more.", where=f"column {lost[0]}")
-    return pa.table(columns)
-
-
 def _require_tellable(table: str, known: Collection[str], found: Collection[str]) -> None:
     """Refuse new columns that SQL could not tell from those that the table has."""
     folded = {name.casefold(): name for name in known}
@@ -434,22 +382,3 @@ def _require_tellable(table: str, known: Collection[str], found: Collection[str]
 
 def _said(version: PartitionVersion | None) -> str:
     return f"version {version.version}, {version.quality}" if version else "nothing"
-
-
-def _published(delta: DeltaTable | None) -> dict[date, PartitionVersion]:
-    """Return what a table has published, by day."""
-    if delta is None:
-        return {}
-    actions = delta.get_add_actions(flatten=True)
-    columns = [actions.column(f"partition.{name}").to_pylist() for name in PARTITION_COLUMNS]
-    versions = [
-        PartitionVersion(date.fromisoformat(day), version, inputs or "", quality == "degraded")
-        for day, version, inputs, quality in zip(*columns, strict=True)
-    ]
-    return {each.partition: each for each in sorted(versions, key=lambda each: each.partition)}
-
-
-def _vacuumed(delta: DeltaTable) -> str:
-    """Say when the table was last vacuumed, if it ever was."""
-    done = next((each for each in delta.history() if each.get("operation") == "VACUUM END"), None)
-    return f", vacuumed on {datetime.fromtimestamp(done['timestamp'] / 1000, UTC):%Y-%m-%d %H:%M} UTC" if done else ""

@@ -49,6 +49,7 @@ RULES = (
     ),
     Rule("dates", ("is_date",), "date"),
     Rule("timestamps with a time zone", ("is_timestamp",), "timestamp", "UTC, in microseconds"),
+    Rule("timestamps without one", (), None, "make them UTC in the source"),
     Rule("categories", ("is_dictionary",), "same", "as their values"),
     Rule("no value at all, whatever the type", ("is_null",), "none", "the first value gives the column its type"),
     Rule("time of day", ("is_time",), None, "make it text, or a timestamp"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from airloom.core.errors import DataError
 from airloom.stores.exact import exactly, is_number
 from airloom.stores.lake_types import type_name
 
@@ -133,3 +134,17 @@ def _digits(kind: pa.DataType) -> tuple[int, int] | None:
     if types.is_decimal(kind):
         return kind.precision - kind.scale, kind.scale
     return (_DIGITS[kind.bit_width], 0) if types.is_integer(kind) else None
+
+
+def recast(rows: pa.Table, own: pa.Schema) -> pa.Table:
+    """Return rows of the lake in the types that they were given in.
+
+    Raises:
+        DataError: A value is not what it was.
+    """
+    import pyarrow as pa
+
+    columns = {field.name: exactly(rows[field.name], field.type) for field in own}
+    if lost := [name for name, column in columns.items() if column is None]:
+        raise DataError("A column does not hold what was published any more.", where=f"column {lost[0]}")
+    return pa.table(columns)
