@@ -118,7 +118,7 @@ class Lake:
             if day in published and TYPES in kept
         }
 
-    def aspublished_versions(self, table: str, day: date) -> pa.Table:
+    def as_published(self, table: str, day: date) -> pa.Table:
         """Read a day in the columns and types that its version is of, whatever the table has become since.
 
         Raises:
