@@ -14,7 +14,7 @@ from airloom.steps.apply import apply
 from airloom.steps.decide import decide
 from airloom.steps.evaluate import evaluate
 from airloom.steps.fit import fit
-from airloom.steps.outputs import from_columns, label_codes, require_outputs, to_columns
+from airloom.steps.outputs import from_columns, require_outputs, to_columns
 from airloom.steps.predict import predict
 from airloom.steps.prove import prove
 from airloom.stores.ledger import Ledger
@@ -187,10 +187,3 @@ def test_outputs_are_kept_by_class_and_read_back():
     kept = pd.DataFrame(to_columns(MULTICLASS, "champion", outputs))
     assert list(kept) == ["champion_near", "champion_middle", "champion_far"]
     np.testing.assert_array_equal(from_columns(MULTICLASS, "champion", kept), outputs)
-
-
-def test_a_class_that_is_not_declared_is_named():
-    assert list(label_codes(MULTICLASS, pd.Series(["far", "near"]))) == [2.0, 0.0]
-    with pytest.raises(DataError, match="does not name") as refused:
-        label_codes(MULTICLASS, pd.Series(["far", "beyond"]))
-    assert refused.value.found == "beyond"

@@ -106,3 +106,25 @@ class Carriers(Untold):
 
     def predict(self, frame):
         return frame["carrier_delays__carrier_late_rate_28d"].astype(float).fillna(0.2).to_numpy()
+
+
+@dataclass(frozen=True)
+class SharesOfTheSeen(Untold):
+    """Predicts the share of each class that it has seen, as scikit-learn's classifiers have a column for these alone."""
+
+    shares: tuple[float, ...]
+
+    def predict(self, frame):
+        return np.tile(self.shares, (len(frame), 1))
+
+    def save(self, folder):
+        (folder / "model.json").write_text(json.dumps(self.shares))
+
+    @classmethod
+    def load(cls, folder):
+        return cls(tuple(json.loads((folder / "model.json").read_text())))
+
+
+def shares_of_the_seen(data, params, log):
+    _, counts = np.unique(data.label, return_counts=True)
+    return SharesOfTheSeen(tuple(float(share) for share in counts / counts.sum()))

@@ -105,7 +105,8 @@ class Features(Declared):
 class Label(Declared):
     """What is predicted: a column of a table or of a query, how long after the as-of it happens and when it is known.
 
-    A day S is mature, and trains, once its label's `horizon` and `delay` have passed.
+    A day S is mature, and trains, once its label's `horizon` and `delay` have passed. A label that is not what the kind
+    and the classes say is `unknown`: it stops a training (`block`), or its row is left out and counted (`drop`).
     """
 
     table: Name | None = None
@@ -118,6 +119,7 @@ class Label(Declared):
     missing: Literal["drop", "negative"] = "drop"
     kind: Kind = "binary"
     classes: tuple[str, ...] = ()
+    unknown: Literal["drop", "block"] = Field(default="block", exclude_if=lambda value: value == "block")
     series: Names | None = Field(default=None, exclude_if=is_absent)
 
     @model_validator(mode="before")
@@ -154,15 +156,23 @@ class Label(Declared):
 
     @model_validator(mode="after")
     def _classes_fit(self) -> Label:
-        if self.kind == "multiclass" and (len(self.classes) < 3 or len(set(self.classes)) < len(self.classes)):
+        distinct = len(set(self.classes)) == len(self.classes)
+        if self.kind == "multiclass" and (len(self.classes) < 3 or not distinct):
             raise problem_at("a multiclass label names its classes, three or more, each once", "classes")
-        if self.kind != "multiclass" and self.classes:
-            raise problem_at(f"a {self.kind} label has no classes to name", "classes")
+        if self.kind == "binary" and self.classes and (len(self.classes) != 2 or not distinct):
+            raise problem_at("a binary label names two classes, of which the second is the positive one", "classes")
+        if self.kind == "regression" and self.classes:
+            raise problem_at("a regression label has no classes to name", "classes")
         if self.kind != "binary" and self.missing == "negative":
             raise problem_at(f"a {self.kind} label has no negative class", "missing")
         if self.kind != "regression" and self.series:
             raise problem_at(f"only values make a series, and a {self.kind} label has classes", "series")
         return self
+
+    @property
+    def scored_classes(self) -> tuple[str, ...]:
+        """The classes that have a probability each; a binary label has one alone, that of the positive class."""
+        return self.classes if self.kind == "multiclass" else ()
 
     @property
     def matures_after(self) -> timedelta:

@@ -65,7 +65,7 @@ def _of_predictions(pipeline: Pipeline) -> set[str]:
 
 def _outputs(label: Label, name: str) -> list[str]:
     """Return the columns of what a model predicts: one, or one a class."""
-    return [f"{name}_{each}" for each in label.classes] if label.kind == "multiclass" else [name]
+    return [f"{name}_{each}" for each in label.scored_classes] or [name]
 
 
 def _reserved(columns: Iterable[str], at: tuple[str, ...]) -> Iterator[Collision]:

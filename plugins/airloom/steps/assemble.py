@@ -17,7 +17,6 @@ from airloom.steps.columns import ModelColumns, join_features, model_columns
 from airloom.steps.examples import DAY, add_labels, as_ofs, scored_rows
 from airloom.steps.label import require_current_labels
 from airloom.steps.leaks import find_leaks, require_no_future
-from airloom.steps.outputs import label_codes
 from airloom.steps.readiness import Needs, require_whole_days, scored_days, training_inputs, usable_days
 from airloom.steps.training_sets import SPLIT, write_training_set
 from airloom.stores.lake import Lake, PartitionVersion
@@ -133,7 +132,6 @@ def examples_at(pipeline: Pipeline, partition: date, commits: Mapping[str, int],
     columns = model_columns(pipeline, settings)
     joined = join_features(pipeline, settings, used, as_ofs(pipeline, used), commits)
     joined[SPLIT] = split[split.notna()].to_numpy()
-    joined[pipeline.label.column] = label_codes(pipeline.label, joined[pipeline.label.column])
     weight = _weight(pipeline, joined)
     key = pipeline.tables[pipeline.score.entities].key
     kept = dict.fromkeys([*key, DAY, SPLIT, *columns.all, *weight, pipeline.label.column])
@@ -205,7 +203,7 @@ def _require_learnable(pipeline: Pipeline, examples: pd.DataFrame, columns: Mode
         if rows[pipeline.label.column].nunique() < 2:
             raise DataError(
                 f"The label {pipeline.label.column} has only one value in the {split} rows.",
-                found=f"{rows[pipeline.label.column].iloc[0]:g} in all of {len(rows)} rows",
+                found=f"the same in all of {len(rows)} rows",
                 do="correct the label in the source, or lengthen the window",
             )
     learned = examples[examples[SPLIT] == "train"][columns.all]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airloom.core.errors import DataError
 from airloom.core.partitions import after, as_of
 from airloom.core.pipeline import Pipeline
+from airloom.steps.label_values import label_codes, label_name, require_known
 from airloom.steps.readiness import LABELS, label_days, label_table
 from airloom.stores.lake import PARTITION_COLUMNS, Lake
 
@@ -22,6 +23,10 @@ DAY = "partition"
 
 #: When a label happened and when it was known, as instants.
 HAPPENED, KNOWN = "airloom_happened", "airloom_known_at"
+#: Whether a label is there and is none that the declaration knows.
+UNKNOWN = "airloom_unknown"
+#: Why a row is left out whose label is none that the declaration knows.
+_NOT_DECLARED = "label not declared"
 _DAY_LONG = timedelta(days=1)
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -62,15 +67,26 @@ def add_labels(
         lake: The tables, as they are read.
 
     Returns:
-        The rows that have a label, in their order, with the label; and how many have none, by reason. Where each moment
-        lies within the horizon of one day only, also how many labels have no row that was scored.
+        The rows that have a label, in their order, with the label as a number, as `label_codes` gives it; and how many
+        have none, by reason. Where each moment lies within the horizon of one day only, also how many labels have no
+        row that was scored.
 
     Raises:
-        DataError: A column of the label's key is missing, or the key does not tell the rows of several days apart.
+        DataError: A column of the label's key is missing, the key does not tell the rows of several days apart, or
+            labels are not what the declaration says.
     """
+    labelled, counted = _join_labels(pipeline, rows, partition, lake)
+    unknown = counted[_NOT_DECLARED]
+    require_known(pipeline, unknown, unknown + len(labelled))
+    return labelled, counted
+
+
+def _join_labels(
+    pipeline: Pipeline, rows: pd.DataFrame, partition: date, lake: Lake
+) -> tuple[pd.DataFrame, dict[str, int]]:
     label, key = pipeline.label, _matching(pipeline)
     labels = known_labels(pipeline, rows, partition, lake)
-    kept = [*key, label.column, HAPPENED, KNOWN]
+    kept = [*key, label.column, UNKNOWN, HAPPENED, KNOWN]
     joined = rows.merge(labels[kept], on=key, how="left", validate="many_to_one")
     begins, until = as_ofs(pipeline, joined), _ends(pipeline, joined)
     _require_later(pipeline, joined, begins)
@@ -79,10 +95,15 @@ def add_labels(
         absent, outside = joined[HAPPENED].isna() | outside, outside & False
         joined[label.column] = joined[label.column].where(~absent, 0.0)
     without = joined[label.column].isna()
-    counted = {"without a label": int((without & ~outside).sum()), "label outside its horizon": int(outside.sum())}
+    unknown = joined[UNKNOWN].eq(True) & ~outside & without
+    counted = {
+        "without a label": int((without & ~outside & ~unknown).sum()),
+        "label outside its horizon": int(outside.sum()),
+        _NOT_DECLARED: int(unknown.sum()),
+    }
     if label.horizon <= _DAY_LONG:
         counted["labels without a scored row"] = _without_scored_row(pipeline, labels, rows)
-    return joined[~without & ~outside].drop(columns=[HAPPENED, KNOWN]).reset_index(drop=True), counted
+    return joined[~without & ~outside].drop(columns=[UNKNOWN, HAPPENED, KNOWN]).reset_index(drop=True), counted
 
 
 def describe_label(pipeline: Pipeline, row: pd.DataFrame, lake: Lake) -> dict[str, str]:
@@ -102,10 +123,10 @@ def describe_label(pipeline: Pipeline, row: pd.DataFrame, lake: Lake) -> dict[st
     complete = day + pipeline.label.matures_after
     if not lake.partitions(table):
         return {"label": "not known yet", "label complete": f"as of {complete}"}
-    labelled, without = add_labels(pipeline, row, newest, lake)
+    labelled, without = _join_labels(pipeline, row, newest, lake)
     found = known_labels(pipeline, row, newest, lake).merge(row[_matching(pipeline)], on=_matching(pipeline))
     value = "not known yet" if newest < complete and found.empty else ""
-    value = value or (str(labelled[pipeline.label.column].iloc[0]) if len(labelled) else "")
+    value = value or (label_name(pipeline.label, labelled[pipeline.label.column].iloc[0]) if len(labelled) else "")
     facts = {"label": value or ", ".join(reason for reason, rows in without.items() if rows)}
     for label in found.to_dict("records"):
         happened, known = (f"{label[moment]:%Y-%m-%d %H:%M:%S} UTC" for moment in (HAPPENED, KNOWN))
@@ -151,7 +172,7 @@ def known_labels(pipeline: Pipeline, rows: pd.DataFrame, partition: date, lake: 
         lake: The tables, as they are read.
 
     Returns:
-        Rows of the labels with the day that they were published for, `HAPPENED` and `KNOWN`.
+        Rows of the labels as `label_rows` returns them.
 
     Raises:
         DataError: A column of the label's key is missing, or the key does not tell the rows of several days apart.
@@ -171,7 +192,7 @@ def label_rows(pipeline: Pipeline, days: list[date], lake: Lake) -> pd.DataFrame
         lake: The tables, as they are read.
 
     Returns:
-        Key, label and day, and as instants in UTC `HAPPENED` and `KNOWN`.
+        Key, label as a number, whether it is `UNKNOWN`, day, and as instants in UTC `HAPPENED` and `KNOWN`.
     """
     import pandas as pd
 
@@ -183,7 +204,9 @@ def label_rows(pipeline: Pipeline, days: list[date], lake: Lake) -> pd.DataFrame
         table = pipeline.tables[pipeline.label.table]
         read = _read(lake, name, days, [*key, pipeline.label.column, table.time, table.known_at])
         happened, known = (pd.to_datetime(read[column], utc=True) for column in (table.time, table.known_at))
-    return read.assign(**{HAPPENED: happened, KNOWN: known})
+    # Before any join: whole numbers with gaps would become doubles there.
+    codes, unknown = label_codes(pipeline.label, read[pipeline.label.column])
+    return read.assign(**{pipeline.label.column: codes, UNKNOWN: unknown, HAPPENED: happened, KNOWN: known})
 
 
 def _read(lake: Lake, table: str, days: list[date], columns: list[str]) -> pd.DataFrame:

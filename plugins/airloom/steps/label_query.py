@@ -89,26 +89,34 @@ def _typed(pipeline: Pipeline, result: pa.Table, examples: pa.Table, where: str)
                 expected=str(kind),
                 do="cast it in the SQL",
             ) from None
-    field = result.schema.field(label.column)
-    return pa.table({**columns, label.column: result.column(label.column).cast(_label_type(label, field, where))})
+    return pa.table({**columns, label.column: _labels(label, result, where)})
 
 
-def _label_type(label: Label, field: pa.Field, where: str) -> pa.DataType:
-    """Return the type in which a label is kept: classes as they are called, everything else as a number."""
+def _labels(label: Label, result: pa.Table, where: str) -> pa.ChunkedArray:
+    """Return labels as they are kept: classes as they are called, everything else as a number."""
     import pyarrow as pa
 
+    field = result.schema.field(label.column)
     kind = kept_type(field, "the label", where)
-    if label.kind == "multiclass":
-        return kind
-    if pa.types.is_string(kind) or pa.types.is_timestamp(kind):
+    wanted = kind if label.kind == "multiclass" or (label.classes and pa.types.is_string(kind)) else pa.float64()
+    if pa.types.is_timestamp(kind) or (pa.types.is_string(kind) and wanted != kind):
         raise DataError(
             f"A {label.kind} label is a number.",
             where=f"{where}, column {field.name}",
             found=str(field.type),
             expected="a number or a boolean",
-            do="cast it in the SQL",
+            do="cast it in the SQL" + (", or declare `label.classes`" if label.kind == "binary" else ""),
         )
-    return pa.float64()
+    try:
+        return result.column(label.column).cast(wanted)
+    except pa.ArrowInvalid:
+        raise DataError(
+            f"Values of the label {label.column} do not fit the type in which labels are kept.",
+            where=f"{where}, column {field.name}",
+            found=str(field.type),
+            expected=f"values that {wanted} holds exactly",
+            do="cast it in the SQL",
+        ) from None
 
 
 def _of_examples(rows: pa.Table, examples: pa.Table, key: list[str], where: str) -> tuple[pa.Table, int]:

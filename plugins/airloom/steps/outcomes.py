@@ -12,7 +12,7 @@ from airloom.core.settings import Settings
 from airloom.steps.baselines import predict_baselines
 from airloom.steps.evaluate import Metrics, score_metrics
 from airloom.steps.examples import DAY, add_labels, scored_rows
-from airloom.steps.outputs import from_columns, label_codes, names, to_columns
+from airloom.steps.outputs import from_columns, names, to_columns
 from airloom.steps.readiness import LABELS
 from airloom.steps.training_sets import read_file, training_path
 from airloom.stores.lake import Lake
@@ -65,7 +65,7 @@ def judge(pipeline: Pipeline, settings: Settings, days: list[date]) -> Quality |
     if labelled[LABEL].nunique() < 2:
         return None
     kind = pipeline.label.kind
-    label = label_codes(pipeline.label, labelled[LABEL]).to_numpy(dtype=float)
+    label = labelled[LABEL].to_numpy(dtype=float)
     scores = from_columns(pipeline.label, "score", labelled)
     several = kind == "multiclass"
     return Quality(

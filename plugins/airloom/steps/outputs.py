@@ -35,7 +35,7 @@ def predicted(label: Label, model: Model, frame: pd.DataFrame, who: str) -> np.n
         DataError: The model raises anything, or returns something else.
     """
     with fixed_threads():
-        outputs = numbers_of(model, frame, who, label.classes)
+        outputs = numbers_of(model, frame, who, label.scored_classes)
     require_outputs(label, outputs, len(frame), who)
     return outputs
 
@@ -80,7 +80,7 @@ def _wrong(label: Label, outputs: np.ndarray) -> str:
 
 def names(label: Label, prefix: str) -> list[str]:
     """Return the columns that keep what a model predicts: one, or one a class."""
-    return [f"{prefix}_{each}" for each in label.classes] if label.kind == "multiclass" else [prefix]
+    return [f"{prefix}_{each}" for each in label.scored_classes] or [prefix]
 
 
 def to_columns(label: Label, prefix: str, outputs: np.ndarray | None) -> Mapping[str, np.ndarray | None]:
@@ -95,24 +95,3 @@ def from_columns(label: Label, prefix: str, rows: pd.DataFrame) -> np.ndarray:
     """Return what `to_columns` has named, as the model has predicted it."""
     values = rows[names(label, prefix)].to_numpy(dtype=float)
     return values if label.kind == "multiclass" else values[:, 0]
-
-
-def label_codes(label: Label, values: pd.Series) -> pd.Series:
-    """Return labels as numbers: classes by their declared position.
-
-    Raises:
-        DataError: A class is none of the declared ones.
-    """
-    if label.kind != "multiclass":
-        return values.astype(float)
-    positions = {name: float(position) for position, name in enumerate(label.classes)}
-    codes = values.astype(str).map(positions)
-    unknown = sorted(set(values[codes.isna()].astype(str)))
-    if unknown:
-        raise DataError(
-            f"The label {label.column} has classes that the declaration does not name.",
-            found=", ".join(unknown[:10]),
-            expected=", ".join(label.classes),
-            do="add them to label.classes, or correct the source",
-        )
-    return codes

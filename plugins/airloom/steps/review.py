@@ -18,7 +18,7 @@ from airloom.steps.baselines import predict_constant_beside
 from airloom.steps.columns import input_columns, join_features
 from airloom.steps.compare import compare_after
 from airloom.steps.examples import add_labels, as_ofs, scored_rows
-from airloom.steps.outputs import label_codes, predicted, to_columns
+from airloom.steps.outputs import predicted, to_columns
 from airloom.steps.readiness import usable_days
 from airloom.steps.standing import Standing, standing
 from airloom.stores.lake import Lake
@@ -105,7 +105,6 @@ def _followed(
     rows, _ = scored_rows(pipeline, days, lake)
     labelled, _ = add_labels(pipeline, rows, partition, lake)
     joined = join_features(pipeline, settings, labelled, as_ofs(pipeline, labelled))
-    joined[pipeline.label.column] = label_codes(pipeline.label, joined[pipeline.label.column])
     outputs = {"challenger": _predict(pipeline, verdict.challenger.version, joined, settings)}
     outputs["champion"] = (
         _predict(pipeline, verdict.champion.version, joined, settings)

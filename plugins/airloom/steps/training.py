@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airloom.core.failures import failing
-from airloom.core.pipeline import Pipeline
+from airloom.core.pipeline import Label, Pipeline
 from airloom.steps.candidates import Fit, MetricLog, TrainingData
 from airloom.steps.examples import DAY, entity
 from airloom.steps.outputs import predicted
 from airloom.steps.threads import fixed_threads
 from airloom.steps.training_sets import Rows
+from airloom.stores.absent_classes import WithAbsentClasses
 from airloom.stores.model_files import Model
 
 if TYPE_CHECKING:
@@ -52,8 +53,15 @@ def train(pipeline: Pipeline, candidate: str, function: Fit, rows: Rows, log: Me
     with fixed_threads(), failing(f"The candidate {candidate} cannot be trained."):
         model = function(data, params, log)
     seconds = time.perf_counter() - started
+    model = _with_every_class(pipeline.label, model, data.label)
     outputs = predicted(pipeline.label, model, rows.inputs, f"The candidate {candidate}")
     return Trained(model, outputs, seconds)
+
+
+def _with_every_class(label: Label, model: Model, learned: np.ndarray) -> Model:
+    """Return a model whose training rows lacked a declared class as one that gives it the probability 0."""
+    present = tuple(name for code, name in enumerate(label.scored_classes) if (learned == code).any())
+    return model if present == label.scored_classes else WithAbsentClasses(model, present, label.scored_classes)
 
 
 def training_data(pipeline: Pipeline, rows: Rows) -> TrainingData:
@@ -71,5 +79,5 @@ def training_data(pipeline: Pipeline, rows: Rows) -> TrainingData:
         groups=frame.groupby(entity(pipeline, frame), dropna=False).ngroup().to_numpy(),
         weight=frame[weight].to_numpy(dtype=float) if weight else np.ones(len(frame)),
         kind=pipeline.label.kind,
-        classes=pipeline.label.classes,
+        classes=pipeline.label.scored_classes,
     )

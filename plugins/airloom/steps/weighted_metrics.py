@@ -37,10 +37,10 @@ def average_precision(label: Floats, scores: Floats, weights: Floats) -> Floats:
 
 
 def roc_auc_ovr(label: Floats, scores: Floats, weights: Floats) -> Floats:
-    """Return the mean over classes of the area under the ROC curve of one class against the rest."""
+    """Return the mean, over the classes that are there, of the area under the ROC curve of one against the rest."""
     classes = range(scores.shape[1])
-    areas = [roc_auc((label == each).astype(float), scores[:, each], weights) for each in classes]
-    return np.asarray(np.mean(areas, axis=0))
+    areas = np.stack([roc_auc((label == each).astype(float), scores[:, each], weights) for each in classes])
+    return _divided(np.nansum(areas, axis=0), np.isfinite(areas).sum(axis=0).astype(float))
 
 
 def neg_log_loss(label: Floats, scores: Floats, weights: Floats) -> Floats:

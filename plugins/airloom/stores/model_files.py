@@ -78,7 +78,7 @@ def write_model(model: Model, folder: Path, rows: pd.DataFrame) -> str:
         model.save(folder)
     _write_sample(model, folder, rows.head(SAMPLE_ROWS))
     manifest = {
-        "class": f"{type(model).__module__}:{type(model).__qualname__}",
+        "class": class_reference(model),
         "files": _sums(folder),
         "libraries": installed(),
     }
@@ -173,9 +173,8 @@ def load_verified(folder: Path, manifest: dict[str, Any]) -> Model:
     differing = [f"{name} {was}" for name, was in manifest["libraries"].items() if version_of(name) != was]
     if differing:
         _log.warning("A model was trained with other libraries than are installed: %s.", ", ".join(differing))
-    module, _, name = manifest["class"].partition(":")
     try:
-        return cast("Model", getattr(importlib.import_module(module), name).load(folder))
+        return load_class(manifest["class"], folder)
     except AirloomError:
         raise
     except (Exception, SystemExit) as error:
@@ -186,6 +185,17 @@ def load_verified(folder: Path, manifest: dict[str, Any]) -> Model:
             expected=f"{', '.join(differing)}, which it was trained with" if differing else None,
             do="keep the classes of registered models importable, or train again",
         ) from error
+
+
+def class_reference(model: Model) -> str:
+    """Return the module and the class of a model, as `load_class` takes them."""
+    return f"{type(model).__module__}:{type(model).__qualname__}"
+
+
+def load_class(reference: str, folder: Path) -> Model:
+    """Load a model by its class; whatever that raises goes on."""
+    module, _, name = reference.partition(":")
+    return cast("Model", getattr(importlib.import_module(module), name).load(folder))
 
 
 def version_of(distribution: str) -> str | None:
