@@ -1,4 +1,4 @@
-"""A declared class that a training window lacks has the probability 0, in the declared order, also once it is loaded."""
+"""A declared class that a training window lacks has the probability 0, in the declared order, also once loaded."""
 
 from dataclasses import replace
 
@@ -86,6 +86,7 @@ class Returns:
     [
         ([[0.5, 0.5], [1, 0]], [[0.5, 0, 0.5, 0], [1, 0, 0, 0]]),
         (pd.DataFrame({"a": [0.5, 1], "c": [0.5, 0]}), [[0.5, 0, 0.5, 0], [1, 0, 0, 0]]),
+        (pd.DataFrame([[0.5, 0.5], [1, 0]]), [[0.5, 0, 0.5, 0], [1, 0, 0, 0]]),
         (np.eye(4)[:2], np.eye(4)[:2]),
         (pd.DataFrame(np.eye(4)[:2], columns=list(CLASSES)), np.eye(4)[:2]),
         ([0.5, 0.5], "not probabilities"),

@@ -110,7 +110,7 @@ class Carriers(Untold):
 
 @dataclass(frozen=True)
 class SharesOfTheSeen(Untold):
-    """Predicts the share of each class that it has seen, as scikit-learn's classifiers have a column for these alone."""
+    """Predicts the share of each class that it has seen, with columns for these alone, as scikit-learn does."""
 
     shares: tuple[float, ...]
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from airloom.stores.model_files import Model, class_reference, load_class
-
-if TYPE_CHECKING:
-    import numpy as np
 
 _MODEL, _FACTS = "model", "classes.json"
 
@@ -30,15 +27,18 @@ class WithAbsentClasses:
     learned: tuple[str, ...]
     classes: tuple[str, ...]
 
-    def predict(self, frame: Any) -> np.ndarray:
+    def predict(self, frame: Any) -> Any:
         """Return what the model predicts, with zeros for the classes that it has not learned from."""
         import numpy as np
         import pandas as pd
 
         returned: Any = self.model.predict(frame)
-        if isinstance(returned, pd.DataFrame) and [str(name) for name in returned.columns] == list(self.learned):
-            returned = returned.to_numpy() if returned.index.equals(frame.index) else returned
-        if isinstance(returned, pd.DataFrame) or np.ma.isMaskedArray(returned):
+        if isinstance(returned, pd.DataFrame):
+            names = [str(name) for name in returned.columns]
+            if names in (list(self.learned), [str(place) for place in range(len(self.learned))]):
+                returned = returned.set_axis(self.learned, axis=1).reindex(columns=self.classes, fill_value=0)
+            return returned
+        if np.ma.isMaskedArray(returned):
             return returned
         values = np.asarray(returned)
         if values.ndim != 2 or values.shape[1] != len(self.learned):
