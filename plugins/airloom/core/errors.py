@@ -89,5 +89,9 @@ class Unavailable(SetupError):
     """A server that does not answer, or not do its work, now; the same again may help."""
 
 
+class UnexpectedError(AirloomError):
+    """An error of a pipeline's code or of a library, described without its message; the same again may help."""
+
+
 class NotDue(AirloomError):
     """A run that has nothing to do and ends as skipped, with its reason."""

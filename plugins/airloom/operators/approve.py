@@ -7,16 +7,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskAwaitingInput
+from airflow.sdk.exceptions import TaskAwaitingInput
 
 from airloom.connections import use_connections
 from airloom.core.declaration import find_pipeline
-from airloom.core.errors import AirloomError, GateError, NotDue
+from airloom.core.errors import GateError
 from airloom.core.partitions import parse_partition, partition_to_run
 from airloom.core.records import Answered, Dataset, Decided
 from airloom.core.report import question
 from airloom.core.settings import Settings
 from airloom.core.verdict import Verdict
+from airloom.operators.errors import airflow_errors
 from airloom.operators.lineage import LineageOperator
 from airloom.operators.step import LOGICAL_DAY
 
@@ -56,15 +57,12 @@ class ApproveOperator(ApprovalOperator, LineageOperator):
 
     def execute(self, context: Context) -> None:
         """Ask, unless there is nothing to ask."""
-        try:
+        with airflow_errors(self):
             verdict = self._question()
             self.subject, self.body = question(verdict, self.timeout)
             self._require_shown(verdict, context)
+        try:
             super().execute(context)
-        except NotDue as reason:
-            raise AirflowSkipException(str(reason)) from None
-        except AirloomError as error:
-            raise AirflowFailException(str(error)) from error
         except TaskAwaitingInput as wait:
             # Whatever is decided while the task waits, the answer is to what was shown.
             wait.kwargs = {"asked": verdict.id}

@@ -8,15 +8,14 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperatorLink
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airloom.connections import use_connections
 from airloom.core.declaration import find_pipeline
-from airloom.core.errors import AirloomError, NotDue, Unavailable
 from airloom.core.partitions import partition_to_run
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Record
 from airloom.core.settings import Settings
+from airloom.operators.errors import airflow_errors
 from airloom.operators.lineage import LineageOperator
 
 if TYPE_CHECKING:
@@ -53,19 +52,13 @@ class StepOperator(LineageOperator):
         """Call the step and return its record."""
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Run the step; what cannot be helped by a retry is not retried."""
-        try:
+        """Run the step and hand its record on."""
+        with airflow_errors(self):
             use_connections()
             settings = Settings.from_environment()
             self.declared = pipeline = find_pipeline(settings.include, self.pipeline)
             partition = self.day(pipeline, settings)
             self.record = self.run_step(pipeline, partition, settings, context)
-        except NotDue as reason:
-            raise AirflowSkipException(str(reason)) from None
-        except Unavailable:
-            raise
-        except AirloomError as error:
-            raise AirflowFailException(str(error)) from error
         self.log.info("%s %s: %s", self.pipeline, partition, self.record.headline)
         self._emit_assets(context, self.record)
         return self.record.to_xcom()

@@ -9,9 +9,9 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.triggers.base import StartTriggerArgs
 
 from airloom.core.declaration import find_pipeline
-from airloom.core.errors import AirloomError, NotDue
 from airloom.core.partitions import partition_to_run
 from airloom.core.settings import Settings
+from airloom.operators.errors import airflow_errors
 from airloom.operators.lineage import LineageOperator
 from airloom.operators.step import LOGICAL_DAY
 from airloom.scheduling.triggers import InputsTrigger, VerdictsTrigger, WaitTrigger
@@ -47,13 +47,9 @@ class WaitOperator(LineageOperator):
 
     def execute(self, context: Context) -> None:
         """Defer at once; Airflow itself skips this."""
-        try:
+        with airflow_errors(self):
             pipeline = find_pipeline(Settings.from_environment().include, self.pipeline)
             partition_to_run(self.partition, pipeline.schedule.timezone)
-        except NotDue as reason:
-            raise AirflowSkipException(str(reason)) from None
-        except AirloomError as error:
-            raise AirflowFailException(str(error)) from error
         self.defer(trigger=self.trigger(**self.waits_for()), method_name=self.resume.__name__)
 
     def resume(self, context: Context, event: dict[str, str] | str) -> None:

@@ -137,6 +137,7 @@ def _staged(pipeline: Pipeline, name: str, frame: pd.DataFrame, partition: date)
     import pyarrow as pa
 
     table = pipeline.tables[name]
+    _require_frame(pipeline, name, frame)
     if len(frame) == 0:
         _require_allowed(pipeline, name, partition)
         # Its columns have no types: they would fix nothing but mistakes.
@@ -149,6 +150,19 @@ def _staged(pipeline: Pipeline, name: str, frame: pd.DataFrame, partition: date)
     for column in dict.fromkeys((table.time, table.known_at)):
         _require_timestamp(name, rows.schema.field(column))
     return _ordered(rows, table)
+
+
+def _require_frame(pipeline: Pipeline, name: str, returned: Any) -> None:
+    import pandas as pd
+
+    if not isinstance(returned, pd.DataFrame):
+        raise DataError(
+            f"The source returned no rows of {name} that can be read.",
+            where=pipeline.source,
+            found=type(returned).__name__,
+            expected="a pandas DataFrame",
+            do="convert it in the source, an Arrow table with `to_pandas()`",
+        )
 
 
 def _require_allowed(pipeline: Pipeline, name: str, partition: date) -> None:

@@ -110,7 +110,7 @@ def run_query(
             found=_found(error),
             do=f"read only the {several} {_words(tables)} and the parameter{'s' if len(parameters) > 1 else ''} "
             + _words(f"${name}" for name in parameters),
-        ) from None
+        ) from error
     finally:
         for table in tables:
             engine.unregister(table)
@@ -141,14 +141,17 @@ def known_rows(rows: pa.Table, published: Iterable[PartitionVersion], known_at: 
 
 
 def _found(error: duckdb.Error) -> str:
-    """Say what went wrong; an error about a value would show that, and logs and lineage hold no value of the data."""
+    """Say what is wrong with the SQL; of an error over rows only its kind, since its words may hold values."""
     import duckdb
 
     words = str(error).partition("\n")[0]
-    if isinstance(error, (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException)):
-        column = re.search(r"when casting from source column \w+", words)
-        return f"{words.partition(':')[0]}: a value that is not shown here" + (f", {column[0]}" if column else "")
-    return words
+    of_the_sql = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.PermissionException)
+    if isinstance(error, (*of_the_sql, duckdb.SyntaxException, duckdb.NotImplementedException)):
+        return words
+    column = re.search(r"when casting from source column \w+", words)
+    kind = re.match(r"[A-Za-z ]+ Error(?=:)", words)
+    said = f"{kind[0] if kind else type(error).__name__}: a value that is not shown here"
+    return said + (f", {column[0]}" if column else "")
 
 
 def _words(names: Iterable[str]) -> str:

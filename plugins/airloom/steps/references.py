@@ -54,9 +54,17 @@ def _import(module: str, reference: str, project: Path) -> Any:
         raise DeclarationError(
             f"The module {module} cannot be imported.",
             where=_place(error, project / module.partition(".")[0]) or reference,
-            found=f"{type(error).__name__}: {error}",
-            do="correct the module, or install what it needs",
+            found=_said(error),
+            do=f"correct the module, or install what it needs; `python -c 'import {module}'` shows its own message",
         ) from error
+
+
+def _said(error: BaseException) -> str:
+    """Return the type of an error, and what Python says of imports and of syntax; all else may hold values."""
+    kind = type(error).__name__
+    if isinstance(error, SyntaxError) and error.text is not None:
+        return f"{kind}: {error.msg}"
+    return f"{kind} of {error.name}" if isinstance(error, ImportError) and error.name else kind
 
 
 def _place(error: BaseException, code: Path) -> str | None:

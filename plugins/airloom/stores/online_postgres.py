@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from airloom.core.errors import SetupError, Unavailable
 from airloom.core.failpoints import failpoint
+from airloom.core.failures import words
 from airloom.core.urls import without_credentials
 from airloom.stores.database import libpq_options
 from airloom.stores.online import BUSY_SECONDS, Found, GuardedOnlineStore, Row
@@ -195,7 +196,7 @@ def _told(config: RepoConfig) -> Iterator[str]:
         raise Unavailable(
             "The online store cannot be used.",
             where=without_credentials(url),
-            found=str(error).strip(),
+            found=words(error),
             do="see that the server runs and lets this user in; if another writer holds the lock, run again later",
         ) from error
 

@@ -13,6 +13,7 @@ from feast.repo_config import FeastConfigBaseModel
 
 from airloom.core.errors import Unavailable
 from airloom.core.failpoints import failpoint
+from airloom.core.failures import words
 from airloom.stores.online import BUSY_SECONDS, Found, GuardedOnlineStore, Row
 
 _KEYS_A_QUERY = 500
@@ -110,7 +111,7 @@ def _open(config: RepoConfig) -> Iterator[sqlite3.Connection]:
         raise Unavailable(
             "The online store cannot be used.",
             where=str(path),
-            found=str(error),
+            found=words(error),
             do="if it is locked, wait for the other writer and run again",
         ) from error
     finally:

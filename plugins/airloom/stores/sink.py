@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airloom.core.errors import DataError, SetupError, Unavailable
 from airloom.core.failpoints import failpoint
+from airloom.core.failures import words
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.stores.content import NO_ROWS
@@ -93,7 +94,7 @@ class Sink:
             raise kind(
                 f"The predictions of {self.pipeline} are in the lake and could not be copied to the table {self.name}.",
                 where=without_password(self.url),
-                found=str(error.orig).partition("\n")[0],
+                found=words(error.orig),
                 expected="a table that takes them, and a user who may write to it",
                 do="run the task again afterwards: it copies what is missing",
             ) from error
