@@ -76,7 +76,7 @@ def add_labels(
             labels are not what the declaration says.
     """
     labelled, counted = _join_labels(pipeline, rows, partition, lake)
-    unknown = counted[_NOT_DECLARED]
+    unknown = counted.get(_NOT_DECLARED, 0)
     require_known(pipeline, unknown, unknown + len(labelled))
     return labelled, counted
 
@@ -99,8 +99,9 @@ def _join_labels(
     counted = {
         "without a label": int((without & ~outside & ~unknown).sum()),
         "label outside its horizon": int(outside.sum()),
-        _NOT_DECLARED: int(unknown.sum()),
     }
+    if unknown.any():
+        counted[_NOT_DECLARED] = int(unknown.sum())
     if label.horizon <= _DAY_LONG:
         counted["labels without a scored row"] = _without_scored_row(pipeline, labels, rows)
     return joined[~without & ~outside].drop(columns=[UNKNOWN, HAPPENED, KNOWN]).reset_index(drop=True), counted
