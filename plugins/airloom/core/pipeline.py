@@ -69,7 +69,11 @@ class QuarantinePolicy(Declared):
 
 
 class Table(Declared):
-    """One raw table: what identifies a row, when it happened, when it became known, and whether a day may have none."""
+    """One raw table: what identifies a row, when it happened, when it became known, and whether a day may have none.
+
+    Rows that happened further from their day than `time_within` are counted in the log: by default a day, in a label's
+    table as long as its `horizon` and `delay`.
+    """
 
     key: tuple[str, ...] = Field(min_length=1)
     time: str
@@ -80,6 +84,7 @@ class Table(Declared):
     columns: dict[str, ColumnType] | None = Field(
         default=None, exclude_if=is_absent, description="types of columns, for example {amount: decimal(18,2)}"
     )
+    time_within: Duration | None = Field(default=None, exclude_if=is_absent)
 
 
 class View(Declared):
@@ -364,9 +369,10 @@ class Pipeline(Declared):
     def digest(self) -> str:
         """The declaration's fingerprint, the same for the same meaning.
 
-        Where predictions are copied to is no part of it, nor which tables may have days without rows.
+        Where predictions are copied to is no part of it, nor which tables may have days without rows, nor what is only
+        counted.
         """
-        exclude: Any = {"score": {"sink"}, "tables": {"__all__": {"empty"}}}
+        exclude: Any = {"score": {"sink"}, "tables": {"__all__": {"empty", "time_within"}}}
         return hashlib.sha256(self.model_dump_json(exclude=exclude).encode()).hexdigest()[:16]
 
     def allows_empty(self, table: str) -> bool:

@@ -72,10 +72,14 @@ class Staged(Record):
     Args:
         tables: Rows by table.
         digest: Fingerprint of the staged content.
+        floored: Times that were brought down to whole microseconds, by table; without tables that have none.
+        far: Rows that happened further from the day than their table says, by table; without tables that have none.
     """
 
     tables: dict[str, int]
     digest: str
+    floored: dict[str, int] = {}
+    far: dict[str, int] = {}
 
 
 class Failure(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping
 from datetime import date
@@ -15,7 +16,9 @@ from airloom.core.pipeline import Pipeline, Schedule, Table
 from airloom.core.records import Dataset, Staged
 from airloom.core.reserved import OF_PARTITIONS, PREFIX, is_reserved
 from airloom.core.settings import Settings
+from airloom.core.wording import counted, lasting
 from airloom.steps.references import load_reference
+from airloom.steps.times import far_times, floored, time_within
 from airloom.stores.content import content_version, require_flat
 from airloom.stores.exact import has_no_value
 from airloom.stores.lake_types import declared, held
@@ -25,6 +28,8 @@ from airloom.stores.staging import Staging
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+_log = logging.getLogger(__name__)
 
 
 def extract(pipeline: Pipeline, partition: date, settings: Settings) -> Staged:
@@ -47,10 +52,11 @@ def extract(pipeline: Pipeline, partition: date, settings: Settings) -> Staged:
     require_ended(partition, pipeline.schedule.timezone)
     source = load_reference(pipeline.source, settings.project)
     try:
-        tables = _tables(pipeline, partition, source(partition))
+        read = _tables(pipeline, partition, source(partition))
     except DataError as error:
         _block(pipeline, partition, settings, error)
         raise
+    tables = {name: rows for name, (rows, _) in read.items()}
     staging = Staging(settings.staging / pipeline.name)
     for name, rows in tables.items():
         staging.write(partition, name, rows)
@@ -63,6 +69,8 @@ def extract(pipeline: Pipeline, partition: date, settings: Settings) -> Staged:
         outputs=outputs,
         tables={name: rows.num_rows for name, rows in tables.items()},
         digest=fingerprint({each.name: each.version for each in outputs}),
+        floored=_floored(pipeline, {name: lost for name, (_, lost) in read.items()}),
+        far=_far(pipeline, tables, partition),
     )
 
 
@@ -77,7 +85,28 @@ def staged_dataset(table: str, partition: date, rows: pa.Table) -> Dataset:
     )
 
 
-def _tables(pipeline: Pipeline, partition: date, returned: Any) -> dict[str, pa.Table]:
+def _floored(pipeline: Pipeline, lost: Mapping[str, int]) -> dict[str, int]:
+    """Log and return how many times of each table were brought down to whole microseconds."""
+    counts = {name: times for name, times in lost.items() if times}
+    for name, times in counts.items():
+        _log.warning("%s: %s of %s brought down to whole microseconds.", pipeline.name, counted(times, "time"), name)
+    return counts
+
+
+def _far(pipeline: Pipeline, tables: Mapping[str, pa.Table], partition: date) -> dict[str, int]:
+    """Log and return how many rows of each table happened further from the day than the table says."""
+    counts = {name: far for name, rows in tables.items() if (far := far_times(pipeline, name, rows, partition))}
+    for name, far in counts.items():
+        _log.warning(
+            "%s: %s of %d of %s happened more than %s before or after %s, by their %s; tables.%s.time_within says so.",
+            *(pipeline.name, counted(far, "row"), tables[name].num_rows, name),
+            *(lasting(time_within(pipeline, name)), partition, pipeline.tables[name].time, name),
+        )
+    return counts
+
+
+def _tables(pipeline: Pipeline, partition: date, returned: Any) -> dict[str, tuple[pa.Table, int]]:
+    """Return the rows of every table, and how many of their times were not whole microseconds."""
     _require_declared_tables(pipeline, returned)
     return {name: _staged(pipeline, name, returned[name], partition) for name in pipeline.tables}
 
@@ -132,7 +161,7 @@ def _require_declared_tables(pipeline: Pipeline, returned: Any) -> None:
         )
 
 
-def _staged(pipeline: Pipeline, name: str, frame: pd.DataFrame, partition: date) -> pa.Table:
+def _staged(pipeline: Pipeline, name: str, frame: pd.DataFrame, partition: date) -> tuple[pa.Table, int]:
     """Bring what the source returned into the form in which everything downstream reads it."""
     import pyarrow as pa
 
@@ -141,15 +170,15 @@ def _staged(pipeline: Pipeline, name: str, frame: pd.DataFrame, partition: date)
     if len(frame) == 0:
         _require_allowed(pipeline, name, partition)
         # Its columns have no types: they would fix nothing but mistakes.
-        return pa.table({})
+        return pa.table({}), 0
     _require_columns(name, table, frame)
     columns = {str(column): _column(name, str(column), frame[column]) for column in frame.columns}
-    rows = pa.table(columns)
+    rows, lost = floored(pa.table(columns))
     require_flat(rows.schema, name)
     rows = declared(held(rows, name), table.columns or {}, name)
     for column in dict.fromkeys((table.time, table.known_at)):
         _require_timestamp(name, rows.schema.field(column))
-    return _ordered(rows, table)
+    return _ordered(rows, table), lost
 
 
 def _require_frame(pipeline: Pipeline, name: str, returned: Any) -> None:
