@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from airflow.sdk.exceptions import AirflowFailException
 
 from tests.worlds.candidates import Untold
 from tests.worlds.trips import ordinary_day
@@ -29,6 +30,10 @@ def exits(partition):
 
 def times_out(partition):
     raise TimeoutError(f"asked for {SECRET}")
+
+
+def gives_up(partition):
+    raise AirflowFailException(f"never again {SECRET}")
 
 
 def parses(partition):

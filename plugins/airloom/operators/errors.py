@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airloom.core.errors import AirloomError, NotDue, Unavailable, UnexpectedError
 from airloom.core.failures import failure
@@ -36,7 +36,7 @@ def airflow_errors(task: BaseOperator) -> Iterator[None]:
         yield
     except NotDue as reason:
         raise AirflowSkipException(str(reason)) from None
-    except AirflowException:
+    except AirflowSkipException:
         raise
     except AirloomError as error:
         if error.__cause__ is not None:
@@ -46,9 +46,11 @@ def airflow_errors(task: BaseOperator) -> Iterator[None]:
         raise AirflowFailException(str(error)) from None
     except (Exception, SystemExit) as error:
         task.log.error("The error as it was raised:", exc_info=error)
-        raise UnexpectedError(
+        described = UnexpectedError(
             "The pipeline's code or a library has failed.",
             where=f"task {task.task_id}",
             found=failure(error),
             do="read its own message in the log of the task",
-        ) from None
+        )
+        # A source may know itself that another try does not help.
+        raise (AirflowFailException(str(described)) if isinstance(error, AirflowFailException) else described) from None
