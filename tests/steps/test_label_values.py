@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from airloom.core.errors import DataError
@@ -75,6 +76,7 @@ def test_every_type_has_one_reading(declared, values, codes, unknown):
     assert int(not_known.sum()) == unknown
 
 
+@hypothesis_settings(deadline=None)
 @given(st.lists(st.one_of(st.none(), st.integers(-3, 3), st.booleans(), st.floats(), st.text(max_size=3))))
 def test_a_label_is_known_missing_or_counted_and_a_known_one_has_its_own_name(values):
     for declared in (BINARY, SIGNED, GRADES, AMOUNT):

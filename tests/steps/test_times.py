@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from airloom.core.errors import DataError
@@ -84,6 +85,7 @@ def test_the_audit_of_a_day_whose_times_are_known_says_nothing_of_it(settings):
     assert [each["expectation"] for each in json.loads((settings.validations / audited.result).read_text())["results"]]
 
 
+@hypothesis_settings(deadline=None)
 @given(st.lists(st.one_of(st.none(), st.integers(-(10**18), 10**18)), min_size=1), st.sampled_from(["UTC", "+05:30"]))
 def test_nanoseconds_are_floored_and_counted(nanoseconds, zone):
     rows, lost = floored(pa.table({"at": pa.array(nanoseconds, pa.timestamp("ns", zone)), "n": nanoseconds}))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from airloom.stores.model_files import Model, class_reference, load_class
+from airloom.stores.model_outputs import ask
 
 _MODEL, _FACTS = "model", "classes.json"
 
@@ -32,7 +33,7 @@ class WithAbsentClasses:
         import numpy as np
         import pandas as pd
 
-        returned: Any = self.model.predict(frame)
+        returned = ask(self.model, frame)
         if isinstance(returned, pd.DataFrame):
             names = [str(name) for name in returned.columns]
             if names in (list(self.learned), [str(place) for place in range(len(self.learned))]):

@@ -42,7 +42,7 @@ def numbers_of(model: Model, frame: pd.DataFrame, who: str, classes: Sequence[st
     rows = frame.reset_index(drop=True)  # which copies
     index = rows.index
     with failing(f"{who} cannot predict these rows."):
-        returned: Any = model.predict(rows)
+        returned = ask(model, rows)
     if isinstance(returned, pd.Series | pd.DataFrame) and not returned.index.equals(index):
         raise _refused(who, f"a {type(returned).__name__} whose index is not that of the frame")
     if isinstance(returned, pd.DataFrame) and classes is not None and not _are_classes(returned.columns, classes):
@@ -54,6 +54,11 @@ def numbers_of(model: Model, frame: pd.DataFrame, who: str, classes: Sequence[st
     except Exception as error:
         raise _refused(who, f"a {type(returned).__name__} with other values than numbers") from error
     return values
+
+
+def ask(model: Model, rows: pd.DataFrame) -> Any:
+    """Return what a model predicts, as it returns it; whatever it raises goes on."""
+    return model.predict(rows)
 
 
 def _refused(who: str, found: str) -> DataError:
