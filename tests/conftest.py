@@ -10,6 +10,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hypothesis
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
@@ -18,6 +19,10 @@ from airloom.core import clock
 pytest_plugins = ["tests.servers.fixtures", "tests.servers.state", "tests.worlds.fixtures"]
 
 PROJECT = Path(__file__).parents[1]
+
+# A busy machine is no reason to fail.
+hypothesis.settings.register_profile("airloom", deadline=None)
+hypothesis.settings.load_profile("airloom")
 
 # The libraries are a million objects that stay; looking through them again and again is a tenth of the suite.
 gc.set_threshold(20_000, 20, 100)
