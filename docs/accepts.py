@@ -6,9 +6,22 @@ A section is a function that returns its text; `SECTIONS` is their order on the 
 # ruff: noqa: E501 - the page has lines of its own
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
 
 from airloom.core.column_types import NAMES
+from airloom.core.errors import DataError
+from airloom.core.pipeline import Label
+from airloom.core.wording import lasting
+from airloom.steps.label_values import label_codes
+from airloom.steps.outputs import predicted
+from airloom.steps.times import DAY_LONG, floored
 from airloom.stores.lake_types import RULES, named_type, type_name
 from airloom.stores.widening import wider_type
 
@@ -61,7 +74,138 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-SECTIONS: tuple[Callable[[], str], ...] = (types,)
+def times() -> str:
+    """Return the section of the times of rows."""
+    moments = {"1,999 ns after 1970 began": 1999, "1 ns before": -1}
+    rows, _ = floored(pa.table({"at": pa.array(list(moments.values()), pa.timestamp("ns", "UTC"))}))
+    whole = rows.column("at").cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_pylist()
+    kept = ", ".join(f"{said} is {microsecond} µs" for said, microsecond in zip(moments, whole, strict=True))
+    return f"""## Times
+
+`time` and `known_at` of a table are timestamps with a time zone.
+
+| a row's time | what happens |
+| --- | --- |
+| null, in `time` or `known_at` | the row is held back by the audit, up to `quarantine.max_share`; above it the day is blocked |
+| with nanoseconds | floored to microseconds, and counted by `extract` ({kept}) |
+| further than `time_within` from its day | published, and counted by `extract`; {lasting(DAY_LONG)} unless declared, in the label's table as long as `horizon` and `delay` if that is longer |
+| without a time zone, or no timestamp | the day is refused in `extract` |"""
+
+
+#: The labels of the table: how each is declared, by its head.
+LABELS: dict[str, dict[str, Any]] = {
+    "`binary`": {},
+    '`classes: ["no", "yes"]`': {"classes": ("no", "yes")},
+    '`classes: ["-1", "1"]`': {"classes": ("-1", "1")},
+    '`multiclass`, `["0", "1", "2"]`': {"kind": "multiclass", "classes": ("0", "1", "2")},
+    "`regression`": {"kind": "regression"},
+}
+#: Values that a label's column may have, by what they are called.
+VALUES: dict[str, list[Any]] = {
+    "0 and 1": [0, 1],
+    "0.0 and 1.0": [0.0, 1.0],
+    "false and true": [False, True],
+    "decimals 0 and 1": [Decimal("0.00"), Decimal("1.00")],
+    "-1 and 1": [-1, 1],
+    "1 and 2": [1, 2],
+    "0.5": [0.5],
+    "text no and yes": ["no", "yes"],
+    "text 0 and 1": ["0", "1"],
+    "missing": [None],
+    "infinite": [float("inf")],
+    "2^53 + 1": [2**53 + 1],
+}
+
+
+def labels() -> str:
+    """Return the section of labels."""
+    declared = {name: Label(table="t", column="y", horizon="1d", **facts) for name, facts in LABELS.items()}
+    rows = [(said, *(learned(label, values) for label in declared.values())) for said, values in VALUES.items()]
+    return f"""## Labels
+
+What a model learns from, by the values of the label's column and its declaration. Whatever is **not declared** stops a training with
+counts (`label.unknown: block`), or its rows are left out and counted (`drop`). The second of two classes is the positive one.
+
+{table(("", *declared), rows)}"""
+
+
+def learned(label: Label, values: list[Any]) -> str:
+    """Return the numbers that labels become."""
+    codes, unknown = label_codes(label, pd.Series(values, dtype=object))
+    said = [
+        "not declared" if wrong else "none" if pd.isna(code) else f"{code:g}"
+        for code, wrong in zip(codes, unknown, strict=True)
+    ]
+    return said[0] if len(set(said)) == 1 else ", ".join(said)
+
+
+@dataclass(frozen=True)
+class Returning:
+    """A model that returns what it is told."""
+
+    returned: Any
+
+    def predict(self, frame: pd.DataFrame) -> Any:
+        """Return it."""
+        return self.returned
+
+
+#: What a model may return for two rows, by what it is called: of a binary label, of three classes, and of a value.
+_ONE, _THREE, _ANY = [0.25, 0.75], [[0.25, 0.25, 0.5], [0, 0, 1]], [-4.0, 17.5]
+OUTPUTS: dict[str, Callable[[list[Any]], Any]] = {
+    "an array": np.array,
+    "a list": list,
+    "float32": lambda values: np.array(values, dtype="float32"),
+    "objects that are numbers": lambda values: np.array(values, dtype=object),
+    "a Series or a DataFrame with the frame's index": lambda values: _pandas(values),
+    "the same with another index": lambda values: _pandas(values).set_axis([1, 0]),
+    "text": lambda values: np.array(values).astype(str),
+    "a value too many": lambda values: [*values, values[-1]],
+    "one column (rows, 1)": lambda values: (
+        np.array(values)[..., :1] if np.ndim(values) > 1 else np.array(values)[:, None]
+    ),
+    "NaN, or nothing": lambda values: np.full(np.shape(values), np.nan),
+    "infinite": lambda values: np.full(np.shape(values), np.inf),
+    "-4": lambda values: np.array(values) * 0 - 4,
+}
+
+
+def _pandas(values: list[Any]) -> Any:
+    return pd.DataFrame(values) if np.ndim(values) > 1 else pd.Series(values)
+
+
+def outputs() -> str:
+    """Return the section of what models return."""
+    kinds = {
+        "`binary`": (Label(table="t", column="y", horizon="1d"), _ONE),
+        "`multiclass`": (
+            Label(table="t", column="y", horizon="1d", kind="multiclass", classes=("a", "b", "c")),
+            _THREE,
+        ),
+        "`regression`": (Label(table="t", column="y", horizon="1d", kind="regression"), _ANY),
+    }
+    rows = [
+        (said, *(taken(label, returns(values)) for label, values in kinds.values()))
+        for said, returns in OUTPUTS.items()
+    ]
+    return f"""## Model outputs
+
+What `predict` of a model may return; docs/models.md says what happens otherwise. Probabilities of classes have a column for each, in
+the declared order, and sum to 1 within 1e-5 in every row. Of a window that lacked classes, one column for each class that it had.
+
+{table(("", *kinds), rows)}"""
+
+
+def taken(label: Label, returned: Any) -> str:
+    """Return whether predictions are taken."""
+    try:
+        predicted(label, Returning(returned), pd.DataFrame({"x": [1.0, 2.0]}), "It")
+    except DataError:
+        return "**refused**"
+    return "taken"
+
+
+SECTIONS: tuple[Callable[[], str], ...] = (types, times, labels, outputs)
 
 
 def page() -> str:

@@ -14,7 +14,8 @@ from airloom.core.pipeline import Pipeline, Table
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_DAY_LONG = timedelta(days=1)
+#: How far from its day a row may have happened, unless its table says otherwise.
+DAY_LONG = timedelta(days=1)
 
 
 def unknown_times(rows: pa.Table, table: Table, findings: Sequence[Finding]) -> list[Finding]:
@@ -77,7 +78,7 @@ def far_times(pipeline: Pipeline, name: str, rows: pa.Table, partition: date) ->
         return 0
     times, zone = rows.column(pipeline.tables[name].time), pipeline.schedule.timezone
     within = time_within(pipeline, name)
-    first, last = as_of(partition - _DAY_LONG, zone) - within, as_of(partition, zone) + within
+    first, last = as_of(partition - DAY_LONG, zone) - within, as_of(partition, zone) + within
     before, after = (pa.scalar(moment, pa.timestamp("us", "UTC")) for moment in (first, last))
     return pc.sum(pc.or_(pc.less(times, before), pc.greater(times, after))).as_py() or 0
 
@@ -88,4 +89,4 @@ def time_within(pipeline: Pipeline, name: str) -> timedelta:
     if declared is not None:
         return declared
     label = pipeline.label
-    return max(_DAY_LONG, label.horizon + label.delay) if name == label.table else _DAY_LONG
+    return max(DAY_LONG, label.horizon + label.delay) if name == label.table else DAY_LONG
