@@ -60,11 +60,12 @@ def _import(module: str, reference: str, project: Path) -> Any:
 
 
 def _said(error: BaseException) -> str:
-    """Return the type of an error, and what Python says of imports and of syntax; all else may hold values."""
+    """Return the type of an error, and what is wrong with syntax or which name is missing: words may hold values."""
     kind = type(error).__name__
     if isinstance(error, SyntaxError) and error.text is not None:
         return f"{kind}: {error.msg}"
-    return f"{kind} of {error.name}" if isinstance(error, ImportError) and error.name else kind
+    name = error.name if isinstance(error, ImportError | NameError | AttributeError) else None
+    return f"{kind} of {name}" if name else kind
 
 
 def _place(error: BaseException, code: Path) -> str | None:
