@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+from datetime import date
 
+import pyarrow as pa
 import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner
@@ -11,8 +13,10 @@ from typer.testing import CliRunner
 from airloom.cli import app
 from airloom.cli.console import console
 from airloom.core.errors import SetupError
+from airloom.core.settings import Settings
 from airloom.stores.ledger import Ledger
 from airloom.stores.state import state_engine
+from tests.worlds.installation import publish
 from tests.worlds.prepared import make_project
 
 
@@ -92,6 +96,18 @@ def test_what_could_not_be_registered_is_told_by_apply_after_all_others(command,
     assert done.exit_code == 2
     assert "parcels: 3 feature views are registered." in done.stdout
     assert "a_wrong_one_features.py, line 2\n" in done.stderr
+
+
+def test_champions_that_are_lost_are_given_up_only_by_somebody_who_says_so(command, tmp_path, project, empty_state_url):
+    settings = Settings(project, tmp_path, empty_state_url)
+    publish(settings, "parcels", "predictions", date(2024, 1, 5), pa.table({"parcel": ["a"], "score": [0.1]}))
+    with pytest.raises(SetupError, match="does not have the champions of parcels"):
+        command()
+    assert outcomes(command("--json", "--accept-loss"))["champions of parcels"] == (
+        True,
+        "given up: the champion that has made the predictions of the lake",
+    )
+    assert "champions of parcels" not in outcomes(command("--json"))
 
 
 def _declare_wrong_features(project, name):

@@ -17,6 +17,7 @@ from airloom.core.partitions import parse_partition
 from airloom.core.settings import Settings
 from airloom.core.verdict import Verdict
 from airloom.stores.ledger import Champion, Ledger, champion_then
+from airloom.stores.ledger_mark import require_ledger
 from airloom.stores.notes import Note, Notes
 from airloom.stores.pins import Pin, Pins
 
@@ -32,6 +33,7 @@ def ledger(
     """Show every verdict, champion, pin and note, in the order in which they were decided, or who was champion when."""
     settings = Settings.from_environment()
     [declared] = chosen(settings, pipeline)
+    require_ledger(declared.name, settings)
     book = Ledger(settings.state_url)
     if as_of is not None or at is not None:
         _print_champion(_champion(book, declared.name, as_of, at), f"as of {as_of}" if as_of else f"at {at}", as_json)

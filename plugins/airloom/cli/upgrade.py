@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from getpass import getuser
 from typing import Annotated
 
 import typer
@@ -16,6 +17,9 @@ from airloom.launcher.upgrade import upgrade as upgraded
 
 def upgrade(
     create_bucket: Annotated[bool, typer.Option("--create-bucket", help="Make the bucket of the storage too.")] = False,
+    accept_loss: Annotated[
+        bool, typer.Option("--accept-loss", help="Go on without champions that the state database does not have.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Bring every database to what this code works with, and register the features of pipelines; once a deployment."""
@@ -27,6 +31,14 @@ def upgrade(
             report = (lambda _: None) if as_json else status.update
             if on_servers():
                 done.extend(deploy(servers.settings, report))
-            done.extend(upgraded(servers.settings, report, create_bucket))
+            done.extend(upgraded(servers.settings, report, create_bucket, _user() if accept_loss else None))
     finally:
         print_parts(done, as_json)
+
+
+def _user() -> str:
+    """Return who runs the command."""
+    try:
+        return getuser()
+    except (KeyError, OSError):
+        return "somebody"  # A container's user need not have a name.

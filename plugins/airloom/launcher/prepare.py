@@ -80,8 +80,10 @@ def _migrate_airflow(settings: Settings, ports: Ports, report: Report) -> None:
 def _upgrade_state(settings: Settings, report: Report) -> None:
     """Bring the ledger's tables to what this code works with, before several tasks would need them at once."""
     report("looking at the state database")
+    from airloom.launcher.upgrade import require_ledger_file
     from airloom.stores.state_schema import upgrade_state
 
+    require_ledger_file(settings)
     upgrade_state(settings.state_url)
 
 

@@ -16,6 +16,7 @@ from airloom.steps.standing import standing
 from airloom.steps.superseded import superseded
 from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.ledger import Champion, Ledger
+from airloom.stores.ledger_mark import require_ledger
 from airloom.stores.pins import Pins
 from airloom.stores.quarantine import Quarantine
 
@@ -108,7 +109,11 @@ def read_status(pipeline: Pipeline, settings: Settings) -> PipelineStatus:
     Args:
         pipeline: The pipeline.
         settings: Where everything is.
+
+    Raises:
+        SetupError: The ledger lacks champions that the lake knows of.
     """
+    require_ledger(pipeline.name, settings)
     lake = Lake(settings.lake / pipeline.name)
     ledger = Ledger(settings.state_url)
     pin = Pins(settings.state_url).current(pipeline.name)

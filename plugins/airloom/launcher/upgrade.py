@@ -12,11 +12,13 @@ from airloom.core.settings import Settings
 from airloom.core.wording import counted
 from airloom.launcher.brought import Brought
 from airloom.launcher.features import apply_pipeline
+from airloom.stores.database import is_sqlite
+from airloom.stores.ledger_mark import accept_loss, require_ledger
 
 Report = Callable[[str], None]
 
 
-def upgrade(settings: Settings, report: Report, create_bucket: bool) -> Iterator[Brought]:
+def upgrade(settings: Settings, report: Report, create_bucket: bool, accepting: str | None = None) -> Iterator[Brought]:
     """Look at the bucket, upgrade Airloom's tables, make MLflow's, and register what pipelines define.
 
     Doing so again, or in several places at once, changes nothing. A pipeline that is broken is told and harms no other.
@@ -25,18 +27,23 @@ def upgrade(settings: Settings, report: Report, create_bucket: bool) -> Iterator
         settings: The places of the installation.
         report: Is told what is being done.
         create_bucket: Whether to make the bucket where there is none.
+        accepting: Who accepts that the state database lacks champions which the lake knows of; None for nobody.
 
     Yields:
         Each part when it is done.
 
     Raises:
-        SetupError: S3 or a database cannot be reached or changed, or a newer code has upgraded it.
+        SetupError: S3 or a database cannot be reached or changed, a newer code has upgraded it, or champions are lost.
     """
     if isinstance(settings.storage, S3Path):
         report(f"looking at the bucket {settings.storage.bucket}")
         yield _look_at_bucket(settings.storage, create_bucket)
     report("upgrading the state database")
+    if accepting is None:
+        require_ledger_file(settings)
     yield _upgrade_state(settings)
+    report("comparing the ledger with the lake")
+    yield from _compare_ledgers(settings, accepting)
     report("looking at MLflow's tables")
     yield _upgrade_mlflow(settings)
     pipelines, broken = read_pipelines(settings.include)
@@ -45,6 +52,28 @@ def upgrade(settings: Settings, report: Report, create_bucket: bool) -> Iterator
         yield _register(settings, pipeline)
     # Told and not raised: the servers of all other pipelines wait for this to end well.
     yield from (Brought("a pipeline", changed=False, outcome=f"is broken. {error}") for error in broken)
+
+
+def require_ledger_file(settings: Settings) -> None:
+    """Make sure that no state database is made in the place of one that is gone and can be restored.
+
+    A server's tables are made by `upgrade`, and compared afterwards.
+
+    Raises:
+        SetupError: The state database is a file that is not there, or lacks champions that a lake knows of.
+    """
+    if is_sqlite(settings.state_url):
+        for pipeline in read_pipelines(settings.include)[0]:
+            require_ledger(pipeline.name, settings)
+
+
+def _compare_ledgers(settings: Settings, accepting: str | None) -> Iterator[Brought]:
+    """Compare what every lake knows of champions with the ledger; what is lost is given up if somebody accepts."""
+    for pipeline in read_pipelines(settings.include)[0]:
+        if accepting is None:
+            require_ledger(pipeline.name, settings)
+        elif lost := accept_loss(pipeline.name, settings, accepting):
+            yield Brought(f"champions of {pipeline.name}", changed=True, outcome=f"given up: {lost}")
 
 
 def _register(settings: Settings, pipeline: Pipeline) -> Brought:

@@ -16,6 +16,7 @@ from airloom.core.verdict import Verdict
 from airloom.steps.decide import decide
 from airloom.steps.reconcile import point_alias, reconcile
 from airloom.stores.ledger import Champion, Ledger
+from airloom.stores.ledger_mark import keep_mark
 from airloom.stores.models import ModelRegistry
 from airloom.stores.notes import Notes
 from airloom.stores.pins import Pins
@@ -213,9 +214,10 @@ def _applied(
     drift: str,
     inputs: tuple[Dataset, ...],
 ) -> Applied:
-    """Let the alias follow, and say who is champion now."""
+    """Let the alias and the lake's mark follow, and say who is champion now."""
     if moved:
         point_alias(pipeline, settings)
+    keep_mark(pipeline.name, settings)
     head = Ledger(settings.state_url).head(pipeline.name)
     version = head.version if head else None
     return Applied(

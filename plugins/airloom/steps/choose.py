@@ -12,6 +12,7 @@ from airloom.core.pipeline import Pipeline
 from airloom.core.records import Chosen, Dataset
 from airloom.core.settings import Settings
 from airloom.stores.ledger import Champion, Ledger
+from airloom.stores.ledger_mark import require_ledger
 from airloom.stores.models import ModelRegistry
 from airloom.stores.pins import Pins
 
@@ -47,12 +48,14 @@ def choose(
         UsageError: There is no such action, or version or reason are missing.
         GateError: There is nothing to roll back to, no such version, it is champion already, or it would go back in
             time.
+        SetupError: The ledger lacks champions that the lake knows of.
     """
     require_ended(partition, pipeline.schedule.timezone)
     if action not in get_args(Action):
         raise UsageError(f"There is no action {action!r}.", expected=" or ".join(get_args(Action)))
     if not reason.strip():
         raise UsageError("A champion is not moved without a reason.", do="say why; it is kept in the ledger")
+    require_ledger(pipeline.name, settings)
     history = Ledger(settings.state_url).history(pipeline.name)
     head = history[-1] if history else None
     if action in ("pin", "unpin"):

@@ -12,6 +12,7 @@ from airloom.core.settings import Settings
 from airloom.core.verdict import Head
 from airloom.stores.lake import Lake
 from airloom.stores.ledger import Ledger
+from airloom.stores.ledger_mark import require_ledger
 from airloom.stores.locks import exclusive
 from airloom.stores.models import ModelRegistry
 from airloom.stores.pins import Pins
@@ -36,7 +37,11 @@ def reconcile(pipeline: Pipeline, settings: Settings) -> str:
 
     Returns:
         What was wrong, empty when nothing was.
+
+    Raises:
+        SetupError: The ledger lacks champions that the lake knows of.
     """
+    require_ledger(pipeline.name, settings)
     head = Ledger(settings.state_url).head(pipeline.name)
     registry = ModelRegistry(settings, pipeline.name)
     found, wanted = registry.alias(), head.version if head else None

@@ -22,6 +22,7 @@ from airloom.steps.skew import compare_online, count_expired
 from airloom.stores.content import content_version
 from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.ledger import Champion, Ledger, effective
+from airloom.stores.ledger_mark import require_ledger
 from airloom.stores.sink import open_sink
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class _Published:
         # Predictions first: whoever scores with newer inputs from here on is not overwritten.
         lake = Lake(settings.lake / pipeline.name)
         tables = (TABLE, f"raw.{pipeline.score.entities}", *(f"features.{name}" for name in pipeline.features.views))
+        require_ledger(pipeline.name, settings)
         champions = Ledger(settings.state_url).history(pipeline.name)
         return cls(pipeline, {table: lake.partitions(table) for table in tables}, champions)
 

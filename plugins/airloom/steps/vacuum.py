@@ -20,6 +20,7 @@ from airloom.stores.files import files_below
 from airloom.stores.kept_events import pack_events
 from airloom.stores.lake import Lake
 from airloom.stores.ledger import Ledger
+from airloom.stores.ledger_mark import require_ledger
 from airloom.stores.objects import Stored
 from airloom.stores.vacuum import vacuum_files, vacuum_table, vacuum_uploads
 
@@ -72,6 +73,7 @@ def _needed(pipeline: Pipeline, since: datetime, settings: Settings) -> tuple[tu
 
 def _versions(pipeline: Pipeline, since: datetime, settings: Settings) -> dict[int, str]:
     """Return the versions that may have to be made again, with the reason: champion ever, or judged lately."""
+    require_ledger(pipeline.name, settings)
     ledger = Ledger(settings.state_url)
     epochs: dict[int, list[int]] = {}
     judged = {

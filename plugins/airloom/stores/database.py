@@ -92,6 +92,14 @@ def is_sqlite(url: str) -> bool:
     return url.startswith("sqlite")
 
 
+def is_absent(url: str) -> bool:
+    """Tell whether a database is a file that is not there, or has nothing in it; opening it would make one."""
+    from sqlalchemy import make_url
+
+    file = make_url(url).database if is_sqlite(url) else None
+    return file is not None and not (Path(file).is_file() and Path(file).stat().st_size)
+
+
 def without_password(url: str | URL) -> str:
     """Return what may be told of a URL: no user, no password, and no options, which may hold one too."""
     full = url if isinstance(url, str) else url.render_as_string(hide_password=False)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airloom.core.failpoints import failpoint
-from airloom.stores.database import is_sqlite
+from airloom.stores.database import is_absent, is_sqlite
 from airloom.stores.ledger_schema import open_tables
 from airloom.stores.state import in_utc
 
@@ -38,8 +38,13 @@ class LedgerTables:
         return open_tables(self.state_url)
 
     def _read(self, query: Select[tuple[object, ...]], within: Connection | None = None) -> list[dict[str, Any]]:
-        """Return rows without the name of their pipeline, as a transaction sees them; without one no lock is taken."""
+        """Return rows without the name of their pipeline, as a transaction sees them; without one no lock is taken.
+
+        Reading makes nothing: a file that is not there has no rows.
+        """
         if within is None:
+            if is_absent(self.state_url):
+                return []
             with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
                 return self._read(query, connection)
         rows = within.execute(query).mappings().all()
