@@ -15,6 +15,12 @@ from airloom.stores.files import read_bytes, replaced_file
 from airloom.stores.lake import Lake
 from airloom.stores.ledger import Champion, Ledger
 
+#: What to do about champions that are lost.
+RESTORE = (
+    "restore the database from its backup, or finish its import; to go on without what is lost: "
+    "airloom upgrade --accept-loss"
+)
+
 
 class Loss(BaseModel):
     """A loss that somebody has accepted.
@@ -62,6 +68,24 @@ def keep_mark(pipeline: str, settings: Settings) -> None:
         _write(pipeline, settings, _of(history, mark.losses))
 
 
+def missing_champions(pipeline: str, settings: Settings) -> str | None:
+    """Return what the lake knows of and the ledger has not, None where it has everything.
+
+    Args:
+        pipeline: Name of the pipeline.
+        settings: Where lake and ledger are.
+    """
+    history, mark = Ledger(settings.state_url).history(pipeline), _read(pipeline, settings)
+    if mark.epoch:
+        known = any((row.epoch, row.decided_at) == (mark.epoch, mark.decided_at) for row in history)
+        decided = f"decided {mark.decided_at:%Y-%m-%d %H:%M} UTC"
+        return None if known else f"epoch {mark.epoch}, version {mark.version}, {decided}"
+    if history or mark.losses or not Lake(settings.lake / pipeline).partitions("predictions"):
+        return None
+    # An installation from before there were marks: only a champion can have predicted.
+    return "the champion that has made the predictions of the lake"
+
+
 def require_ledger(pipeline: str, settings: Settings) -> None:
     """Make sure that the ledger has what the lake knows it to have had.
 
@@ -72,14 +96,13 @@ def require_ledger(pipeline: str, settings: Settings) -> None:
     Raises:
         SetupError: The state database is another one, or an older one.
     """
-    if missing := _missing(pipeline, settings):
+    if missing := missing_champions(pipeline, settings):
         raise SetupError(
             f"The state database does not have the champions of {pipeline} that its lake knows of.",
             where=without_password(settings.state_url),
             found=_said(Ledger(settings.state_url).history(pipeline)),
             expected=missing,
-            do="restore the database from its backup, or finish its import; to go on without what is lost: "
-            "airloom upgrade --accept-loss",
+            do=RESTORE,
         )
 
 
@@ -94,25 +117,12 @@ def accept_loss(pipeline: str, settings: Settings, actor: str) -> str | None:
     Returns:
         What is lost, None when nothing is.
     """
-    if (missing := _missing(pipeline, settings)) is None:
+    if (missing := missing_champions(pipeline, settings)) is None:
         return None
     loss = Loss(found=missing, actor=actor, accepted_at=datetime.now(UTC))
     losses = (*_read(pipeline, settings).losses, loss)
     _write(pipeline, settings, _of(Ledger(settings.state_url).history(pipeline), losses))
     return missing
-
-
-def _missing(pipeline: str, settings: Settings) -> str | None:
-    """Return what the lake knows of and the ledger has not, None where it has everything."""
-    history, mark = Ledger(settings.state_url).history(pipeline), _read(pipeline, settings)
-    if mark.epoch:
-        known = any((row.epoch, row.decided_at) == (mark.epoch, mark.decided_at) for row in history)
-        decided = f"decided {mark.decided_at:%Y-%m-%d %H:%M} UTC"
-        return None if known else f"epoch {mark.epoch}, version {mark.version}, {decided}"
-    if history or mark.losses or not Lake(settings.lake / pipeline).partitions("predictions"):
-        return None
-    # An installation from before there were marks: only a champion can have predicted.
-    return "the champion that has made the predictions of the lake"
 
 
 def _said(history: list[Champion]) -> str:

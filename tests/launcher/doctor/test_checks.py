@@ -21,6 +21,7 @@ from airloom.launcher.doctor.clocks import judge_clock
 from airloom.launcher.doctor.databases import airflow_database, state_database
 from airloom.launcher.doctor.features import features
 from airloom.launcher.doctor.lineage import lineage
+from airloom.launcher.doctor.lost import lost_champions
 from airloom.launcher.doctor.machine import disk, judge_room, ports
 from airloom.launcher.doctor.models import mlflow
 from airloom.launcher.doctor.online import online_store
@@ -52,6 +53,14 @@ def test_published_days_that_lie_ahead_are_named(installed):
     found = the(look(published_days, installed.subject()), "wrong")
     assert found.said == "parcels: raw.parcels has days that have not ended in Europe/Berlin: 2042-01-02, 2042-01-03"
     assert "for each of them again once it has ended" in found.do
+
+
+def test_champions_that_the_ledger_has_lost_are_named_and_what_to_do(installed):
+    assert look(lost_champions, installed.subject()) == []
+    publish(installed.settings, "parcels", "predictions", date(2024, 1, 10), pa.table({"id": [1]}))
+    found = the(look(lost_champions, installed.subject()), "wrong")
+    assert found.said == "parcels: the ledger does not have the champion that has made the predictions of the lake"
+    assert found.do.endswith("airloom upgrade --accept-loss")
 
 
 @pytest.mark.parametrize(("free", "state"), [(20 * GIB, "ok"), (4 * GIB, "warning"), (GIB // 2, "wrong")])

@@ -15,6 +15,7 @@ from airloom.launcher.doctor.features import features
 from airloom.launcher.doctor.findings import Check, Finding, skipped, told, wrong
 from airloom.launcher.doctor.lineage import lineage
 from airloom.launcher.doctor.loading import load_libraries
+from airloom.launcher.doctor.lost import lost_champions
 from airloom.launcher.doctor.machine import disk, ports
 from airloom.launcher.doctor.models import champions, mlflow
 from airloom.launcher.doctor.online import online_store
@@ -44,7 +45,11 @@ CHECKS = (
         Check("features", features, needs=(_STATE,)),
     ),
     (Check("Airflow's database", airflow_database), Check("Airflow", airflow)),
-    (Check("storage", storage), Check("published days", published_days, needs=("storage",))),
+    (
+        Check("storage", storage),
+        Check("published days", published_days, needs=("storage",)),
+        Check("lost champions", lost_champions, needs=("storage",)),
+    ),
     (Check("online store", online_store),),
     (Check("predictions", predictions),),
     (Check("workers", workers),),
