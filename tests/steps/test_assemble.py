@@ -152,13 +152,13 @@ def test_a_corrected_label_is_another_training_set(settings):
 
 
 def test_rows_and_features_are_read_at_the_commits_that_are_named(settings):
-    commits = assemble(PIPELINE, NIGHT, settings).lake
-    expected = examples_at(PIPELINE, NIGHT, commits, settings).frame
+    commits, lake = assemble(PIPELINE, NIGHT, settings).lake, Lake(settings.lake / PIPELINE.name)
+    expected = examples_at(PIPELINE, NIGHT, lake.at(commits), settings).frame
     day = date(2024, 1, 6)
     publish(settings, "late", "raw.schedule", day, schedule_on(day).assign(distance=1))
     publish(settings, "late", "features.carrier_delays", day, rates_on(day).assign(late_rate=1.0))
-    pd.testing.assert_frame_equal(examples_at(PIPELINE, NIGHT, commits, settings).frame, expected)
-    now = examples_at(PIPELINE, NIGHT, assemble(PIPELINE, NIGHT, settings).lake, settings).frame
+    pd.testing.assert_frame_equal(examples_at(PIPELINE, NIGHT, lake.at(commits), settings).frame, expected)
+    now = examples_at(PIPELINE, NIGHT, lake.at(assemble(PIPELINE, NIGHT, settings).lake), settings).frame
     assert {"distance", "carrier_delays__late_rate"} == {name for name in now if not now[name].equals(expected[name])}
 
 
@@ -309,13 +309,15 @@ def test_a_constant_column_is_only_warned_of(settings, caplog):
 def test_rows_of_unknown_or_missing_entities_stay_where_they_are(settings):
     rows = flights_on(date(2024, 1, 9))[["carrier", "distance"]].head(4)
     rows["carrier"] = ["UA", None, "ZZ", "UA"]
-    joined = join_features(PIPELINE, settings, rows.set_index(pd.Index([9, 9, 1, 0])), as_of(date(2024, 1, 8), ZONE))
+    shuffled, lake = rows.set_index(pd.Index([9, 9, 1, 0])), Lake(settings.lake / PIPELINE.name)
+    joined = join_features(PIPELINE, settings, shuffled, as_of(date(2024, 1, 8), ZONE), lake)
     assert list(joined.index) == [0, 1, 2, 3]
     assert list(joined["carrier"]) == ["UA", None, "ZZ", "UA"]
     np.testing.assert_array_equal(joined["carrier_delays__late_rate"], [0.08, np.nan, np.nan, 0.08])
 
 
 def test_a_missing_join_key_or_input_is_named(settings):
+    lake = Lake(settings.lake / PIPELINE.name)
     with pytest.raises(DataError) as error:
-        join_features(PIPELINE, settings, pd.DataFrame({"origin": ["JFK"]}), as_of(NIGHT, ZONE))
+        join_features(PIPELINE, settings, pd.DataFrame({"origin": ["JFK"]}), as_of(NIGHT, ZONE), lake)
     assert error.value.expected == "carrier, distance"

@@ -1,7 +1,9 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from airloom.core.errors import DataError, DeclarationError, NotDue, SetupError
@@ -11,6 +13,7 @@ from airloom.steps import compute as compute_step
 from airloom.steps.compute import compute
 from airloom.steps.inputs import FeatureInputs
 from airloom.stores.content import NO_ROWS
+from airloom.stores.lake import PARTITION_COLUMNS
 from tests.worlds.flights import (
     DAY,
     FOLDER,
@@ -220,13 +223,18 @@ def test_a_view_that_was_left_out_is_healed_by_the_next_nights_run(settings):
     assert not lake_of(settings).partitions("features.origin_delays")[DAY].degraded
 
 
-def test_the_fingerprint_of_a_view_of_one_table_is_what_it_was_before_there_could_be_several(settings):
+def test_a_partition_of_a_version_that_kept_no_types_is_current_by_its_inputs_and_its_sql(settings):
     publish_days(settings, START, START)
-    compute(flight_pipeline("plane"), START, settings)
-    raw = lake_of(settings).partitions("raw.planes")[START]
+    pipeline, lake = flight_pipeline("plane"), lake_of(settings)
+    compute(pipeline, START, settings)
+    raw, rows = lake.partitions("raw.planes")[START], pa.table(lake.dataset("features.plane", [START]).to_table())
     sql = (FOLDER / "include" / "flights" / "sql" / "plane.sql").read_text()
-    expected = fingerprint({"days": {START.isoformat(): [raw.version, False]}, "sql": sql})
-    assert lake_of(settings).partitions("features.plane")[START].inputs == expected
+    earlier = fingerprint({"days": {START.isoformat(): [raw.version, False]}, "sql": sql})
+    now = lake.partitions("features.plane")[START]
+    lake.replace("features.plane", replace(now, inputs=earlier), rows.drop_columns(PARTITION_COLUMNS))
+    assert compute(pipeline, START, settings).changed == 0
+    publish_raw(settings, "planes", START, planes(START).assign(seats=7))
+    assert compute(pipeline, START, settings).changed == 1
 
 
 JOINED = """
@@ -333,12 +341,7 @@ def with_sql(monkeypatch, sql):
     monkeypatch.setattr(
         FeatureInputs,
         "read",
-        lambda pipeline, settings: FeatureInputs(
-            pipeline,
-            dict.fromkeys(pipeline.features.views, sql),
-            read(pipeline, settings).raw,
-            read(pipeline, settings).features,
-        ),
+        lambda pipeline, settings: replace(read(pipeline, settings), sql=dict.fromkeys(pipeline.features.views, sql)),
     )
 
 
@@ -392,16 +395,16 @@ def test_a_column_that_cannot_be_a_feature_is_named(settings, monkeypatch):
 def test_a_correction_that_comes_in_between_leaves_nothing_stale(settings, monkeypatch):
     publish_days(settings, START, DAY)
     pipeline, replaced = flight_pipeline("origin_delays"), []
-    compute_all = compute_step._compute_all
+    compute_stale_features = compute_step.compute_stale
 
     def overtaken(*arguments):
-        written = compute_all(*arguments)
+        written = compute_stale_features(*arguments)
         if not replaced:
             replaced.append(True)
             publish_raw(settings, "flights", DAY, flights(DAY, delay=99.0))
         return written
 
-    monkeypatch.setattr(compute_step, "_compute_all", overtaken)
+    monkeypatch.setattr(compute_step, "compute_stale", overtaken)
     compute(pipeline, DAY, settings)
     assert set(features(settings, "origin_delays")["origin_dep_delay_mean_1d"]) == {99.0}
     assert FeatureInputs.read(pipeline, settings).is_current("origin_delays", DAY)
@@ -409,14 +412,14 @@ def test_a_correction_that_comes_in_between_leaves_nothing_stale(settings, monke
 
 def test_a_source_that_never_rests_is_given_up(settings, monkeypatch):
     publish_days(settings, DAY, DAY)
-    compute_all, count = compute_step._compute_all, iter(range(100))
+    compute_stale_features, count = compute_step.compute_stale, iter(range(100))
 
     def overtaken(*arguments):
-        written = compute_all(*arguments)
+        written = compute_stale_features(*arguments)
         publish_raw(settings, "flights", DAY, flights(DAY, delay=float(next(count))))
         return written
 
-    monkeypatch.setattr(compute_step, "_compute_all", overtaken)
+    monkeypatch.setattr(compute_step, "compute_stale", overtaken)
     with pytest.raises(SetupError, match="kept changing"):
         compute(flight_pipeline("origin_delays"), DAY, settings)
 

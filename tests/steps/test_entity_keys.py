@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from airloom.core.errors import DataError, DeclarationError
 from airloom.steps.compute import compute
-from airloom.steps.entity_keys import entity_keys, require_entity_keys
+from airloom.steps.entity_keys import require_entity_keys
+from airloom.steps.view_definitions import view_definitions
 from airloom.stores.features import apply_features
 from tests.worlds.flights import FOLDER, START, VIEWS, flight_pipeline, lake_of, publish_days
 from tests.worlds.flights import features as definitions
@@ -93,11 +94,11 @@ def test_sql_that_does_not_give_a_key_is_refused(settings):
     assert refused.value.expected == "dest"
 
 
-def test_keys_are_those_that_are_registered_and_before_that_those_that_are_defined(settings):
-    defined = entity_keys(flight_pipeline(), settings)
+def test_views_are_those_that_are_registered_and_before_that_those_that_are_defined(settings):
+    defined = view_definitions(flight_pipeline(), settings)
     apply_features(flight_pipeline(), settings, definitions)
-    assert defined == entity_keys(flight_pipeline(), settings)
-    assert defined["route_delays"] == ROUTES
+    assert defined == view_definitions(flight_pipeline(), settings)
+    assert defined["route_delays"].keys == ROUTES
 
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "b", None]), st.sampled_from(["x", "y", None]))))

@@ -387,7 +387,8 @@ def test_a_training_set_by_a_query_is_that_of_the_table_that_it_reads(flights):
     compute_labels(pipeline, night, settings)
     by_query, by_table = assemble(pipeline, night, settings), assemble(FLIGHTS, night, settings)
     assert (by_query.rows, by_query.holdout_rows) == (by_table.rows, by_table.holdout_rows)
-    joined = [examples_at(each, night, {}, settings).frame for each in (pipeline, FLIGHTS)]
+    lake = Lake(settings.lake / "late")
+    joined = [examples_at(each, night, lake, settings).frame for each in (pipeline, FLIGHTS)]
     pd.testing.assert_frame_equal(*joined)
     assert {"labels", "raw.flights", "raw.schedule"} <= set(by_query.lake)
     assert {each.name for each in by_query.inputs} == {"raw.schedule", "labels", "features.carrier_delays"}
@@ -396,13 +397,13 @@ def test_a_training_set_by_a_query_is_that_of_the_table_that_it_reads(flights):
 def test_a_training_set_is_read_again_at_its_commits_whatever_is_corrected_since(flights):
     pipeline, night, settings = flights
     compute_labels(pipeline, night, settings)
-    commits = assemble(pipeline, night, settings).lake
-    before = examples_at(pipeline, night, commits, settings).frame
+    commits, lake = assemble(pipeline, night, settings).lake, Lake(settings.lake / "late")
+    before = examples_at(pipeline, night, lake.at(commits), settings).frame
     day = date(2024, 1, 6)
-    flown = Lake(settings.lake / "late").read("raw.flights", [day])
+    flown = lake.read("raw.flights", [day])
     publish(settings, "late", "raw.flights", day, flown.assign(late=1 - flown["late"]))
     with pytest.raises(NotDue):
         assemble(pipeline, night, settings)
     compute_labels(pipeline, night, settings)
-    assert not examples_at(pipeline, night, {}, settings).frame.equals(before)
-    pd.testing.assert_frame_equal(examples_at(pipeline, night, commits, settings).frame, before)
+    assert not examples_at(pipeline, night, lake, settings).frame.equals(before)
+    pd.testing.assert_frame_equal(examples_at(pipeline, night, lake.at(commits), settings).frame, before)

@@ -9,7 +9,7 @@ from feast import Entity, FeatureView, Field
 from feast.types import Float64
 
 from airloom.core.errors import DeclarationError, SetupError
-from airloom.stores.features import apply_features, defined_keys, open_feature_store
+from airloom.stores.features import ViewDefinition, apply_features, defined_views, open_feature_store
 from airloom.stores.ledger import Ledger
 from airloom.stores.source import LakeSource, lake_view
 from tests.worlds.feature_lake import (
@@ -149,15 +149,17 @@ def test_several_processes_can_be_first(settings):
     assert len(open_feature_store(small_pipeline(), settings).list_feature_views()) == 2
 
 
-def test_keys_are_those_of_the_entities_that_a_module_defines():
+def test_views_are_described_as_a_module_defines_them():
     module = ModuleType("definitions")
     for each in definitions():
         setattr(module, f"{type(each).__name__}_{each.name}", each)
-    assert defined_keys(small_pipeline(), module) == {
-        "driver": {"driver_id": "STRING"},
-        "leg": {"start": "STRING", "end_zone": "INT64"},
+    assert defined_views(small_pipeline(), module) == {
+        "driver": ViewDefinition(
+            {"driver_id": "STRING"}, {"rate": "DOUBLE", "trips": "INT64", "home": "STRING"}, timedelta(days=5)
+        ),
+        "leg": ViewDefinition({"start": "STRING", "end_zone": "INT64"}, {"minutes": "DOUBLE"}, None),
     }
     del module.Entity_end
     with pytest.raises(DeclarationError, match="does not define") as refused:
-        defined_keys(small_pipeline(), module)
+        defined_views(small_pipeline(), module)
     assert (refused.value.where, refused.value.expected) == ("none, feature view leg", "end")

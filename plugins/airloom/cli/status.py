@@ -12,6 +12,7 @@ from airloom.cli.console import chosen, console
 from airloom.core.settings import Settings
 from airloom.core.wording import counted, listed
 from airloom.launcher.status import PipelineStatus, read_status
+from airloom.steps.heal import healing_command
 
 
 def status(
@@ -34,6 +35,17 @@ def _print(status: PipelineStatus) -> None:
         counts = (stage.partitions, stage.degraded, stage.blocked)
         table.add_row(stage.stage, str(stage.latest or "-"), *map(str, counts))
     console.print(table)
+    for view, days in status.stale.items():
+        shown = listed([*map(str, days)])
+        line = (
+            f"stale     {view}: {counted(len(days), 'day')} computed from other inputs, SQL or types than now: {shown}"
+        )
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    if status.stale:
+        days = [day for each in status.stale.values() for day in each]
+        console.print(
+            f"          to heal them: {healing_command(status.pipeline, days)}", highlight=False, soft_wrap=True
+        )
     champion, verdict = status.champion, status.verdict
     if champion is None:
         console.print("champion  none yet")

@@ -213,6 +213,7 @@ class TrainingSet(Record):
         dropped: Rows of the window that were left out, by reason.
         leaks: Columns that seem to know the label.
         lake: The commit at which each table was read, or was when the features read from it were joined.
+        left_out: Days of feature views that were there and not used, because they were stale and could not be healed.
     """
 
     digest: str
@@ -223,6 +224,7 @@ class TrainingSet(Record):
     dropped: dict[str, int] = {}
     leaks: tuple[Leak, ...] = ()
     lake: dict[str, int] = {}
+    left_out: dict[str, tuple[date, ...]] = {}
 
 
 class Fitted(Record):

@@ -12,6 +12,7 @@ from airloom.core.settings import Settings
 from airloom.core.verdict import Verdict
 from airloom.steps.circuit import current_pause
 from airloom.steps.outcomes import PREDICTIONS
+from airloom.steps.staleness import Staleness
 from airloom.steps.standing import standing
 from airloom.steps.superseded import superseded
 from airloom.stores.lake import Lake, PartitionVersion
@@ -32,7 +33,7 @@ class StageStatus(Fact):
 
     Args:
         stage: The stage.
-        partitions: How many days are complete.
+        partitions: How many days are complete; of features, current.
         latest: The newest of them.
         degraded: How many carry a warning.
         blocked: How many days are in quarantine instead.
@@ -93,7 +94,17 @@ class PauseStatus(Fact):
 
 
 class PipelineStatus(Fact):
-    """Where one pipeline is."""
+    """Where one pipeline is.
+
+    Args:
+        pipeline: Its name.
+        stages: What each stage has published.
+        champion: The champion of now.
+        verdict: The verdict on the newest night that has one.
+        pinned: What is pinned, by whom and why.
+        paused: Why training is paused.
+        stale: By view, the days whose features are not what today's inputs, SQL and types give.
+    """
 
     pipeline: str
     stages: tuple[StageStatus, ...]
@@ -101,6 +112,7 @@ class PipelineStatus(Fact):
     verdict: VerdictStatus | None
     pinned: str | None = None
     paused: PauseStatus | None = None
+    stale: dict[str, tuple[date, ...]] = {}
 
 
 def read_status(pipeline: Pipeline, settings: Settings) -> PipelineStatus:
@@ -118,12 +130,12 @@ def read_status(pipeline: Pipeline, settings: Settings) -> PipelineStatus:
     ledger = Ledger(settings.state_url)
     pin = Pins(settings.state_url).current(pipeline.name)
     history, verdicts = ledger.history(pipeline.name), ledger.verdicts(pipeline.name)
-    views = [f"features.{name}" for name in pipeline.features.views]
+    stale = _stale(pipeline, settings)
     return PipelineStatus(
         pipeline=pipeline.name,
         stages=(
             _ingest(pipeline, settings, lake),
-            _stage("features", lake, views),
+            _features(pipeline, settings, lake.without({f"features.{name}": days for name, days in stale.items()})),
             _train(verdicts),
             _stage("score", lake, [PREDICTIONS]),
         ),
@@ -131,6 +143,7 @@ def read_status(pipeline: Pipeline, settings: Settings) -> PipelineStatus:
         verdict=_verdict(max(reversed(verdicts), key=lambda verdict: verdict.partition)) if verdicts else None,
         pinned=str(pin) if pin else None,
         paused=_pause(current_pause(pipeline, None, settings)),
+        stale=stale,
     )
 
 
@@ -147,11 +160,28 @@ def _stage(stage: str, lake: Lake, tables: list[str]) -> StageStatus:
     return StageStatus(stage=stage, partitions=len(days), latest=max(days, default=None), degraded=degraded)
 
 
+def _stale(pipeline: Pipeline, settings: Settings) -> dict[str, tuple[date, ...]]:
+    found: dict[str, list[date]] = {}
+    for name, day in Staleness.read(pipeline, settings).everywhere():
+        found.setdefault(name, []).append(day)
+    return {name: tuple(days) for name, days in found.items()}
+
+
 def _ingest(pipeline: Pipeline, settings: Settings, lake: Lake) -> StageStatus:
-    quarantine = Quarantine(settings.quarantine / pipeline.name)
-    blocked: set[date] = set().union(*(quarantine.blocked_days(table) for table in pipeline.tables))
     status = _stage("ingest", lake, [f"raw.{table}" for table in pipeline.tables])
-    return status.model_copy(update={"blocked": len(blocked)})
+    return status.model_copy(update={"blocked": _blocked(pipeline, settings, list(pipeline.tables))})
+
+
+def _features(pipeline: Pipeline, settings: Settings, lake: Lake) -> StageStatus:
+    tables = [f"features.{name}" for name in pipeline.features.views]
+    status = _stage("features", lake, tables)
+    return status.model_copy(update={"blocked": _blocked(pipeline, settings, tables)})
+
+
+def _blocked(pipeline: Pipeline, settings: Settings, tables: list[str]) -> int:
+    """Count the days on which any of some tables is in quarantine instead of published."""
+    quarantine = Quarantine(settings.quarantine / pipeline.name)
+    return len(set().union(*(quarantine.blocked_days(table) for table in tables)))
 
 
 def _train(verdicts: list[Verdict]) -> StageStatus:

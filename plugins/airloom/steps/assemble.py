@@ -8,16 +8,19 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from airloom.core.errors import DataError
+from airloom.core.errors import DataError, NotDue
 from airloom.core.partitions import require_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Leak, TrainingSet
 from airloom.core.settings import Settings
+from airloom.core.wording import counted, lasting, listed
 from airloom.steps.columns import ModelColumns, join_features, model_columns
 from airloom.steps.examples import DAY, add_labels, as_ofs, scored_rows
+from airloom.steps.heal import LIMIT, Healed, heal_features, healing_command
 from airloom.steps.label import require_current_labels
 from airloom.steps.leaks import find_leaks, require_no_future
 from airloom.steps.readiness import Needs, require_whole_days, scored_days, training_inputs, usable_days
+from airloom.steps.staleness import Staleness
 from airloom.steps.training_sets import SPLIT, write_training_set
 from airloom.stores.lake import Lake, PartitionVersion
 
@@ -30,7 +33,9 @@ _log = logging.getLogger(__name__)
 def assemble(pipeline: Pipeline, partition: date, settings: Settings) -> TrainingSet:
     """Make the training set as of a partition.
 
-    An example is a row as `score` reads it for its day, with the features of that day's end, and its label.
+    An example is a row as `score` reads it for its day, with the features of that day's end, and its label. Features
+    that are stale are healed first; a day whose features cannot be computed is a gap, and what is left of it is not
+    joined to other days either.
 
     Args:
         pipeline: The declaration.
@@ -41,49 +46,70 @@ def assemble(pipeline: Pipeline, partition: date, settings: Settings) -> Trainin
         The training set: the same one whenever the same versions are published.
 
     Raises:
-        NotDue: The window is not complete, or labels are not of what is published now.
+        NotDue: The window is not complete, labels are not of what is published now, or healing the features takes long.
         DataError: The rows are nothing to learn from.
     """
     require_ended(partition, pipeline.schedule.timezone)
-    lake = Lake(settings.lake / pipeline.name)
-    read = training_inputs(pipeline, partition)
-    commits = _commits(pipeline, lake, read)
-    require_current_labels(pipeline, partition, lake.at(commits), settings)
-    usable = usable_days(pipeline, scored_days(pipeline, partition), partition, lake.at(commits))
-    require_whole_days(pipeline, partition, usable, settings)
-    versions = _versions(lake.at(commits), read)
-    joined = examples_at(pipeline, partition, commits, settings)
+    read, scored = training_inputs(pipeline, partition), scored_days(pipeline, partition)
+    healed = heal_features(pipeline, scored, settings)
+    _require_healed(pipeline, healed)
+    commits = _commits(pipeline, Lake(settings.lake / pipeline.name), read)
+    then = Lake(settings.lake / pipeline.name, commits)
+    require_current_labels(pipeline, partition, then, settings)
+    lake = Staleness.read(pipeline, settings, then).current(scored)
+    require_whole_days(pipeline, partition, usable_days(pipeline, scored, partition, lake), settings)
+    versions = _versions(lake, read)
+    joined = examples_at(pipeline, partition, lake, settings)
     _require_learnable(pipeline, joined.frame, joined.columns)
     leaks = _leaks(pipeline, joined)
     digest, path = write_training_set(pipeline, partition, joined.frame, joined.columns, settings)
     holdout_rows = int((joined.frame[SPLIT] == "holdout").sum())
+    inputs = tuple(
+        Dataset(name=table, partition=version.partition, version=version.version, commit=commits.get(table))
+        for table, published in versions.items()
+        for version in published
+    )
     return TrainingSet(
         pipeline=pipeline.name,
         partition=partition,
-        headline=_headline(len(joined.frame) - holdout_rows, holdout_rows, len(joined.columns.all), joined.dropped),
+        headline=_headline(len(joined.frame) - holdout_rows, holdout_rows, len(joined.columns.all), joined.dropped)
+        + str(healed),
         digest=digest,
         path=path,
         rows=len(joined.frame) - holdout_rows,
         holdout_rows=holdout_rows,
-        degraded=any(version.degraded for each in versions.values() for version in each),
+        degraded=bool(lake.left_out) or any(version.degraded for each in versions.values() for version in each),
         dropped=joined.dropped,
         leaks=leaks,
         lake=commits,
-        inputs=tuple(
-            Dataset(name=table, partition=version.partition, version=version.version, commit=commits.get(table))
-            for table, published in versions.items()
-            for version in published
-        ),
+        left_out={table: tuple(days) for table, days in lake.left_out.items()},
+        inputs=(*healed.inputs, *inputs),
         outputs=(
+            *healed.outputs,
             Dataset(
                 name="training",
                 partition=partition,
                 version=digest,
                 rows=len(joined.frame),
                 columns={str(name): str(kind) for name, kind in joined.frame.dtypes.items()},
+                made_of=inputs,
             ),
         ),
     )
+
+
+def _require_healed(pipeline: Pipeline, healed: Healed) -> None:
+    """Stop where healing the features of the window is a work of its own.
+
+    Raises:
+        NotDue: It is.
+    """
+    if healed.left:
+        raise NotDue(
+            f"The features of {counted(len(healed.left), 'day')} are not what today's inputs, SQL and types give.",
+            found=f"{listed([*map(str, healed.left)])}; healing all of them takes longer than {lasting(LIMIT)}",
+            do=f"{healing_command(pipeline.name, healed.left)}; then train again",
+        )
 
 
 @dataclass(frozen=True)
@@ -101,19 +127,18 @@ class Examples:
     dropped: dict[str, int]
 
 
-def examples_at(pipeline: Pipeline, partition: date, commits: Mapping[str, int], settings: Settings) -> Examples:
+def examples_at(pipeline: Pipeline, partition: date, lake: Lake, settings: Settings) -> Examples:
     """Join the rows of a training set from the lake as it was at a commit of each table; nothing is written.
 
     Args:
         pipeline: The declaration.
         partition: The as-of.
-        commits: The commit at which each table is read.
+        lake: The tables, as they are read.
         settings: Where lake and feature store are.
 
     Raises:
         DataError: A commit cannot be read any more, or rows and labels cannot be matched.
     """
-    lake = Lake(settings.lake / pipeline.name, commits)
     scored = scored_days(pipeline, partition)
     days = usable_days(pipeline, scored, partition, lake)
     require_no_future(pipeline, lake, days)
@@ -130,7 +155,7 @@ def examples_at(pipeline: Pipeline, partition: date, commits: Mapping[str, int],
     _require_both_splits(split, left_out)
     used = labelled[split.notna()].reset_index(drop=True)
     columns = model_columns(pipeline, settings)
-    joined = join_features(pipeline, settings, used, as_ofs(pipeline, used), commits)
+    joined = join_features(pipeline, settings, used, as_ofs(pipeline, used), lake)
     joined[SPLIT] = split[split.notna()].to_numpy()
     weight = _weight(pipeline, joined)
     key = pipeline.tables[pipeline.score.entities].key

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from airloom.core.errors import DataError, DeclarationError
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
+from airloom.stores.lake import Lake
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +65,7 @@ def join_features(
     settings: Settings,
     rows: pd.DataFrame,
     moment: datetime | pd.Series[Any],
-    commits: Mapping[str, int] | None = None,
+    lake: Lake,
 ) -> pd.DataFrame:
     """Add to every row what was known of its entities at a moment, through Feast.
 
@@ -74,7 +74,7 @@ def join_features(
         settings: Where the feature store is.
         rows: The rows, with the join keys of every view as columns.
         moment: The instant whose knowledge may be used, one for all rows or one for each.
-        commits: Tables of the lake that are read as they were at a commit.
+        lake: The tables, as they are read: without stale features, or at recorded commits.
 
     Returns:
         The same rows in the same order, numbered anew, with the features after their own columns.
@@ -84,7 +84,7 @@ def join_features(
     """
     import pandas as pd
 
-    store = _store(pipeline, settings, commits)
+    store = _store(pipeline, settings, lake)
     views = feature_views(pipeline, store)
     entities = _entities(pipeline, rows, views)
     moments = moment.array if isinstance(moment, pd.Series) else moment
@@ -128,10 +128,10 @@ def _require_same_rows(expected: int, joined: pd.DataFrame) -> None:
         )
 
 
-def _store(pipeline: Pipeline, settings: Settings, commits: Mapping[str, int] | None = None) -> Any:
+def _store(pipeline: Pipeline, settings: Settings, lake: Lake | None = None) -> Any:
     from airloom.stores.features import open_feature_store
 
-    return open_feature_store(pipeline, settings, commits)
+    return open_feature_store(pipeline, settings, lake)
 
 
 def feature_views(pipeline: Pipeline, store: Any) -> list[Any]:

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airloom.core.errors import DataError, DeclarationError, SetupError, Unavailable
-from airloom.core.pipeline import Pipeline
-from airloom.core.settings import Settings
+from airloom.core.errors import DataError, DeclarationError
 from airloom.core.wording import counted
-from airloom.steps.columns import feature_views
-from airloom.steps.references import load_reference
-from airloom.stores.features import defined_keys, open_feature_store
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,22 +14,6 @@ if TYPE_CHECKING:
 _KINDS = {"STRING": "text", "INT64": "a whole number", "INT32": "a whole number"}
 
 Keys = dict[str, str]
-
-
-def entity_keys(pipeline: Pipeline, settings: Settings) -> dict[str, Keys]:
-    """Return the join keys of every view with their Feast types: as registered, or else as they are defined.
-
-    Raises:
-        DeclarationError: The views are not registered, and the module that defines them cannot be used.
-        Unavailable: The registry does not answer.
-    """
-    try:
-        views = feature_views(pipeline, open_feature_store(pipeline, settings))
-    except Unavailable:
-        raise
-    except SetupError:  # The first day may be computed before anything is applied.
-        return defined_keys(pipeline, load_reference(pipeline.features.module, settings.project))
-    return {view.name: {key.name: key.dtype.to_value_type().name for key in view.entity_columns} for view in views}
 
 
 def require_entity_keys(view: str, keys: Keys, rows: pa.Table, where: str) -> None:

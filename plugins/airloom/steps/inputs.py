@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from airloom.core.fingerprint import fingerprint
 from airloom.core.partitions import has_ended
 from airloom.core.pipeline import Pipeline, View
 from airloom.core.settings import Settings
+from airloom.steps.view_definitions import view_definitions
 from airloom.stores.content import NO_ROWS
+from airloom.stores.features import ViewDefinition
 from airloom.stores.lake import Lake, PartitionVersion
 
 
@@ -24,6 +26,7 @@ class ViewInputs:
         days: The days of its window, oldest first.
         found: Those that are published, by raw table that it reads.
         sql: The query.
+        types: The features, with the names of their declared types.
         untyped: Tables without a single row: they have no types, and cannot be queried.
     """
 
@@ -32,18 +35,28 @@ class ViewInputs:
     days: tuple[date, ...]
     found: Mapping[str, tuple[PartitionVersion, ...]]
     sql: str
+    types: Mapping[str, str]
     untyped: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
         """The fingerprint that a partition computed from exactly this carries in the lake."""
+        return fingerprint({**self._read, "types": self.types})
+
+    @property
+    def fingerprint_without_types(self) -> str:
+        """The fingerprint that a partition carries which was computed before declared types were part of it."""
+        return fingerprint(self._read)
+
+    @property
+    def _read(self) -> dict[str, object]:
         by_table = {
             table: {each.partition.isoformat(): [each.version, each.degraded] for each in found}
             for table, found in self.found.items()
         }
         days = by_table if len(by_table) > 1 else next(iter(by_table.values()))
         untyped = {"untyped": list(self.untyped)} if self.untyped else {}
-        return fingerprint({"days": days, "sql": self.sql, **untyped})
+        return {"days": days, "sql": self.sql, **untyped}
 
     @property
     def degraded(self) -> bool:
@@ -63,25 +76,42 @@ class FeatureInputs:
     Args:
         pipeline: The declaration.
         sql: The query of every view.
+        definitions: Every view as Feast knows it.
         raw: Published days of every raw table that views read.
         features: Published partitions of every view.
     """
 
     pipeline: Pipeline
     sql: Mapping[str, str]
+    definitions: Mapping[str, ViewDefinition]
     raw: Mapping[str, Mapping[date, PartitionVersion]]
     features: Mapping[str, Mapping[date, PartitionVersion]]
 
     @classmethod
-    def read(cls, pipeline: Pipeline, settings: Settings) -> FeatureInputs:
-        """Read the declaration's queries and the lake's logs."""
-        lake, views = Lake(settings.lake / pipeline.name), pipeline.features.views
+    def read(cls, pipeline: Pipeline, settings: Settings, lake: Lake | None = None) -> FeatureInputs:
+        """Read the declaration's queries, Feast's definitions and the lake's logs.
+
+        Args:
+            pipeline: The declaration.
+            settings: Where declaration, registry and lake are.
+            lake: The tables, where they are read as they were at a commit.
+        """
+        lake, views = lake or Lake(settings.lake / pipeline.name), pipeline.features.views
         folder = settings.include / pipeline.name
         return cls(
             pipeline=pipeline,
             sql={name: (folder / view.sql).read_text(encoding="utf-8") for name, view in views.items()},
+            definitions=view_definitions(pipeline, settings),
             features={name: lake.partitions(f"features.{name}") for name in views},
             raw={table: lake.partitions(f"raw.{table}") for table in pipeline.features.reads},
+        )
+
+    def again(self, lake: Lake) -> FeatureInputs:
+        """Return the same queries and definitions with what the lake has published since."""
+        return replace(
+            self,
+            features={name: lake.partitions(f"features.{name}") for name in self.features},
+            raw={table: lake.partitions(f"raw.{table}") for table in self.raw},
         )
 
     def of(self, name: str, partition: date) -> ViewInputs:
@@ -94,16 +124,21 @@ class FeatureInputs:
         days = self.pipeline.schedule.window(partition, view.window.days)
         found = {table: tuple(published[table][day] for day in days if day in published[table]) for table in view.reads}
         untyped = tuple(table for table in view.reads if not self._has_rows(table))
-        return ViewInputs(name, partition, tuple(days), found, self.sql[name], untyped)
+        return ViewInputs(name, partition, tuple(days), found, self.sql[name], self.definitions[name].types, untyped)
 
     def computable(self, partition: date) -> list[ViewInputs]:
         """Return what the views' partitions are to be computed from, without views that have nothing of a table."""
         return [used for name in self.pipeline.features.views if (used := self.of(name, partition)).computable]
 
     def is_current(self, name: str, partition: date) -> bool:
-        """Tell whether a view's partition was computed from what is published now, if anything is."""
+        """Tell whether a view's partition is what its inputs, its SQL and its declared types give now, if anything.
+
+        An earlier version of Airloom has not kept the types with a partition; such a one is current by all the others.
+        """
         present, used = self.features[name].get(partition), self.of(name, partition)
-        return not used.computable if present is None else present.inputs == used.fingerprint
+        if present is None:
+            return not used.computable
+        return present.inputs in (used.fingerprint, used.fingerprint_without_types)
 
     def stale(self, partition: date) -> Iterator[tuple[str, date]]:
         """Find what a run for a partition has to compute.

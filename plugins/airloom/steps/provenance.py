@@ -33,6 +33,7 @@ def provenance_tags(training: TrainingSet, settings: Settings) -> dict[str, str]
     """Say what was read, by which code and where it ran."""
     return {
         "airloom.lake": json.dumps(training.lake, sort_keys=True),
+        **({"airloom.left_out": json.dumps(training.to_xcom()["left_out"])} if training.left_out else {}),
         "airloom.code": code_version(settings.project),
         "airloom.degraded": str(training.degraded).lower(),
         **({"airloom.leaks": "; ".join(map(str, training.leaks))} if training.leaks else {}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Iterable, Sequence, Sized
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -26,7 +26,7 @@ class Readiness:
     """What a stage still waits for.
 
     Args:
-        published: Partitions that are there.
+        published: Partitions that are there, or that the stage itself computes from what is there.
         blocked: Partitions that an audit has stopped: waiting longer would not bring them.
         missing: Partitions that nobody has published or stopped yet.
     """
@@ -65,14 +65,35 @@ def readiness(pipeline: Pipeline, stage: str, partition: date, settings: Setting
     absent: list[tuple[str, date]] = []
     for table, days in wanted.items():
         there = lake.partitions(table)
-        absent += [(table, day) for day in days if day not in there]
+        absent += [(table, day) for day in days if day not in there and not _is_healed(pipeline, lake, table, day)]
     # A day is published whole or not at all, so one blocked table stops every table of the day, and its features.
-    looked_for = {day for _, day in absent}
-    tables = pipeline.tables if absent else ()
-    stopped = {day for table in tables for day in quarantine.blocked_days(table, looked_for)}
-    blocked = tuple(f"{table} {day}" for table, day in absent if day in stopped)
-    missing = tuple(f"{table} {day}" for table, day in absent if day not in stopped)
+    stopped = _blocked(quarantine, pipeline.tables, absent)
+    # The same holds for the views of a day.
+    views = [f"features.{name}" for name in pipeline.features.views]
+    refused = _blocked(quarantine, views, [each for each in absent if each[0] in views])
+    blocked = tuple(f"{table} {day}" for table, day in absent if day in stopped or (table in views and day in refused))
+    missing = tuple(each for table, day in absent if (each := f"{table} {day}") not in blocked)
     return Readiness(sum(map(len, wanted.values())) - len(absent), blocked, missing)
+
+
+def _is_healed(pipeline: Pipeline, lake: Lake, table: str, day: date) -> bool:
+    """Tell whether a stage computes missing features itself: those of a view that was added since the day was computed.
+
+    All that they are computed from is there, and the features stage, which has run for the day, does not come back.
+    """
+    views = pipeline.features.views
+    view = views.get(table.removeprefix("features."))
+    if not table.startswith("features.") or view is None:
+        return False
+    window = pipeline.schedule.window(day, view.window.days)
+    computed = any(day in lake.partitions(f"features.{name}") for name in views)
+    return computed and all(lake.partitions(f"raw.{read}").keys() >= set(window) for read in view.reads)
+
+
+def _blocked(quarantine: Quarantine, tables: Iterable[str], absent: Sequence[tuple[str, date]]) -> set[date]:
+    """Return those days of absent partitions on which any of some tables is stopped."""
+    days = {day for _, day in absent}
+    return {day for table in tables for day in quarantine.blocked_days(table, days)} if days else set()
 
 
 def needs(pipeline: Pipeline, stage: str, partition: date) -> Needs:

@@ -30,6 +30,7 @@ from airloom.steps.training import train
 from airloom.steps.training_sets import Rows, Split, read_file, write_training_set
 from airloom.steps.versions import KnownVersion
 from airloom.stores.content import content_version
+from airloom.stores.lake import Lake
 from airloom.stores.model_files import Model, read_model, read_sample, write_model
 from airloom.stores.models import ModelRegistry
 
@@ -181,7 +182,8 @@ class _Again:
         known, temporary = self.known, self.temporary
         self.tell(f"reading {counted(len(commits), 'table')} of the lake as they were, and joining features")
         as_of, declared = known.info.partition, known.declaration
-        joined = examples_at(declared, as_of, commits, known.settings)
+        lake = Lake(known.settings.lake / known.pipeline.name, commits, known.left_out)
+        joined = examples_at(declared, as_of, lake, known.settings)
         digest, path = write_training_set(
             declared, as_of, joined.frame, joined.columns, temporary, known.info.pipeline_digest
         )

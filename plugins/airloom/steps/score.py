@@ -17,8 +17,10 @@ from airloom.core.wording import counted
 from airloom.steps.alerts import send_alert
 from airloom.steps.columns import join_features
 from airloom.steps.examples import scored_rows
+from airloom.steps.heal import heal_features
 from airloom.steps.predict import AS_OF, CURRENT, predict
 from airloom.steps.skew import compare_online, count_expired
+from airloom.steps.staleness import Staleness
 from airloom.stores.content import content_version
 from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.ledger import Champion, Ledger, effective
@@ -37,11 +39,15 @@ _WORDS = {AS_OF: "", CURRENT: ", today's champion"}
 
 @dataclass(frozen=True)
 class _Published:
-    """What predictions are computed from and what they are, read once: versions by table and day, and the champions."""
+    """What predictions are computed from and what they are, read once: versions by table and day, and the champions.
+
+    A partition of features that is stale is none.
+    """
 
     pipeline: Pipeline
     versions: dict[str, dict[date, PartitionVersion]]
     champions: list[Champion]
+    staleness: Staleness
 
     @classmethod
     def read(cls, pipeline: Pipeline, settings: Settings) -> _Published:
@@ -50,7 +56,8 @@ class _Published:
         tables = (TABLE, f"raw.{pipeline.score.entities}", *(f"features.{name}" for name in pipeline.features.views))
         require_ledger(pipeline.name, settings)
         champions = Ledger(settings.state_url).history(pipeline.name)
-        return cls(pipeline, {table: lake.partitions(table) for table in tables}, champions)
+        versions = {table: lake.partitions(table) for table in tables}
+        return cls(pipeline, versions, champions, Staleness.read(pipeline, settings))
 
     def champion(self, day: date) -> Champion | None:
         return effective(self.champions, day)
@@ -68,7 +75,8 @@ class _Published:
 
     def tables(self, day: date) -> list[Dataset]:
         """The rows to score and the features of the day."""
-        tables = [table for table in self.versions if table != TABLE and day in self.versions[table]]
+        stale = {f"features.{name}" for name, _ in self.staleness.on(day)}
+        tables = [table for table in self.versions if table not in (TABLE, *stale) and day in self.versions[table]]
         return [Dataset(name=table, partition=day, version=self.versions[table][day].version) for table in tables]
 
     def inputs(self, day: date) -> tuple[Dataset, ...]:
@@ -87,7 +95,7 @@ class _Published:
 
     def degraded(self, day: date) -> bool:
         versions = [days.get(day) for table, days in self.versions.items() if table != TABLE]
-        return any(version is None or version.degraded for version in versions)
+        return any(version is None or version.degraded for version in versions) or bool(self.staleness.before([day]))
 
     def is_current(self, day: date) -> bool:
         """Whether predictions are of these inputs, and as good: the same rows may have got a warning, or lost one."""
@@ -96,14 +104,21 @@ class _Published:
         return present is not None and (present.inputs, present.degraded) == expected
 
     def stale(self, partition: date) -> list[date]:
-        """Other predictions whose inputs have changed: all later ones, and earlier ones within the look-back."""
+        """Other predictions whose inputs have changed: all later ones, and earlier ones within the look-back.
+
+        Those of a day whose features are stale stay until they are healed.
+        """
         oldest, zone = partition - timedelta(days=self.pipeline.look_back), self.pipeline.schedule.timezone
         others = (day for day in self.versions[TABLE] if day != partition and day >= oldest and has_ended(day, zone))
-        return [day for day in others if self.can_score(day) and not self.is_current(day)]
+        ready = (day for day in others if self.can_score(day) and not self.staleness.on(day))
+        return [day for day in ready if not self.is_current(day)]
 
 
 def score(pipeline: Pipeline, partition: date, settings: Settings, run_id: str) -> Scored:
     """Predict for one partition, and again for those other days whose inputs have changed.
+
+    Stale features that the partition would be joined with are healed first. What cannot be healed within a minute is
+    not used, and the predictions are degraded.
 
     Args:
         pipeline: The declaration.
@@ -124,12 +139,14 @@ def score(pipeline: Pipeline, partition: date, settings: Settings, run_id: str) 
     """
     require_ended(partition, pipeline.schedule.timezone)
     sink = open_sink(pipeline, settings)
+    healed = heal_features(pipeline, [partition], settings)
     published = _Published.read(pipeline, settings)
     stale, others = published.stale(partition), list[Dataset]()
     failed: list[AirloomError] = []
     for day in stale:
         try:
-            others.append(_score_day(published, day, rows_to_score(pipeline, day, settings), settings, run_id))
+            joined = rows_to_score(pipeline, day, settings, published.staleness)
+            others.append(_score_day(published, day, joined, settings, run_id))
         except (DataError, GateError) as error:
             failed.append(error)  # Another day may have another champion, and keeps no predictions from this one.
     try:
@@ -146,14 +163,14 @@ def score(pipeline: Pipeline, partition: date, settings: Settings, run_id: str) 
     return Scored(
         pipeline=pipeline.name,
         partition=partition,
-        headline=done.headline + again + also,
+        headline=done.headline + again + also + str(healed),
         champion_version=done.champion,
         rows=done.rows,
         healed=tuple(stale),
         expired=done.expired,
         compared=done.compared,
-        inputs=published.inputs(partition),
-        outputs=(*others, *done.predictions),
+        inputs=(*healed.inputs, *published.inputs(partition)),
+        outputs=(*healed.outputs, *others, *done.predictions),
     )
 
 
@@ -176,10 +193,14 @@ def _score_partition(published: _Published, partition: date, settings: Settings,
         raise NotDue(
             f"{pipeline.name} has no champion as of {partition}.", do="train first; nothing is scored until then"
         )
-    joined = rows_to_score(pipeline, partition, settings)
+    joined = rows_to_score(pipeline, partition, settings, published.staleness)
     late = len(Lake(settings.lake / pipeline.name).read(f"raw.{pipeline.score.entities}", [partition])) - len(joined)
-    compared = 0 if joined.empty else compare_online(pipeline, partition, joined, settings)
-    expired = {} if joined.empty else count_expired(pipeline, partition, joined, settings)
+    compared = (
+        0
+        if joined.empty
+        else compare_online(pipeline, partition, joined, published.staleness.current([partition]), settings)
+    )
+    expired = {} if joined.empty else count_expired(pipeline, partition, joined, published.staleness, settings)
     predictions = _score_day(published, partition, joined, settings, run_id)
     if predictions.unchanged:
         headline = f"{counted(len(joined), 'row')} scored before, unchanged"
@@ -253,17 +274,25 @@ def _read(dataset: Dataset, joined: pd.DataFrame) -> Dataset:
     return dataset.model_copy(update={"columns": columns})
 
 
-def rows_to_score(pipeline: Pipeline, day: date, settings: Settings) -> pd.DataFrame:
-    """Return the rows to score of a day, with what was known of their entities at its end.
+def rows_to_score(
+    pipeline: Pipeline, day: date, settings: Settings, staleness: Staleness | None = None
+) -> pd.DataFrame:
+    """Return the rows to score of a day, with what was known of their entities at its end; no feature is stale.
+
+    Args:
+        pipeline: The declaration.
+        day: The day.
+        settings: Where lake and feature store are.
+        staleness: Which features are stale; by default it is looked up.
 
     Raises:
         NotDue: The day has none that are published.
     """
     table = f"raw.{pipeline.score.entities}"
-    lake = Lake(settings.lake / pipeline.name)
+    lake = (staleness or Staleness.read(pipeline, settings)).current([day])
     if day not in lake.partitions(table):
         raise NotDue(f"{table} of {day} is not published: there is nothing to score.", do="run ingest for the day")
     rows, _ = scored_rows(pipeline, [day], lake)
     if rows.empty:
         return rows
-    return join_features(pipeline, settings, rows, as_of(day, pipeline.schedule.timezone))
+    return join_features(pipeline, settings, rows, as_of(day, pipeline.schedule.timezone), lake)

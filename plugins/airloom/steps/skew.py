@@ -10,6 +10,7 @@ from airloom.core.partitions import as_of
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.steps.columns import feature_views, join_keys
+from airloom.steps.staleness import Staleness
 from airloom.stores.features import open_feature_store
 from airloom.stores.lake import Lake
 
@@ -20,16 +21,18 @@ if TYPE_CHECKING:
 SAMPLE = 100
 
 
-def compare_online(pipeline: Pipeline, partition: date, joined: pd.DataFrame, settings: Settings) -> int:
+def compare_online(pipeline: Pipeline, partition: date, joined: pd.DataFrame, lake: Lake, settings: Settings) -> int:
     """Compare a sample of joined features with the online store's answers, where that knows no newer ones.
 
     The online store only knows the newest values, so a view is compared when the newest event time among its answers
-    is the end of the partition; a partition of the past is not compared.
+    is the end of the partition; a partition of the past is not compared. A view of which days were left out offline is
+    not either: they are online until they are healed.
 
     Args:
         pipeline: The declaration.
         partition: The day whose end the features are as of.
         joined: Rows with their join keys and the features joined offline, `<view>__<feature>`.
+        lake: The tables, as features were joined from them.
         settings: Where the feature store is.
 
     Returns:
@@ -55,6 +58,8 @@ def compare_online(pipeline: Pipeline, partition: date, joined: pd.DataFrame, se
     compared = 0
     for view in views:
         names = [f"{view.name}__{feature.name}" for feature in view.features]
+        if f"features.{view.name}" in lake.left_out:
+            continue
         if online[[f"{name}__ts" for name in names]].to_numpy().max() != moment:
             continue
         for name in names:
@@ -63,7 +68,9 @@ def compare_online(pipeline: Pipeline, partition: date, joined: pd.DataFrame, se
     return compared
 
 
-def count_expired(pipeline: Pipeline, partition: date, joined: pd.DataFrame, settings: Settings) -> dict[str, int]:
+def count_expired(
+    pipeline: Pipeline, partition: date, joined: pd.DataFrame, staleness: Staleness, settings: Settings
+) -> dict[str, int]:
     """Count the rows for which a view has nothing but features older than its TTL; they are as good as missing.
 
     Looks one more TTL back: an entity that was last seen before that is taken for a new one.
@@ -72,18 +79,19 @@ def count_expired(pipeline: Pipeline, partition: date, joined: pd.DataFrame, set
         pipeline: The declaration.
         partition: The day whose end the features are as of.
         joined: Rows with their join keys and the features joined offline, `<view>__<feature>`.
-        settings: Where lake and feature store are.
+        staleness: Which features are stale.
+        settings: Where the feature store is.
 
     Returns:
         Rows by view, without views that have none.
     """
-    lake = Lake(settings.lake / pipeline.name)
     counts = {}
     for view in feature_views(pipeline, open_feature_store(pipeline, settings)):
         keys = join_keys([view])
         missing = joined[joined[[f"{view.name}__{feature.name}" for feature in view.features]].isna().all(axis=1)]
         if view.ttl and len(missing):
             days = pipeline.schedule.window(partition - view.ttl, view.ttl.days)
+            lake = staleness.current(days)
             if lake.commit(f"features.{view.name}") is not None:
                 seen = lake.read(f"features.{view.name}", days, columns=keys).drop_duplicates()
                 counts[view.name] = len(missing[keys].merge(seen, on=keys))

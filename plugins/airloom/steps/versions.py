@@ -106,6 +106,12 @@ class KnownVersion:
         """The lake's commits that it was trained on, by table."""
         return dict(json.loads(self.tag("airloom.lake")))
 
+    @property
+    def left_out(self) -> dict[str, list[date]]:
+        """The days of feature views that were there and that it was not trained on, by table."""
+        recorded = json.loads(self.info.tags.get("airloom.left_out", "{}"))
+        return {table: [date.fromisoformat(day) for day in days] for table, days in recorded.items()}
+
     def published(self, table: str) -> dict[date, Value]:
         """Return the content of the days of a table that lie in its window, as they were when it was trained."""
         if table not in self.commits:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ from airloom.core.settings import Settings
 from airloom.core.urls import without_credentials
 from airloom.stores.database import connect_options
 from airloom.stores.feast_loading import load_feast
+from airloom.stores.lake import Lake
 from airloom.stores.locks import exclusive
 from airloom.stores.state import state_engine
 
@@ -27,20 +30,38 @@ _ONLINE = {
 }
 
 
-def open_feature_store(
-    pipeline: Pipeline, settings: Settings, commits: Mapping[str, int] | None = None
-) -> FeatureStore:
+@dataclass(frozen=True)
+class ViewDefinition:
+    """What Feast knows of a feature view that its rows depend on.
+
+    Args:
+        keys: Its join keys, with the names of their Feast types.
+        types: Its features, with the names of their Feast types.
+        ttl: The age at which a feature is as good as missing; None when it never is.
+    """
+
+    keys: dict[str, str]
+    types: dict[str, str]
+    ttl: timedelta | None
+
+    @classmethod
+    def of(cls, view: FeatureView, keys: dict[str, str]) -> ViewDefinition:
+        """Describe one of Feast's views; which keys it has is known otherwise before it is registered."""
+        return cls(keys, {each.name: each.dtype.to_value_type().name for each in view.features}, view.ttl or None)
+
+
+def open_feature_store(pipeline: Pipeline, settings: Settings, lake: Lake | None = None) -> FeatureStore:
     """Open the pipeline's feature store; opening changes nothing.
 
     Args:
         pipeline: The pipeline, whose views must have been applied.
         settings: Where everything is.
-        commits: Tables of the lake whose features are joined as they were at a commit.
+        lake: The lake as features are joined from it, at commits of its tables or without days of them.
 
     Raises:
         SetupError: The registry has no tables, or lacks a view.
     """
-    store = _store(pipeline, settings, "verify", commits or {})
+    store = _store(pipeline, settings, "verify", lake)
     from feast.infra.registry.sql import FeastRegistrySchemaError
 
     try:
@@ -79,7 +100,7 @@ def apply_features(
     found = _defined_in(definitions) if isinstance(definitions, ModuleType) else list(definitions)
     _require_views(pipeline, found)
     with exclusive(settings, "features"):
-        store = _store(pipeline, settings, "auto", {})
+        store = _store(pipeline, settings, "auto", None)
         before = _registered(store)
         store.apply(found)
         return _registered(store) != before
@@ -118,8 +139,8 @@ def _spec(definition: Entity | FeatureView) -> Any:
     return spec
 
 
-def defined_keys(pipeline: Pipeline, definitions: ModuleType) -> dict[str, dict[str, str]]:
-    """Return the join keys of every view of a pipeline, with the names of their Feast types, as a module defines them.
+def defined_views(pipeline: Pipeline, definitions: ModuleType) -> dict[str, ViewDefinition]:
+    """Return every view of a pipeline as a module defines it.
 
     Raises:
         DeclarationError: The module lacks a view, or an entity of one.
@@ -142,7 +163,9 @@ def defined_keys(pipeline: Pipeline, definitions: ModuleType) -> dict[str, dict[
             do="define or import the entities in the module; a view without any entity cannot be joined",
         )
     return {
-        name: {entities[each].join_key: entities[each].value_type.name for each in views[name].entities}
+        name: ViewDefinition.of(
+            views[name], {entities[each].join_key: entities[each].value_type.name for each in views[name].entities}
+        )
         for name in pipeline.features.views
     }
 
@@ -171,16 +194,16 @@ def online_config(settings: Settings) -> dict[str, Any]:
     return {"type": store, "url": SecretStr(settings.online_url)}
 
 
-def _store(pipeline: Pipeline, settings: Settings, schema_mode: str, commits: Mapping[str, int]) -> FeatureStore:
+def _store(pipeline: Pipeline, settings: Settings, schema_mode: str, lake: Lake | None) -> FeatureStore:
     load_feast()
     from feast import FeatureStore
 
     # The first connection turns on SQLite's write-ahead log, which the registry's own connections then use.
     state_engine(settings.state_url).connect().close()
-    return FeatureStore(config=_config(pipeline, settings, schema_mode, commits))
+    return FeatureStore(config=_config(pipeline, settings, schema_mode, lake))
 
 
-def _config(pipeline: Pipeline, settings: Settings, schema_mode: str, commits: Mapping[str, int]) -> Any:
+def _config(pipeline: Pipeline, settings: Settings, schema_mode: str, lake: Lake | None) -> Any:
     """Return Feast's configuration; its own lineage, MLflow and telemetry integrations stay off."""
     from feast import RepoConfig
 
@@ -199,7 +222,8 @@ def _config(pipeline: Pipeline, settings: Settings, schema_mode: str, commits: M
         offline_store={
             "type": "airloom.stores.offline.LakeOfflineStore",
             "lake": str(settings.lake / pipeline.name),
-            "commits": dict(commits),
+            "commits": dict(lake.commits) if lake else {},
+            "left_out": {table: list(days) for table, days in lake.left_out.items()} if lake else {},
         },
         online_store=online_config(settings),
         batch_engine={"type": "airloom.stores.engine.LakeEngine"},

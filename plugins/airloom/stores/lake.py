@@ -53,14 +53,20 @@ class Lake:
     Args:
         root: Folder of the pipeline's tables.
         commits: Tables that are read as they were at a commit; all others are read as they are now.
+        left_out: Days of tables that are read as if they were not published.
     """
 
     root: Place
     commits: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, Collection[date]] = field(default_factory=dict)
 
     def at(self, commits: Mapping[str, int]) -> Lake:
         """Return the lake as it was at a commit of each table."""
         return Lake(self.root, commits)
+
+    def without(self, left_out: Mapping[str, Collection[date]]) -> Lake:
+        """Return the lake, read at the same commits, as if days of tables were not published."""
+        return Lake(self.root, self.commits, left_out)
 
     def path(self, table: str) -> Place:
         """Return the folder of a table, `raw.flights` being `raw/flights`."""
@@ -83,7 +89,8 @@ class Lake:
         Raises:
             DataError: The table has no such commit.
         """
-        return published_versions(self._open(table, commit))
+        left_out, published = self.left_out.get(table, ()), published_versions(self._open(table, commit))
+        return {day: each for day, each in published.items() if day not in left_out}
 
     def commit(self, table: str) -> int | None:
         """Return the number of the commit at which a table is read, None when there is no table."""
@@ -151,7 +158,8 @@ class Lake:
         delta = self._open(table, commit)
         if delta is None:
             return None
-        wanted = [day.isoformat() for day in days]
+        left_out = self.left_out.get(table, ())
+        wanted = [day.isoformat() for day in days if day not in left_out]
         self._require_files(table, delta, wanted)
         return delta.to_pyarrow_dataset(file_pruning_predicate=[("partition", "in", wanted)])
 

@@ -37,15 +37,17 @@ class LakeOfflineStoreConfig(FeastConfigBaseModel):  # type: ignore[misc]
         type: The store's class.
         lake: Folder of the pipeline's tables, or their prefix in a bucket.
         commits: Tables that are read as they were at a commit.
+        left_out: Days of tables that are read as if they were not published.
     """
 
     type: Literal["airloom.stores.offline.LakeOfflineStore"] = "airloom.stores.offline.LakeOfflineStore"
     lake: str
     commits: dict[str, int] = Field(default_factory=dict)
+    left_out: dict[str, list[date]] = Field(default_factory=dict)
 
     def open(self) -> Lake:
         """Return the lake."""
-        return Lake(parse_place(self.lake), self.commits)
+        return Lake(parse_place(self.lake), self.commits, self.left_out)
 
 
 class LakeRetrievalJob(RetrievalJob):  # type: ignore[misc]
