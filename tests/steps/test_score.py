@@ -15,6 +15,7 @@ from airloom.core.pipeline import Pipeline, Sink
 from airloom.steps import outputs
 from airloom.steps.columns import input_columns
 from airloom.steps.compute import compute
+from airloom.steps.inputs import FeatureInputs
 from airloom.steps.materialize import materialize
 from airloom.steps.predict import predict
 from airloom.steps.score import rows_to_score, score
@@ -404,3 +405,35 @@ def test_no_key_may_have_the_name_of_a_column_that_predictions_get(settings, cha
         declared["tables"]["schedule"]["key"] = [column]
         with pytest.raises(ValidationError, match=f"'{column}' is a column that Airloom adds"):
             Pipeline.model_validate(declared)
+
+
+def test_features_that_a_correction_has_made_stale_are_healed_before_they_are_scored_with(settings, champion):
+    publish_raw(settings, "flights", DAY, flights(DAY, delay=99.0))
+    scored = score(PIPELINE, DAY, settings, "run")
+    assert "features of 1 day healed" in scored.headline
+    assert {"features.origin_delays", "online.origin_delays"} <= {each.name for each in scored.outputs}
+    assert compute(PIPELINE, DAY, settings).changed == 0
+    assert scored.compared > 0
+    assert not lake_of(settings).partitions("predictions")[DAY].degraded
+
+
+def test_features_that_cannot_be_healed_are_missing_and_the_predictions_degraded(settings, champion, monkeypatch):
+    for day in (YESTERDAY, DAY):
+        score(PIPELINE, day, settings, "before")
+    before, read = lake_of(settings).partitions("predictions"), FeatureInputs.read
+    twice = "SELECT unnest(['N0', 'N0']) AS tailnum, 1 AS plane_seats FROM planes GROUP BY ALL"
+
+    def with_sql(pipeline, settings, lake=None):
+        inputs = read(pipeline, settings, lake)
+        return dataclasses.replace(inputs, sql={**inputs.sql, "plane": twice})
+
+    monkeypatch.setattr(FeatureInputs, "read", with_sql)
+    scored = score(PIPELINE, DAY, settings, "run")
+    assert "features of 2 days refused" in scored.headline
+    assert rows_to_score(PIPELINE, DAY, settings)["plane__plane_seats"].isna().all()
+    after = lake_of(settings).partitions("predictions")
+    assert (after[DAY].degraded, before[DAY].degraded) == (True, False)
+    assert after[YESTERDAY] == before[YESTERDAY]
+    monkeypatch.setattr(FeatureInputs, "read", read)
+    score(PIPELINE, DAY, settings, "run")
+    assert lake_of(settings).partitions("predictions") == before

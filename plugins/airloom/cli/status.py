@@ -42,9 +42,9 @@ def _print(status: PipelineStatus) -> None:
         )
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     if status.stale:
-        days = [day for each in status.stale.values() for day in each]
+        found = [day for days in status.stale.values() for day in days]
         console.print(
-            f"          to heal them: {healing_command(status.pipeline, days)}", highlight=False, soft_wrap=True
+            f"          to heal them: {healing_command(status.pipeline, found)}", highlight=False, soft_wrap=True
         )
     champion, verdict = status.champion, status.verdict
     if champion is None:
