@@ -15,6 +15,7 @@ from airloom.lineage.columns import column_lineage
 from airloom.steps.assemble import assemble, examples_at
 from airloom.steps.examples import DAY, add_labels, scored_rows
 from airloom.steps.label import compute_labels
+from airloom.steps.label_inputs import current_labels
 from airloom.steps.readiness import needs, training_inputs
 from airloom.stores.content import NO_ROWS
 from airloom.stores.lake import Lake
@@ -182,6 +183,16 @@ def test_other_scored_rows_other_sql_or_another_horizon_compute_again(settings):
     assert compute_labels(CHURN, NIGHT, settings).changed == 5
     longer = churn(horizon="2d", delay="2d")
     assert compute_labels(longer, NIGHT, settings).changed == 5
+
+
+def test_stale_labels_are_left_out_until_they_are_computed_again(settings):
+    compute_labels(CHURN, NIGHT, settings)
+    lake = Lake(settings.lake / "churn")
+    assert current_labels(CHURN, lake, settings).partitions("labels") == lake.partitions("labels")
+    write_sql(settings, SQL + " -- another query")
+    assert current_labels(CHURN, lake, settings).partitions("labels") == {}
+    compute_labels(CHURN, NIGHT, settings)
+    assert current_labels(CHURN, lake, settings).partitions("labels") == lake.partitions("labels")
 
 
 def test_a_degraded_day_degrades_the_labels(settings):

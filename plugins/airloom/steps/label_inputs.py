@@ -88,3 +88,18 @@ class LabelInputs:
         """Tell whether the labels of a day were computed from what is published."""
         present = self.labels.get(day)
         return present is not None and present.inputs == self.fingerprint(day)
+
+
+def current_labels(pipeline: Pipeline, lake: Lake, settings: Settings) -> Lake:
+    """Return the lake without labels that are not what the query gives now; those in a table always are current.
+
+    Args:
+        pipeline: The declaration.
+        lake: The tables, as they are read.
+        settings: Where the query is.
+    """
+    if pipeline.label.sql is None:
+        return lake
+    inputs = LabelInputs.read(pipeline, lake, settings)
+    stale = [day for day, each in inputs.labels.items() if each.inputs and not inputs.is_current(day)]
+    return lake.without({LABELS: stale})

@@ -12,6 +12,7 @@ from airloom.core.settings import Settings
 from airloom.steps.baselines import predict_baselines
 from airloom.steps.evaluate import Metrics, score_metrics
 from airloom.steps.examples import DAY, add_labels, scored_rows
+from airloom.steps.label_inputs import current_labels
 from airloom.steps.outputs import from_columns, names, to_columns
 from airloom.steps.readiness import LABELS
 from airloom.steps.training_sets import read_file, training_path
@@ -61,7 +62,8 @@ def judge(pipeline: Pipeline, settings: Settings, days: list[date]) -> Quality |
     Returns:
         How good they were, None when there are no labels of both kinds yet.
     """
-    labelled = labelled_predictions(pipeline, Lake(settings.lake / pipeline.name), days)
+    lake = current_labels(pipeline, Lake(settings.lake / pipeline.name), settings)
+    labelled = labelled_predictions(pipeline, lake, days)
     if labelled[LABEL].nunique() < 2:
         return None
     kind = pipeline.label.kind

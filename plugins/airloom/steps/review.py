@@ -18,10 +18,12 @@ from airloom.steps.baselines import predict_constant_beside
 from airloom.steps.columns import input_columns, join_features
 from airloom.steps.compare import compare_after
 from airloom.steps.examples import add_labels, as_ofs, scored_rows
+from airloom.steps.label_inputs import current_labels
 from airloom.steps.outputs import predicted, to_columns
 from airloom.steps.readiness import usable_days
 from airloom.steps.staleness import Staleness
 from airloom.steps.standing import Standing, standing
+from airloom.stores.lake import Lake
 from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
 from airloom.stores.notes import Kind, Notes
@@ -75,7 +77,12 @@ def review(pipeline: Pipeline, partition: date, settings: Settings, actor: str) 
 def _days_after(pipeline: Pipeline, night: date, partition: date, settings: Settings) -> list[date]:
     """Return the first labelled days after a night, as many as a promotion is judged on, or those that there are."""
     days = day_range(night + timedelta(days=1), partition - pipeline.label.matures_after)
-    return usable_days(pipeline, days, partition, Staleness.read(pipeline, settings).current(days))[:FOLLOWED]
+    return usable_days(pipeline, days, partition, _current(pipeline, days, settings))[:FOLLOWED]
+
+
+def _current(pipeline: Pipeline, days: Sequence[date], settings: Settings) -> Lake:
+    """Return the lake without features and labels of some days that are stale."""
+    return current_labels(pipeline, Staleness.read(pipeline, settings).current(days), settings)
 
 
 def _compare(pipeline: Pipeline, verdict: Verdict, days: Sequence[date], partition: date, settings: Settings) -> str:
@@ -101,7 +108,7 @@ def _followed(
     pipeline: Pipeline, verdict: Verdict, days: Sequence[date], partition: date, settings: Settings
 ) -> pd.DataFrame:
     """Return the labelled rows of some days with what the promoted champion and the one before it predict for them."""
-    lake = Staleness.read(pipeline, settings).current(days)
+    lake = _current(pipeline, days, settings)
     rows, _ = scored_rows(pipeline, days, lake)
     labelled, _ = add_labels(pipeline, rows, partition, lake)
     joined = join_features(pipeline, settings, labelled, as_ofs(pipeline, labelled), lake)

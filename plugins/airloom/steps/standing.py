@@ -14,6 +14,7 @@ from airloom.core.settings import Settings
 from airloom.core.wording import counted
 from airloom.steps.baselines import predict_constant_beside
 from airloom.steps.examples import DAY
+from airloom.steps.label_inputs import current_labels
 from airloom.steps.outcomes import LABEL, PREDICTIONS, VERSION, labelled_predictions
 from airloom.steps.outputs import from_columns
 from airloom.steps.weighted_metrics import plain
@@ -74,7 +75,7 @@ def standing(pipeline: Pipeline, settings: Settings) -> Standing | None:
     history = ledger.history(pipeline.name)
     if not history:
         return None
-    lake = Lake(settings.lake / pipeline.name)
+    lake = current_labels(pipeline, Lake(settings.lake / pipeline.name), settings)
     days = sorted(day for day in lake.partitions(PREDICTIONS) if day >= history[-1].effective_from)
     if not days:
         return None

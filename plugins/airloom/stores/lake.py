@@ -65,8 +65,8 @@ class Lake:
         return Lake(self.root, commits)
 
     def without(self, left_out: Mapping[str, Collection[date]]) -> Lake:
-        """Return the lake, read at the same commits, as if days of tables were not published."""
-        return Lake(self.root, self.commits, left_out)
+        """Return the lake, read at the same commits, as if more days of tables were not published."""
+        return Lake(self.root, self.commits, {**self.left_out, **left_out})
 
     def path(self, table: str) -> Place:
         """Return the folder of a table, `raw.flights` being `raw/flights`."""
