@@ -2,7 +2,7 @@
 
 import shutil
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import partial
 
 import pyarrow as pa
@@ -10,6 +10,8 @@ import pytest
 from feast import Field
 from feast.types import Float64
 
+from airloom.cli.console import console
+from airloom.cli.impact import print_stale
 from airloom.core.declaration import find_pipeline
 from airloom.core.errors import DataError, NotDue
 from airloom.core.partitions import day_range
@@ -17,6 +19,8 @@ from airloom.core.pipeline import Pipeline, View
 from airloom.core.settings import Settings
 from airloom.launcher.features import apply_pipeline
 from airloom.launcher.status import read_status
+from airloom.lineage.events import Version
+from airloom.lineage.walk import Branch
 from airloom.steps import assemble as assemble_step
 from airloom.steps.assemble import assemble
 from airloom.steps.compute import compute, compute_stale
@@ -320,6 +324,13 @@ def test_status_names_stale_days_by_view_and_counts_none_of_them(world):
     assert (counts["ingest"], counts["features"]) == (len(world.days), len(world.days) - 1)
 
 
-def test_stale_days_before_the_ttl_are_of_no_use_and_are_left(sales):
-    stale = Staleness.read(sales.pipeline, sales.settings)
-    assert stale.before([date(2030, 1, 1)]) == []
+def test_the_impact_of_a_day_names_what_of_it_is_stale(sales, monkeypatch, capsys):
+    monkeypatch.setattr(console, "width", 200)
+    table = "toy/features.store_returns"
+    nodes = tuple((Version(table, str(day), "v"), None) for day in sales.days)
+    root = Branch("toy/raw.sales", (), (Branch(table, nodes),))
+    print_stale(sales.pipeline, root, sales.settings)
+    assert capsys.readouterr().out == ""
+    sales.correct(sales.night)
+    print_stale(sales.pipeline, root, sales.settings)
+    assert f"features.store_returns: {sales.night}; to heal: airloom backfill toy" in capsys.readouterr().out

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from airloom.cli.console import chosen
+from airloom.cli.console import chosen, console
 from airloom.cli.lineage_tree import read_graph, show
 from airloom.core.errors import DataError
 from airloom.core.partitions import parse_partition
+from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
+from airloom.core.wording import listed
 from airloom.lineage.naming import dataset_name
+from airloom.lineage.walk import Branch
 from airloom.lineage.walk import impact as walk
+from airloom.steps.heal import healing_command
+from airloom.steps.staleness import Staleness
 
 
 def impact(
@@ -41,3 +48,23 @@ def impact(
         )
     root = walk(graph, versions)
     show(graph, root, (html, svg), as_json, backwards=False)
+    if not as_json:
+        print_stale(declared, root, settings)
+
+
+def print_stale(pipeline: Pipeline, root: Branch, settings: Settings) -> None:
+    """Name the days whose features are stale: nothing more is made of them until they are healed."""
+    read = {(version.name, version.partition) for branch in _branches(root) for version, _ in branch.found}
+    stale: dict[str, list[date]] = {}
+    for view, day in Staleness.read(pipeline, settings).everywhere():
+        if (dataset_name(pipeline.name, f"features.{view}"), day.isoformat()) in read:
+            stale.setdefault(f"features.{view}", []).append(day)
+    for table, days in stale.items():
+        line = f"stale     {table}: {listed([*map(str, days)])}; to heal: {healing_command(pipeline.name, days)}"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _branches(root: Branch) -> Iterator[Branch]:
+    yield root
+    for each in root.branches:
+        yield from _branches(each)
