@@ -1,6 +1,7 @@
 """Train every candidate, judge the best against the champion, and promote it if it is better.
 
-One Airflow DAG per pipeline: `assemble` joins labels and features point in time; every candidate is trained by its
+One Airflow DAG per pipeline: `assemble` joins labels and features point in time, after it has computed again what of
+the features is not what today's inputs, SQL and types give; every candidate is trained by its
 own `fit` task and logged to MLflow; `evaluate` scores all of them and the champion on the same rows; `prove` loads the
 best one from the registry and compares what it predicts with its training; `decide` lays the result before the gate;
 `apply` is the only task that moves a champion. Where a query gives the label, `label` computes it first, for the days
