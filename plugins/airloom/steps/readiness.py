@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence, Sized
+from collections.abc import Callable, Collection, Iterable, Sequence, Sized
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 
 from airloom.core.errors import NotDue, UsageError
 from airloom.core.partitions import local_days
@@ -60,12 +61,11 @@ def readiness(pipeline: Pipeline, stage: str, partition: date, settings: Setting
         NotDue: The stage cannot run for this day, whatever will be published.
     """
     wanted = needs(pipeline, stage, partition)
-    lake = Lake(settings.lake / pipeline.name)
+    published = cache(Lake(settings.lake / pipeline.name).partitions)
     quarantine = Quarantine(settings.quarantine / pipeline.name)
     absent: list[tuple[str, date]] = []
     for table, days in wanted.items():
-        there = lake.partitions(table)
-        absent += [(table, day) for day in days if day not in there and not _is_healed(pipeline, lake, table, day)]
+        absent += [(table, day) for day in days if not _is_there(pipeline, published, table, day)]
     # A day is published whole or not at all, so one blocked table stops every table of the day, and its features.
     stopped = _blocked(quarantine, pipeline.tables, absent)
     # The same holds for the views of a day.
@@ -76,18 +76,19 @@ def readiness(pipeline: Pipeline, stage: str, partition: date, settings: Setting
     return Readiness(sum(map(len, wanted.values())) - len(absent), blocked, missing)
 
 
-def _is_healed(pipeline: Pipeline, lake: Lake, table: str, day: date) -> bool:
-    """Tell whether a stage computes missing features itself: those of a view that was added since the day was computed.
+def _is_there(pipeline: Pipeline, published: Callable[[str], Collection[date]], table: str, day: date) -> bool:
+    """Tell whether a partition is published, or is one of features that the stage computes itself.
 
-    All that they are computed from is there, and the features stage, which has run for the day, does not come back.
+    These are of a view that was added since the day was computed: all that they are computed from is there, and the
+    features stage, which has run for the day, does not come back.
     """
     views = pipeline.features.views
     view = views.get(table.removeprefix("features."))
-    if not table.startswith("features.") or view is None:
-        return False
+    if day in published(table) or view is None or not table.startswith("features."):
+        return day in published(table)
     window = pipeline.schedule.window(day, view.window.days)
-    computed = any(day in lake.partitions(f"features.{name}") for name in views)
-    return computed and all(lake.partitions(f"raw.{read}").keys() >= set(window) for read in view.reads)
+    computed = any(day in published(f"features.{name}") for name in views)
+    return computed and all(each in published(f"raw.{read}") for read in view.reads for each in window)
 
 
 def _blocked(quarantine: Quarantine, tables: Iterable[str], absent: Sequence[tuple[str, date]]) -> set[date]:
