@@ -168,6 +168,9 @@ def test_what_has_the_same_values_in_the_type_of_before_is_stored(tmp_path, firs
         ("no value", "decimal", pa.decimal128(3, 2)),
         ("text without a value", "wide decimal", pa.decimal128(5, 4)),
         ("text without a value", "time in UTC", pa.timestamp("us", "UTC")),
+        ("only NaN", "time in UTC", pa.timestamp("us", "UTC")),
+        ("only NaN", "date", pa.date32()),
+        ("only NaT", "bytes", pa.binary()),
         ("only NaN", "string", pa.string()),
         ("only NaT", "date", pa.date32()),
     ],
@@ -224,6 +227,16 @@ def test_the_only_day_of_a_table_may_be_published_again_as_anything(tmp_path):
     publish(lake, DAY, HELD["string"])
     publish(lake, DAY, HELD["doubles"])
     assert values(stored(lake, DAY)) == values(HELD["doubles"])
+
+
+@pytest.mark.parametrize("name", sorted(HELD.keys() - {"time"}))
+def test_text_that_has_lost_its_values_takes_any_type_as_earlier_versions_had_text_for_no_value(tmp_path, name):
+    lake = Lake(tmp_path)
+    publish(lake, DAY, HELD["string"])
+    publish(lake, DAY, HELD["text without a value"])
+    publish(lake, NEXT, HELD[name])
+    assert values(stored(lake, NEXT)) == values(HELD[name])
+    assert values(stored(lake, DAY)) == [None] * 3
 
 
 def test_columns_come_and_go_and_no_version_changes(tmp_path, caplog):

@@ -11,6 +11,7 @@ from airloom.core.errors import DataError
 from airloom.core.pipeline import Pipeline
 from airloom.stores.content import NO_ROWS
 from airloom.stores.lake import PARTITION_COLUMNS, Lake, PartitionVersion
+from airloom.stores.lake_types import named_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,7 +50,7 @@ def read_raw(pipeline: Pipeline, lake: Lake, table: str, days: Collection[date])
     dataset = lake.dataset(f"raw.{table}", days)
     if dataset is None:
         raise DataError(f"The lake has no table raw.{table}.", where=str(lake.path(f"raw.{table}")))
-    rows = dataset.to_table()
+    rows = _typed(dataset.to_table(), pipeline.tables[table].columns or {})
     if rows.num_rows:
         order = [("partition", "ascending"), *((key, "ascending") for key in pipeline.tables[table].key)]
         rows = rows.take(pc.sort_indices(rows, sort_keys=order))
@@ -59,3 +60,13 @@ def read_raw(pipeline: Pipeline, lake: Lake, table: str, days: Collection[date])
         for each in distinct.to_pylist()
     ]
     return RawDays(rows, empty | {each.partition: each for each in versions})
+
+
+def _typed(rows: pa.Table, declared: Mapping[str, str]) -> pa.Table:
+    """Give columns that never had a value the types that are declared for them, which SQL may need to know."""
+    import pyarrow as pa
+
+    for place, field in enumerate(rows.schema):
+        if pa.types.is_null(field.type) and field.name in declared:
+            rows = rows.set_column(place, field.name, pa.nulls(rows.num_rows, named_type(declared[field.name])))
+    return rows

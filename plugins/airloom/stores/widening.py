@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from airloom.core.errors import DataError
-from airloom.stores.exact import exactly, is_number
+from airloom.stores.exact import exactly, has_no_value, is_number
 from airloom.stores.lake_types import type_name
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def fit(rows: pa.Table, known: pa.Schema, published: Callable[[str], pa.ChunkedA
     import pyarrow as pa
 
     columns, widened = {}, {}
-    new = [field for field in rows.schema if field.name not in known.names]
+    new = [pa.field(name, pa.null()) for name in rows.column_names if name not in known.names]
     for field in (*known, *new):
         name, kind = field.name, field.type
         if name not in rows.column_names:
@@ -72,7 +72,7 @@ def fit(rows: pa.Table, known: pa.Schema, published: Callable[[str], pa.ChunkedA
         kept = None if wanted is None else exactly(column, wanted)
         if wanted is None or kept is None:
             raise NotTheSameType(name, column.type, kind)
-        if wanted != kind:
+        if wanted != kind and name in known.names:
             widened[name] = f"{type_name(kind)} to {type_name(wanted)}"
         columns[name] = kept
     fitting = pa.table(columns)
@@ -92,7 +92,9 @@ def joined(known: pa.DataType, column: pa.ChunkedArray, published: Callable[[], 
     import pyarrow as pa
 
     own = column.type
-    if known == own or pa.types.is_null(known):
+    if pa.types.is_null(known):
+        return known if has_no_value(column) else own
+    if known == own:
         return own
     if exactly(column, known) is not None:
         return known
@@ -105,7 +107,18 @@ def joined(known: pa.DataType, column: pa.ChunkedArray, published: Callable[[], 
         if exactly(others, wider) is not None:
             return wider
     others = published() if others is None else others
-    return own if others.null_count == len(others) else None
+    return own if others.null_count == len(others) and _reads(known, own) else None
+
+
+def _reads(one: pa.DataType, other: pa.DataType) -> bool:
+    """Tell whether files of a type, even without a value, can be read as another one."""
+    import pyarrow as pa
+
+    try:
+        pa.nulls(1, one).cast(other)
+    except pa.ArrowNotImplementedError:
+        return False
+    return True
 
 
 def wider_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
