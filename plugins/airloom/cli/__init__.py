@@ -27,6 +27,7 @@ from airloom.cli.reproduce import reproduce
 from airloom.cli.run import run
 from airloom.cli.status import status
 from airloom.cli.trace import trace
+from airloom.cli.unpublish import unpublish
 from airloom.cli.up import up
 from airloom.cli.upgrade import upgrade
 from airloom.cli.vacuum import vacuum
@@ -43,7 +44,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     *(up, down, demo, env, backfill, run, status),
-    *(ledger, verdict, diff, trace, impact, reproduce, vacuum),
+    *(ledger, verdict, diff, trace, impact, reproduce, vacuum, unpublish),
     *(rollback, promote, pin, unpin, apply, upgrade, doctor),
 )
 for command in COMMANDS:

@@ -139,4 +139,6 @@ def _note_row(note: Note, versions: dict[str, str]) -> tuple[str, ...]:
     by_a_run = note.kind in ("failed", "superseded")
     why = f"by {note.actor}: {words}" if by_a_run else words
     version = f"v{note.subject}" if note.kind in ("worse", "recovered") else versions.get(note.subject, "")
+    if note.kind in ("withdrawing", "withdrawn", "republished"):
+        why = f"{note.subject} by {note.actor}" + (f": {words}" if words and note.kind != "republished" else "")
     return str(note.partition), note.kind, version, "", why

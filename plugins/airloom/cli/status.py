@@ -65,6 +65,12 @@ def _print(status: PipelineStatus) -> None:
     if status.paused:
         line = f"paused    no training until {status.paused.until}, or until the data has changed: {status.paused.why}"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+    for each in status.withdrawn:
+        line = f"withdrawn {each.table} {each.partition} by {each.actor} on {each.decided_at:%Y-%m-%d %H:%M} UTC"
+        line += (f": {each.reason}" if each.reason else "") + (
+            "" if each.done else "; not finished: see airloom doctor"
+        )
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     if verdict is not None:
         line = f"verdict   {verdict.partition}: {verdict.outcome}, version {verdict.challenger}; {verdict.reasons}"
         console.print(line, highlight=False, markup=False, soft_wrap=True)

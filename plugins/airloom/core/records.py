@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -80,6 +80,30 @@ class Staged(Record):
     digest: str
     floored: dict[str, int] = {}
     far: dict[str, int] = {}
+
+
+class Withdrawn(Record):
+    """A published day that a person has taken back.
+
+    Args:
+        table: The table of the lake.
+        version: Digest of the content that was taken back.
+        commit: The commit of the lake that has it last, readable until a vacuum.
+        rows: How many rows it had.
+        actor: Who.
+        reason: Why.
+        decided_at: When it was decided.
+        built: What was built on this content, and is stale since, in words.
+    """
+
+    table: str
+    version: str
+    commit: int | None
+    rows: int | None
+    actor: str
+    reason: str
+    decided_at: datetime
+    built: tuple[str, ...]
 
 
 class Failure(BaseModel):

@@ -235,11 +235,12 @@ def _lineage(settings: Settings, backend: Address | None) -> dict[tuple[str, str
         # The provider gives up after this time; the transport must have given up before.
         options["openlineage", "execution_timeout"] = math.ceil(backend.timeout) + 5
     if not configured_by_hand(os.environ):
-        options["openlineage", "transport"] = json.dumps({**_transport(settings, backend), "name": _TRANSPORT})
+        options["openlineage", "transport"] = json.dumps({**transport(settings, backend), "name": _TRANSPORT})
     return options
 
 
-def _transport(settings: Settings, backend: Address | None) -> dict[str, Any]:
+def transport(settings: Settings, backend: Address | None) -> dict[str, Any]:
+    """Return the OpenLineage client's configuration of the transport that keeps every event, and sends it."""
     target = _events(settings)
     if backend:
         # A list, because the client would add what other variables say to a mapping.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Collection
+from datetime import date, datetime
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,6 +21,7 @@ from airloom.stores.ledger import Champion, Ledger
 from airloom.stores.ledger_mark import require_ledger
 from airloom.stores.pins import Pins
 from airloom.stores.quarantine import Quarantine
+from airloom.stores.withdrawals import Withdrawal, Withdrawals
 
 
 class Fact(BaseModel):
@@ -36,7 +38,7 @@ class StageStatus(Fact):
         partitions: How many days are complete; of features, current.
         latest: The newest of them.
         degraded: How many carry a warning.
-        blocked: How many days are in quarantine instead.
+        blocked: How many days are in quarantine instead, or were taken back.
     """
 
     stage: str
@@ -93,6 +95,28 @@ class PauseStatus(Fact):
     why: str
 
 
+class WithdrawnStatus(Fact):
+    """A published day that a person has taken back, and that was not published again.
+
+    Args:
+        table: The table of the lake.
+        partition: The day.
+        version: Digest of its content.
+        actor: Who.
+        reason: Why.
+        decided_at: When.
+        done: Whether nothing is left to be done.
+    """
+
+    table: str
+    partition: date
+    version: str
+    actor: str
+    reason: str
+    decided_at: datetime
+    done: bool
+
+
 class PipelineStatus(Fact):
     """Where one pipeline is.
 
@@ -113,6 +137,7 @@ class PipelineStatus(Fact):
     pinned: str | None = None
     paused: PauseStatus | None = None
     stale: dict[str, tuple[date, ...]] = {}
+    withdrawn: tuple[WithdrawnStatus, ...] = ()
 
 
 def read_status(pipeline: Pipeline, settings: Settings) -> PipelineStatus:
@@ -131,19 +156,22 @@ def read_status(pipeline: Pipeline, settings: Settings) -> PipelineStatus:
     pin = Pins(settings.state_url).current(pipeline.name)
     history, verdicts = ledger.history(pipeline.name), ledger.verdicts(pipeline.name)
     stale = _stale(pipeline, settings)
+    not_current = {f"features.{name}": days for name, days in stale.items()}
+    withdrawn = list(Withdrawals.of(pipeline.name, settings).lasting().values())
     return PipelineStatus(
         pipeline=pipeline.name,
         stages=(
-            _ingest(pipeline, settings, lake),
-            _features(pipeline, settings, lake.without({f"features.{name}": days for name, days in stale.items()})),
+            _ingest(pipeline, settings, lake, withdrawn),
+            _features(pipeline, settings, lake.without(not_current), withdrawn),
             _train(verdicts),
-            _stage("score", lake, [PREDICTIONS]),
+            _stage("score", lake, [PREDICTIONS], withdrawn),
         ),
         champion=_champion(pipeline, history[-1], verdicts, settings) if history else None,
         verdict=_verdict(max(reversed(verdicts), key=lambda verdict: verdict.partition)) if verdicts else None,
         pinned=str(pin) if pin else None,
         paused=_pause(current_pause(pipeline, None, settings)),
         stale=stale,
+        withdrawn=tuple(_withdrawn(each) for each in withdrawn),
     )
 
 
@@ -154,10 +182,18 @@ def complete_days(lake: Lake, tables: list[str]) -> dict[date, list[PartitionVer
     return {day: [each[day] for each in published] for day in sorted(days)}
 
 
-def _stage(stage: str, lake: Lake, tables: list[str]) -> StageStatus:
+def _stage(
+    stage: str, lake: Lake, tables: list[str], withdrawn: list[Withdrawal], stopped: Collection[date] = ()
+) -> StageStatus:
     days = complete_days(lake, tables)
-    degraded = sum(any(version.degraded for version in versions) for versions in days.values())
-    return StageStatus(stage=stage, partitions=len(days), latest=max(days, default=None), degraded=degraded)
+    blocked = {*stopped, *(each.partition for each in withdrawn if each.table in tables)}
+    return StageStatus(
+        stage=stage,
+        partitions=len(days),
+        latest=max(days, default=None),
+        degraded=sum(any(version.degraded for version in versions) for versions in days.values()),
+        blocked=len(blocked),
+    )
 
 
 def _stale(pipeline: Pipeline, settings: Settings) -> dict[str, tuple[date, ...]]:
@@ -167,21 +203,24 @@ def _stale(pipeline: Pipeline, settings: Settings) -> dict[str, tuple[date, ...]
     return {name: tuple(days) for name, days in found.items()}
 
 
-def _ingest(pipeline: Pipeline, settings: Settings, lake: Lake) -> StageStatus:
-    status = _stage("ingest", lake, [f"raw.{table}" for table in pipeline.tables])
-    return status.model_copy(update={"blocked": _blocked(pipeline, settings, list(pipeline.tables))})
+def _ingest(pipeline: Pipeline, settings: Settings, lake: Lake, withdrawn: list[Withdrawal]) -> StageStatus:
+    stopped = _blocked(pipeline, settings, list(pipeline.tables))
+    return _stage("ingest", lake, [f"raw.{table}" for table in pipeline.tables], withdrawn, stopped)
 
 
-def _features(pipeline: Pipeline, settings: Settings, lake: Lake) -> StageStatus:
+def _features(pipeline: Pipeline, settings: Settings, lake: Lake, withdrawn: list[Withdrawal]) -> StageStatus:
     tables = [f"features.{name}" for name in pipeline.features.views]
-    status = _stage("features", lake, tables)
-    return status.model_copy(update={"blocked": _blocked(pipeline, settings, tables)})
+    return _stage("features", lake, tables, withdrawn, _blocked(pipeline, settings, tables))
 
 
-def _blocked(pipeline: Pipeline, settings: Settings, tables: list[str]) -> int:
-    """Count the days on which any of some tables is in quarantine instead of published."""
+def _blocked(pipeline: Pipeline, settings: Settings, tables: list[str]) -> set[date]:
+    """Return the days on which any of some tables is in quarantine instead of published."""
     quarantine = Quarantine(settings.quarantine / pipeline.name)
-    return len(set().union(*(quarantine.blocked_days(table) for table in tables)))
+    return set().union(*(quarantine.blocked_days(table) for table in tables))
+
+
+def _withdrawn(found: Withdrawal) -> WithdrawnStatus:
+    return WithdrawnStatus(**{name: getattr(found, name) for name in WithdrawnStatus.model_fields})
 
 
 def _train(verdicts: list[Verdict]) -> StageStatus:

@@ -67,6 +67,7 @@ class Run:
         mapped: Which of several instances of the task it is, -1 for the only one.
         inputs: What it read.
         outputs: What it wrote.
+        withdrawn: What it took back.
         facets: The facets of the run, by name.
         quality: Expectations that did not hold, by dataset.
     """
@@ -82,6 +83,7 @@ class Run:
     mapped: int = -1
     inputs: tuple[Version, ...] = ()
     outputs: tuple[Written, ...] = ()
+    withdrawn: tuple[Version, ...] = ()
     facets: dict[str, Any] = field(default_factory=dict)
     quality: tuple[dict[str, Any], ...] = ()
 
@@ -170,6 +172,7 @@ def _run(events: list[dict[str, Any]]) -> Run:
         mapped=int(facets.get("airflow_mappedTask", {}).get("mapIndex", -1)),
         inputs=tuple(read),
         outputs=tuple(_outputs(last.get("outputs", []), tuple(read))),
+        withdrawn=tuple(_withdrawn(last.get("outputs", []))),
         facets=facets,
         quality=tuple(_failures(last.get("inputs", []))),
     )
@@ -195,6 +198,8 @@ def _outputs(datasets: Iterable[dict[str, Any]], read: tuple[Version, ...]) -> I
         partitions = _partitions(dataset)
         rows = dataset.get("outputFacets", {}).get("outputStatistics", {}).get("rowCount")
         for each in partitions:
+            if each.get("withdrawn"):
+                continue
             made_of = [
                 Version(name, day, version)
                 for name, days in each.get("madeOf", {}).items()
@@ -206,6 +211,13 @@ def _outputs(datasets: Iterable[dict[str, Any]], read: tuple[Version, ...]) -> I
                 unchanged=each.get("unchanged", False),
                 rows=rows if len(partitions) == 1 else None,
             )
+
+
+def _withdrawn(datasets: Iterable[dict[str, Any]]) -> Iterator[Version]:
+    for dataset in datasets:
+        for each in _partitions(dataset):
+            if each.get("withdrawn"):
+                yield Version(dataset["name"], each["partition"], each["version"])
 
 
 def _failures(datasets: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -34,6 +34,7 @@ class Graph:
         self.runs = list(runs)
         self._made: dict[Version, list[Made]] = defaultdict(list)
         self._used: dict[Version, list[Made]] = defaultdict(list)
+        self._withdrawn: dict[Version, Run] = {}
         self._attempts: dict[tuple[str, str, int], list[Run]] = defaultdict(list)
         for run in self.runs:
             self._attempts[run.task].append(run)
@@ -41,6 +42,7 @@ class Graph:
                 self._add(run)
 
     def _add(self, run: Run) -> None:
+        self._withdrawn.update(dict.fromkeys(run.withdrawn, run))
         for written in run.outputs:
             made = Made(run, written)
             self._made[written.version].append(made)
@@ -74,6 +76,11 @@ class Graph:
             if made.written.version not in seen:
                 seen.add(made.written.version)
                 yield self.made(made.written.version) or made
+
+    def withdrawn(self, version: Version) -> Run | None:
+        """Return the run that took a version back last; None when none did, or when it was published again since."""
+        run, made = self._withdrawn.get(version), self._made.get(version, [])
+        return run if run and all(self._ended(each) <= (run.ended or run.started) for each in made) else None
 
     def attempts(self, run: Run) -> list[Run]:
         """Return every attempt of the same task in the same run of its DAG."""

@@ -57,6 +57,9 @@ def details(graph: Graph, branch: Branch) -> Iterator[str]:
     for run in runs:
         yield from _quality(run)
         yield from _attempts(graph, run)
+    for version, _ in branch.found:
+        if taken := graph.withdrawn(version):
+            yield f"{taken.started:%Y-%m-%d %H:%M:%S} UTC: {taken.headline}"
     if branch.untold and dataset(branch) != SOURCE:
         yield f"no event tells how {counted(len(branch.untold), 'version')} came to be"
 

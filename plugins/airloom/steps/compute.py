@@ -21,6 +21,7 @@ from airloom.steps.raw_days import RawDays, read_raw
 from airloom.stores.content import content_version
 from airloom.stores.lake import PARTITION_COLUMNS, Lake, PartitionVersion
 from airloom.stores.quarantine import Quarantine
+from airloom.stores.withdrawals import Withdrawals
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,13 +64,15 @@ def compute(pipeline: Pipeline, partition: date, settings: Settings) -> Computed
             f"There is nothing to compute the features of {partition} from: no day of any view's window is published.",
             do=f"run ingest for {partition}, then features",
         )
-    lake = Lake(settings.lake / pipeline.name)
+    lake, withdrawals = Lake(settings.lake / pipeline.name), Withdrawals.of(pipeline.name, settings)
     written: dict[tuple[str, date], Written] = {}
     refused: dict[date, AirloomError] = {}
     for _ in range(_ROUNDS):
         stale = [(name, day) for name, day in inputs.stale(partition) if day not in refused]
         if not stale:
             lift_blocks(inputs, settings)
+            for used in inputs.computable(partition):
+                withdrawals.end(f"features.{used.view}", partition, "features")
             return _computed(inputs, lake, partition, written, refused)
         own = [(name, day) for name, day in stale if day == partition]
         done, failed = compute_stale(inputs, lake, own or stale, settings)

@@ -65,7 +65,11 @@ def heal_features(pipeline: Pipeline, days: Collection[date], settings: Settings
     began, written, refused = time.monotonic(), dict[tuple[str, date], Written](), dict[date, AirloomError]()
     staleness = Staleness.read(pipeline, settings)
     while True:
-        stale = [(name, day) for name, day in staleness.before(days) if day not in refused]
+        stale = [
+            (name, day)
+            for name, day in staleness.before(days)
+            if day not in refused and staleness.inputs and staleness.inputs.of(name, day).computable
+        ]
         left, done = sorted({day for _, day in stale}), len({day for _, day in written}) + len(refused)
         spent = timedelta(seconds=time.monotonic() - began)
         if staleness.inputs is None or not left or (done and spent * (done + len(left)) / done > limit):

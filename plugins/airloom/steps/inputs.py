@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 from airloom.core.fingerprint import fingerprint
@@ -14,6 +14,7 @@ from airloom.steps.view_definitions import view_definitions
 from airloom.stores.content import NO_ROWS
 from airloom.stores.features import ViewDefinition
 from airloom.stores.lake import Lake, PartitionVersion
+from airloom.stores.withdrawals import Withdrawals
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class FeatureInputs:
         definitions: Every view as Feast knows it.
         raw: Published days of every raw table that views read.
         features: Published partitions of every view.
+        withdrawn: Days that were taken back, with the table of each; only a run for such a day publishes it again.
     """
 
     pipeline: Pipeline
@@ -86,6 +88,7 @@ class FeatureInputs:
     definitions: Mapping[str, ViewDefinition]
     raw: Mapping[str, Mapping[date, PartitionVersion]]
     features: Mapping[str, Mapping[date, PartitionVersion]]
+    withdrawn: frozenset[tuple[str, date]] = field(default=frozenset())
 
     @classmethod
     def read(cls, pipeline: Pipeline, settings: Settings, lake: Lake | None = None) -> FeatureInputs:
@@ -104,6 +107,7 @@ class FeatureInputs:
             definitions=view_definitions(pipeline, settings),
             features={name: lake.partitions(f"features.{name}") for name in views},
             raw={table: lake.partitions(f"raw.{table}") for table in pipeline.features.reads},
+            withdrawn=frozenset(Withdrawals.of(pipeline.name, settings).lasting()),
         )
 
     def again(self, lake: Lake) -> FeatureInputs:
@@ -144,7 +148,8 @@ class FeatureInputs:
         """Find what a run for a partition has to compute.
 
         That is the partition itself, every later one whose window reaches back to it, and earlier ones within the
-        look-back; of each, only what is not current. A day counts when any of its views was computed, and it has ended.
+        look-back; of each, only what is not current and has something to be computed from. A day counts when any of its
+        views was computed, and it has ended. What was taken back is computed by a run for this very day alone.
         """
         look_back, zone = timedelta(days=self.pipeline.look_back), self.pipeline.schedule.timezone
         computed = {day for day in set().union(*self.features.values()) if has_ended(day, zone)}
@@ -152,7 +157,8 @@ class FeatureInputs:
             reach = self._view(name).window
             others = [day for day in computed if partition - look_back <= day < partition + reach]
             for day in sorted({partition, *others}):
-                if not self.is_current(name, day):
+                taken_back = day != partition and (f"features.{name}", day) in self.withdrawn
+                if not taken_back and not self.is_current(name, day) and self.of(name, day).computable:
                     yield name, day
 
     def _has_rows(self, table: str) -> bool:

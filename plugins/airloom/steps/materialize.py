@@ -43,22 +43,27 @@ def materialize(pipeline: Pipeline, partition: date, settings: Settings, days: S
     published = {name: each for name in written if (each := _published(lake, name, partition))}
     if not published:
         raise DataError(f"The features of {partition} have not been computed.", do="run compute before materialize")
-    moments = [as_of(day, pipeline.schedule.timezone) for day in every_day]
-    store = open_feature_store(pipeline, settings)
-    failpoint("materialize.before_online")
-    # Feast prints its progress; the record says what was done.
-    with redirect_stdout(StringIO()):
-        store.materialize(moments[0], moments[-1], feature_views=written)
-    failpoint("materialize.after_online")
+    bring_online(pipeline, written, every_day, settings)
     rows = {name: dataset.rows or 0 for name, dataset in published.items()}
     return Materialized(
         pipeline=pipeline.name,
         partition=partition,
-        headline=_headline(rows, len(moments)),
+        headline=_headline(rows, len(every_day)),
         rows=rows,
         inputs=tuple(published.values()),
         outputs=tuple(_online(name, dataset) for name, dataset in published.items()),
     )
+
+
+def bring_online(pipeline: Pipeline, views: list[str], days: Sequence[date], settings: Settings) -> None:
+    """Make the online rows of views what the lake says, for the window from the first of some days to the last."""
+    moments = [as_of(day, pipeline.schedule.timezone) for day in days]
+    store = open_feature_store(pipeline, settings)
+    failpoint("materialize.before_online")
+    # Feast prints its progress; the record says what was done.
+    with redirect_stdout(StringIO()):
+        store.materialize(moments[0], moments[-1], feature_views=views)
+    failpoint("materialize.after_online")
 
 
 def _has_any(lake: Lake, view: str, days: Sequence[date]) -> bool:

@@ -22,6 +22,7 @@ from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.quarantine import Quarantine
 from airloom.stores.staging import Staging
 from airloom.stores.validations import ValidationResults
+from airloom.stores.withdrawals import Withdrawals
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -85,9 +86,10 @@ def publish(pipeline: Pipeline, partition: date, settings: Settings, validations
     audited = [_audited(pipeline, partition, each, settings, lake) for each in validations]
     _require_none_blocked(partition, audited)
     _require_all_fit(pipeline, partition, settings, lake, audited)
-    outputs: list[Dataset] = []
+    outputs, withdrawals = list[Dataset](), Withdrawals.of(pipeline.name, settings)
     for each in audited:
         outputs += _replace(pipeline, partition, settings, lake, each)
+        withdrawals.end(f"raw.{each.table}", partition, "ingest")
     held_back = sum(len(each.audit["held_back"]) for each in audited)
     return Published(
         pipeline=pipeline.name,

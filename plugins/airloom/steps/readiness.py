@@ -15,6 +15,7 @@ from airloom.core.wording import listed
 from airloom.stores.lake import Lake
 from airloom.stores.ledger import Ledger
 from airloom.stores.quarantine import Quarantine
+from airloom.stores.withdrawals import Withdrawals
 
 Needs = dict[str, list[date]]
 
@@ -28,7 +29,7 @@ class Readiness:
 
     Args:
         published: Partitions that are there, or that the stage itself computes from what is there.
-        blocked: Partitions that an audit has stopped: waiting longer would not bring them.
+        blocked: Partitions that are stopped or were taken back: waiting longer would not bring them.
         missing: Partitions that nobody has published or stopped yet.
     """
 
@@ -63,16 +64,26 @@ def readiness(pipeline: Pipeline, stage: str, partition: date, settings: Setting
     wanted = needs(pipeline, stage, partition)
     published = cache(Lake(settings.lake / pipeline.name).partitions)
     quarantine = Quarantine(settings.quarantine / pipeline.name)
+    withdrawn = Withdrawals.of(pipeline.name, settings).lasting()
     absent: list[tuple[str, date]] = []
     for table, days in wanted.items():
-        absent += [(table, day) for day in days if not _is_there(pipeline, published, table, day)]
+        absent += [
+            (table, day)
+            for day in days
+            if not (
+                day in published(table) if (table, day) in withdrawn else _is_there(pipeline, published, table, day)
+            )
+        ]
     # A day is published whole or not at all, so one blocked table stops every table of the day, and its features.
-    stopped = _blocked(quarantine, pipeline.tables, absent)
+    stopped = _blocked(quarantine, pipeline.tables, absent) | {day for table, day in withdrawn if table[:4] == "raw."}
     # The same holds for the views of a day.
     views = [f"features.{name}" for name in pipeline.features.views]
     refused = _blocked(quarantine, views, [each for each in absent if each[0] in views])
-    blocked = tuple(f"{table} {day}" for table, day in absent if day in stopped or (table in views and day in refused))
-    missing = tuple(each for table, day in absent if (each := f"{table} {day}") not in blocked)
+    held = {each for each in absent if each[1] in stopped or (each[0] in views and each[1] in refused)}
+    # What a person has taken back comes again only when a person asks for it.
+    held |= withdrawn.keys()
+    blocked = tuple(f"{table} {day}" for table, day in absent if (table, day) in held)
+    missing = tuple(f"{table} {day}" for table, day in absent if (table, day) not in held)
     return Readiness(sum(map(len, wanted.values())) - len(absent), blocked, missing)
 
 

@@ -26,6 +26,7 @@ from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.ledger import Champion, Ledger, effective
 from airloom.stores.ledger_mark import require_ledger
 from airloom.stores.sink import open_sink
+from airloom.stores.withdrawals import Withdrawals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,11 +107,12 @@ class _Published:
     def stale(self, partition: date) -> list[date]:
         """Other predictions whose inputs have changed: all later ones, and earlier ones within the look-back.
 
-        Those of a day whose features are stale stay until they are healed.
+        Those of a day whose features are stale stay until they are healed, and those whose rows were taken back.
         """
+        rows = self.versions[f"raw.{self.pipeline.score.entities}"]
         oldest, zone = partition - timedelta(days=self.pipeline.look_back), self.pipeline.schedule.timezone
         others = (day for day in self.versions[TABLE] if day != partition and day >= oldest and has_ended(day, zone))
-        ready = (day for day in others if self.can_score(day) and not self.staleness.on(day))
+        ready = (day for day in others if day in rows and self.can_score(day) and not self.staleness.on(day))
         return [day for day in ready if not self.is_current(day)]
 
 
@@ -156,6 +158,8 @@ def score(pipeline: Pipeline, partition: date, settings: Settings, run_id: str) 
             raise
         done = _Done(headline=str(reason))
     copied = sink.follow(Lake(settings.lake / pipeline.name), TABLE) if sink else []
+    if done.predictions:
+        Withdrawals.of(pipeline.name, settings).end(TABLE, partition, "score")
     if failed:
         raise failed[0]
     again = f"; {counted(len(stale), 'other day')} scored again" if stale else ""

@@ -91,5 +91,7 @@ class Staleness:
         if (name, day) not in self._known:
             present = inputs.features[name].get(day)
             brought = present is not None and not present.inputs
-            self._known[name, day] = not brought and not inputs.is_current(name, day)
+            # It is not there, and comes back by a run for its own day alone.
+            taken_back = present is None and (f"features.{name}", day) in inputs.withdrawn
+            self._known[name, day] = not (brought or taken_back or inputs.is_current(name, day))
         return self._known[name, day]

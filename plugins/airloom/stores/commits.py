@@ -83,6 +83,31 @@ def commit_partition(
         )
 
 
+def remove_partition(place: Place, delta: DeltaTable, name: str, day: str, facts: Mapping[str, str]) -> None:
+    """Remove one partition in one commit; its files stay until a vacuum removes them.
+
+    Args:
+        place: Folder of the table.
+        delta: The table as it was looked at; any other commit since is a conflict.
+        name: The column that names the partition.
+        day: Its value.
+        facts: Kept with the commit.
+
+    Raises:
+        CommitFailedError: The table has changed since it was looked at.
+        SetupError: S3 refuses, or cannot be reached.
+    """
+    import pyarrow as pa
+    from deltalake import CommitProperties, Schema
+
+    schema = Schema.from_arrow(pa.schema(delta.schema().to_arrow()))
+    columns, properties = delta.metadata().partition_columns, CommitProperties(dict(facts), max_commit_retries=0)
+    with explained(place):
+        delta.create_write_transaction(
+            [], "overwrite", schema, columns, [(name, "=", day)], commit_properties=properties
+        )
+
+
 def _with_columns(rows: pa.Table, values: Mapping[str, str]) -> pa.Table:
     import pyarrow as pa
 

@@ -15,7 +15,7 @@ from airloom.core.errors import DataError, Unavailable
 from airloom.core.failpoints import failpoint
 from airloom.core.places import Place
 from airloom.core.wording import counted
-from airloom.stores.commits import commit_partition
+from airloom.stores.commits import commit_partition, remove_partition
 from airloom.stores.content import content_version
 from airloom.stores.files import absent_files, folders
 from airloom.stores.lake_types import held, named_type, type_name
@@ -273,6 +273,44 @@ class Lake:
             found=f"{refused.found}, on {day}",
             expected=f"{refused.known}" + (f", as on {before}" if before else ""),
             do="bring the values to that type in the source, or publish them as another column",
+        )
+
+    def withdraw(self, table: str, version: PartitionVersion, facts: Mapping[str, object]) -> bool:
+        """Remove one partition in one atomic commit; as of an earlier commit it can still be read, until a vacuum.
+
+        Args:
+            table: The table.
+            version: What is to be removed, and nothing else.
+            facts: Kept with the commit.
+
+        Returns:
+            Whether anything was removed; nothing is when the day is not published.
+
+        Raises:
+            Unavailable: Something else is published by now, and kept; or other writers kept coming first.
+            SetupError: S3 refuses, or cannot be reached.
+        """
+        from deltalake.exceptions import CommitFailedError
+
+        kept = {f"{FACT}{name}": json.dumps(fact) for name, fact in facts.items()}
+        for attempt in range(_ATTEMPTS):
+            delta = self._open(table)
+            present = published_versions(delta).get(version.partition)
+            if delta is None or present is None:
+                return False
+            self._require_unmoved(table, version.partition, version, present)
+            day = version.columns[0]
+            failpoint("lake.before_withdrawal")
+            try:
+                remove_partition(self.path(table), delta, PARTITION_COLUMNS[0], day, {f"{FACT}{DAY}": day, **kept})
+            except (CommitFailedError, Unavailable):
+                forget_table(self.path(table))
+                time.sleep(random.uniform(0.05, 0.2) * (attempt + 1))
+                continue
+            failpoint("lake.after_withdrawal")
+            return True
+        raise Unavailable(
+            f"{table} of {version.partition} was not removed.", where=str(self.path(table)), do="try again"
         )
 
     def _require_unmoved(

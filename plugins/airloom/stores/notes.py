@@ -11,8 +11,20 @@ from airloom.stores.ledger_tables import LedgerTables
 
 #: A verdict that came too late (`superseded`), that a person has turned down (`declined`), or that was looked back on
 #: four weeks later (`reviewed`); a training that failed, and the pause that follows too many of them; a champion that
-#: is worse than the average, or no longer.
-Kind = Literal["superseded", "declined", "reviewed", "failed", "paused", "worse", "recovered"]
+#: is worse than the average, or no longer; a published day that a person is taking back (`withdrawing`), that is taken
+#: back (`withdrawn`), or that was published again since (`republished`).
+Kind = Literal[
+    "superseded",
+    "declined",
+    "reviewed",
+    "failed",
+    "paused",
+    "worse",
+    "recovered",
+    "withdrawing",
+    "withdrawn",
+    "republished",
+]
 
 
 @dataclass(frozen=True)

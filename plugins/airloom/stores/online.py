@@ -24,6 +24,8 @@ from airloom.stores.point_in_time import AS_OF, KNOWN_AT
 BUSY_SECONDS = 30
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+#: Later than every event time, and exact in the numbers of every store.
+_FOREVER = 2**53
 
 
 class Row(NamedTuple):
@@ -67,6 +69,9 @@ class Change(Protocol):
 
     def put(self, rows: Sequence[Row]) -> None:
         """Write rows, at most one an entity, each unless a newer one is there; note the newest event time."""
+
+    def recede(self, newest: int) -> None:
+        """Note an older newest event time than the view had: its days from there on were taken back."""
 
 
 class GuardedOnlineStore(OnlineStore):  # type: ignore[misc]
@@ -121,7 +126,9 @@ class GuardedOnlineStore(OnlineStore):  # type: ignore[misc]
         """Make the online rows of a window of event times what the lake says, all at once.
 
         The lake is read under the view's lock, so that of two writers the one that writes last has also read last.
-        An entity whose row in the window is no longer in the lake gets its newest earlier row back.
+        An entity whose row in the window is no longer in the lake gets its newest earlier row back: the one exception
+        to the rule that no row is replaced by an older one. Where the lake has nothing of the window any more, the
+        view's newest event time becomes that of what is left.
 
         Args:
             config: Feast's configuration.
@@ -136,12 +143,18 @@ class GuardedOnlineStore(OnlineStore):  # type: ignore[misc]
         first, last = window
         with self._change(config, _name(config, view), layout.text) as change:
             rows = _encode(pull(first, last), view, layout)
+            there = {} if rows else dict(change.within(-_FOREVER, _FOREVER))
             gone = _remove_superseded(change, window, rows)
             failpoint("online.after_remove")
             change.put(rows)
             if gone:
                 earlier = _encode(pull(_EPOCH, first - _MICROSECOND), view, layout)
-                change.put([row for row in earlier if row.entity in gone])
+                back = [row for row in earlier if row.entity in gone]
+                change.put(back)
+            if gone and not rows:
+                # Ages are counted from the newest row: one that was taken back must not make all others too old.
+                left = [event for entity, event in there.items() if entity not in gone]
+                change.recede(max([*left, *(row.event for row in back)], default=0))
         return len(rows)
 
     def online_read(

@@ -136,6 +136,10 @@ class _PostgresChange:
         query = "UPDATE airloom_online_views SET newest_us = %s WHERE id = %s AND newest_us < %s"
         self._connection.execute(query, (newest, self._view, newest))
 
+    def recede(self, newest: int) -> None:
+        query = "UPDATE airloom_online_views SET newest_us = %s WHERE id = %s"
+        self._connection.execute(query, (newest, self._view))
+
 
 def _number(connection: psycopg.Connection, insert: str, column: str, value: str) -> int:
     """Return the id of a row that names something; it is made when it is missing."""

@@ -94,6 +94,7 @@ class _RedisChange:
     def __init__(self, server: Any, view: str) -> None:
         self._server, self._view, self._token = server, view, secrets.token_hex(8)
         self._layout = self._newest = 0
+        self._receded = False
 
     def acquire(self, layout: str) -> None:
         """Wait until no other writer holds the view, and become its owner."""
@@ -138,9 +139,12 @@ class _RedisChange:
         self._stage((row.entity, _HEAD.pack(row.event, row.known, self._layout) + row.features) for row in rows)
         self._newest = max([self._newest, *(row.event for row in rows)])
 
+    def recede(self, newest: int) -> None:
+        self._newest, self._receded = newest, True
+
     def commit(self) -> None:
         """Make everything visible that is staged."""
-        self._run(scripts.COMMIT, self._newest)
+        self._run(scripts.COMMIT, self._newest, int(self._receded))
 
     def merge(self) -> None:
         """Move what is visible but still pending to the view's rows; a writer that was killed may have left some."""

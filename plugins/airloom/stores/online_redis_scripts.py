@@ -138,7 +138,7 @@ if #put > 0 then redis.call('HSET', KEYS[3], unpack(put)) end
 """,
 )
 
-#: ARGV token, newest event time. What is staged becomes visible, at once.
+#: ARGV token, newest event time, 1 where that may be older than before. What is staged becomes visible, at once.
 COMMIT = Script(
     (
         "meta",
@@ -147,7 +147,7 @@ COMMIT = Script(
         "pending",
     ),
     f"""{_FENCE}
-if tonumber(ARGV[2]) > tonumber(redis.call('HGET', KEYS[1], 'newest') or '0') then
+if ARGV[3] == '1' or tonumber(ARGV[2]) > tonumber(redis.call('HGET', KEYS[1], 'newest') or '0') then
     redis.call('HSET', KEYS[1], 'newest', ARGV[2])
 end
 if redis.call('EXISTS', KEYS[3]) == 1 then

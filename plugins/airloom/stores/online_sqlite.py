@@ -94,6 +94,9 @@ class _SqliteChange:
         newest = max((row.event for row in rows), default=0)
         self._connection.execute("UPDATE views SET newest_us = max(newest_us, ?) WHERE id = ?", (newest, self._view))
 
+    def recede(self, newest: int) -> None:
+        self._connection.execute("UPDATE views SET newest_us = ? WHERE id = ?", (newest, self._view))
+
 
 @contextmanager
 def _open(config: RepoConfig) -> Iterator[sqlite3.Connection]:

@@ -99,6 +99,36 @@ class Sink:
                 do="run the task again afterwards: it copies what is missing",
             ) from error
 
+    def remove(self, day: date) -> None:
+        """Remove a day that was taken back; nothing happens where it is not there.
+
+        Raises:
+            SetupError: The table cannot be written to.
+            Unavailable: The database cannot be reached, or stops answering.
+        """
+        from sqlalchemy import Date, column, table
+        from sqlalchemy.exc import DBAPIError, OperationalError
+
+        mine = table(self.name, column("pipeline"), column("partition", Date))
+        try:
+            with self._engine.begin() as connection:
+                if not is_sqlite(self.url):
+                    connection.exec_driver_sql(_LOCK, {"table": self.name})
+                if self._versions(connection, day):
+                    where = (mine.c.pipeline == self.pipeline) & (mine.c.partition == day)
+                    connection.execute(mine.delete().where(where))
+                failpoint("sink.before_removal")
+        except DBAPIError as error:
+            kind = Unavailable if isinstance(error, OperationalError) else SetupError
+            raise kind(
+                f"The predictions of {self.pipeline} of {day} could not be removed from the table {self.name}.",
+                where=without_password(self.url),
+                found=str(error.orig).partition("\n")[0],
+                expected="a user who may delete from it",
+                do="take the day back again afterwards: what is left to do is done then",
+            ) from error
+        failpoint("sink.after_removal")
+
     @cached_property
     def _engine(self) -> Engine:
         return open_database(self.url, "The database for predictions", "AIRLOOM_PREDICTIONS_URL")
