@@ -19,6 +19,7 @@ from airloom.stores.ledger import Champion, Ledger
 from airloom.stores.models import ModelRegistry
 from airloom.stores.pins import Pins
 from airloom.stores.tracking import experiment_id, open_client
+from airloom.stores.withdrawals import Withdrawal, Withdrawals
 from tests.faults.scenario import DRIVERS, FEATURES, PIPELINE
 from tests.worlds import feature_lake
 
@@ -32,12 +33,14 @@ class Observation:
     history: tuple[Champion, ...]
     alias: int | None
     event_times: Mapping[str, int]
+    withdrawals: tuple[Withdrawal, ...]
 
 
 def observe(settings: Settings) -> Observation:
     registry = ModelRegistry(settings, PIPELINE)
     history = tuple(Ledger(settings.state_url).history(PIPELINE))
-    return Observation(history, registry.alias(), {entity: event for entity, event, *_ in _online_rows(settings)})
+    events = {entity: event for entity, event, *_ in _online_rows(settings)}
+    return Observation(history, registry.alias(), events, tuple(Withdrawals.of(FEATURES, settings).history()))
 
 
 def check_invariants(settings: Settings, before: Observation | None = None, *, recovered: bool = True) -> Observation:
@@ -78,6 +81,9 @@ def end_state(settings: Settings) -> str:
         "pins": [{**vars(row), "decided_at": None} for row in Pins(settings.state_url).history(PIPELINE)],
         "lake": [vars(each) for each in partitions],
         "online": _online_rows(settings),
+        "newest": _newest_online(settings),
+        "withdrawals": [{**vars(each), "decided_at": None} for each in Withdrawals.of(FEATURES, settings).history()],
+        "told": told.read_text() if (told := settings.var / "told").exists() else None,
     }
     return json.dumps(state, indent=1, default=str)
 
@@ -110,7 +116,7 @@ def _never_taken_back(before: Observation, now: Observation) -> Iterator[str]:
         yield "rows of the ledger were changed or removed"
     if before.alias is not None and now.alias not in (before.alias, now.history[-1].version):
         yield f"the alias was version {before.alias} and is {now.alias}, which is neither the old nor the new champion"
-    for entity, event in before.event_times.items():
+    for entity, event in before.event_times.items() if not now.withdrawals else ():
         if now.event_times.get(entity, 0) < event:
             yield f"the online row of {entity} went back in time or is gone"
 
@@ -162,6 +168,11 @@ def _registered(settings: Settings) -> list:
 def _runs(settings: Settings, status: str) -> list:
     experiments = [experiment_id(settings, PIPELINE)]
     return list(open_client(settings).search_runs(experiments, f"attributes.status = '{status}'"))
+
+
+def _newest_online(settings: Settings) -> list[tuple[int]]:
+    with closing(sqlite3.connect(settings.online)) as connection:
+        return connection.execute("SELECT newest_us FROM views ORDER BY name").fetchall()
 
 
 def _online_rows(settings: Settings) -> list[tuple[str, int, int, str]]:

@@ -1,4 +1,4 @@
-"""A pipeline's life in small: two nights of training, people's actions, features published and put online.
+"""A pipeline's life in small: two nights of training, people's actions, features put online and taken back.
 
 Every task leaves its record as a file, as Airflow keeps XComs; run again after a crash, the tasks that have left theirs
 are not done again, and the one that was interrupted is.
@@ -12,7 +12,18 @@ from typing import TypeVar
 
 from airloom.core.failpoints import failpoint
 from airloom.core.pipeline import Pipeline
-from airloom.core.records import Applied, Chosen, Decided, Evaluation, Fitted, Materialized, Proven, Record, TrainingSet
+from airloom.core.records import (
+    Applied,
+    Chosen,
+    Decided,
+    Evaluation,
+    Fitted,
+    Materialized,
+    Proven,
+    Record,
+    TrainingSet,
+    Withdrawn,
+)
 from airloom.core.settings import Settings
 from airloom.steps.apply import apply, apply_choice
 from airloom.steps.choose import choose
@@ -21,6 +32,7 @@ from airloom.steps.evaluate import evaluate
 from airloom.steps.fit import fit
 from airloom.steps.materialize import materialize
 from airloom.steps.prove import prove
+from airloom.steps.unpublish import unpublish
 from airloom.stores.features import apply_features
 from airloom.stores.ledger import Ledger
 from airloom.stores.tracking import experiment_id
@@ -86,6 +98,7 @@ def live(settings: Settings, before_each: Callable[[], None] = lambda: None) -> 
         act(tasks, action, settings)
     for day in FEATURE_DAYS:
         put_online(tasks, day, settings)
+    take_back(tasks, FEATURE_DAYS[-1], settings)
 
 
 def train(tasks: Tasks, night: date, settings: Settings) -> Applied:
@@ -109,6 +122,18 @@ def act(tasks: Tasks, action: str, settings: Settings) -> Applied:
         f"{action}.choose", Chosen, lambda: choose(pipeline, day, action, None, "ann", "to be sure", settings)
     )
     return tasks.run(f"{action}.apply", Applied, lambda: apply_choice(pipeline, chosen, settings))
+
+
+def take_back(tasks: Tasks, day: date, settings: Settings) -> Withdrawn:
+    def tell(record: Withdrawn) -> None:
+        (settings.var / "told").write_text(record.headline)
+
+    pipeline = feature_lake.small_pipeline()
+    return tasks.run(
+        f"{day}.unpublish",
+        Withdrawn,
+        lambda: unpublish(pipeline, "features.driver", day, "ann", "wrong rates", settings, tell),
+    )
 
 
 def put_online(tasks: Tasks, day: date, settings: Settings) -> Materialized:

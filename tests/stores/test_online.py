@@ -12,6 +12,7 @@ from feast.types import String
 
 from airloom.core.partitions import as_of
 from airloom.stores.features import open_feature_store
+from airloom.stores.lake import Lake
 from tests.stores.online_windows import keys_of
 from tests.worlds.feature_lake import (
     DAY,
@@ -189,3 +190,42 @@ def test_two_processes_at_once_end_with_the_newest_values(settings, store):
 
 def stored(store, *names):
     return store.provider.online_store.online_read(store.config, store.get_feature_view("driver"), keys_of(*names))
+
+
+def test_rows_of_a_day_that_was_taken_back_become_the_newest_that_remain(settings, store):
+    published(settings, store, DAY - timedelta(days=2), {"ann": 1.0})
+    published(settings, store, DAY - timedelta(days=1), {"bob": 2.0, "cas": 2.0})
+    published(settings, store, DAY, {"ann": 3.0, "bob": 3.0, "eve": 3.0})
+    taken_back(settings, store, DAY)
+    assert online(store, ["ann", "bob", "cas", "eve"]) == [1.0, 2.0, 2.0, None]
+
+
+def test_an_older_day_that_was_taken_back_leaves_newer_rows_alone(settings, store):
+    published(settings, store, DAY - timedelta(days=1), {"ann": 1.0, "bob": 1.0})
+    published(settings, store, DAY, {"ann": 2.0})
+    taken_back(settings, store, DAY - timedelta(days=1))
+    assert online(store, ["ann", "bob"]) == [2.0, None]
+
+
+def test_a_day_far_ahead_that_was_taken_back_makes_no_other_day_too_old(settings, store):
+    published(settings, store, DAY, {"ann": 1.0, "bob": 1.0})
+    published(settings, store, DAY + timedelta(days=6000), {"bob": 2.0})
+    assert online(store, ["ann", "bob"]) == [None, 2.0]
+    taken_back(settings, store, DAY + timedelta(days=6000))
+    assert online(store, ["ann", "bob"]) == [1.0, 1.0]
+    published(settings, store, DAY + timedelta(days=1), {"bob": 3.0})
+    assert online(store, ["ann", "bob"]) == [1.0, 3.0]
+
+
+def test_taking_back_the_only_day_leaves_nothing_and_a_later_publish_fills_the_store_again(settings, store):
+    published(settings, store, DAY, {"ann": 1.0})
+    taken_back(settings, store, DAY)
+    assert online(store, ["ann"]) == [None]
+    published(settings, store, DAY, {"ann": 2.0})
+    assert online(store, ["ann"]) == [2.0]
+
+
+def taken_back(settings, store, day):
+    lake = Lake(settings.lake / "small")
+    lake.withdraw("features.driver", lake.partitions("features.driver")[day], {})
+    write_window(store, day)

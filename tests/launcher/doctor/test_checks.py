@@ -38,6 +38,7 @@ from airloom.stores.objects import objects_below
 from airloom.stores.online_postgres import _TABLES
 from airloom.stores.state_schema import upgrade_state
 from airloom.stores.tracking import open_client
+from airloom.stores.withdrawals import Withdrawals
 from tests.launcher.doctor.findings import look, of_state, states, the
 from tests.servers.mlflow_server import running_mlflow
 from tests.servers.process import free_port
@@ -52,7 +53,18 @@ def test_published_days_that_lie_ahead_are_named(installed):
         publish(installed.settings, "parcels", "raw.parcels", day, pa.table({"id": [1]}))
     found = the(look(published_days, installed.subject()), "wrong")
     assert found.said == "parcels: raw.parcels has days that have not ended in Europe/Berlin: 2042-01-02, 2042-01-03"
-    assert "for each of them again once it has ended" in found.do
+    assert found.do.endswith("airloom unpublish parcels raw.parcels --day 2042-01-02")
+
+
+def test_days_that_were_taken_back_are_told_and_what_was_not_finished_is_wrong(installed):
+    withdrawals = Withdrawals.of("parcels", installed.settings)
+    withdrawals.finish(withdrawals.begin("raw.parcels", date(2024, 1, 2), "one", "ann", "wrong"))
+    told = the(look(published_days, installed.subject()), "ok")
+    assert told.said == "parcels: taken back, and not published again: raw.parcels 2024-01-02"
+    withdrawals.begin("predictions", date(2024, 1, 3), "two", "ann", "wrong")
+    found = the(look(published_days, installed.subject()), "wrong")
+    assert found.said.startswith("parcels: taking a day back was not finished: predictions 2024-01-03, by ann on")
+    assert found.do == "airloom unpublish parcels predictions --day 2024-01-03"
 
 
 def test_champions_that_the_ledger_has_lost_are_named_and_what_to_do(installed):
