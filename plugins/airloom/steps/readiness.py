@@ -67,13 +67,8 @@ def readiness(pipeline: Pipeline, stage: str, partition: date, settings: Setting
     withdrawn = Withdrawals.of(pipeline.name, settings).lasting()
     absent: list[tuple[str, date]] = []
     for table, days in wanted.items():
-        absent += [
-            (table, day)
-            for day in days
-            if not (
-                day in published(table) if (table, day) in withdrawn else _is_there(pipeline, published, table, day)
-            )
-        ]
+        gone = {day for day in days if (table, day) in withdrawn and day not in published(table)}
+        absent += [(table, day) for day in days if day in gone or not _is_there(pipeline, published, table, day)]
     # A day is published whole or not at all, so one blocked table stops every table of the day, and its features.
     stopped = _blocked(quarantine, pipeline.tables, absent) | {day for table, day in withdrawn if table[:4] == "raw."}
     # The same holds for the views of a day.
