@@ -290,14 +290,13 @@ def test_a_day_that_is_not_published_is_refused(churn):
         preview(CHURN, "raw.customers", date(2024, 4, 20), churn)
 
 
-def test_a_day_that_was_taken_back_before_is_refused_with_who_and_why(churn):
+def test_the_same_again_changes_nothing_and_tells_who_was_first(churn):
     second = days(CHURN, 2)[-1]
-    take_back(CHURN, "customers", second, churn)
-    with pytest.raises(DataError, match="is not published") as refused:
-        take_back(CHURN, "customers", second, churn)
-    assert "by ann on" in refused.value.found
-    assert refused.value.found.endswith(": wrong")
-    assert f"airloom run churn --day {second}" in refused.value.do
+    first = take_back(CHURN, "customers", second, churn)
+    commit, history = lake_of(CHURN, churn).commit("raw.customers"), Withdrawals.of("churn", churn).history()
+    assert take_back(CHURN, "customers", second, churn, "another", actor="bob") == first
+    assert lake_of(CHURN, churn).commit("raw.customers") == commit
+    assert Withdrawals.of("churn", churn).history() == history
 
 
 def test_status_shows_what_was_taken_back(churn):

@@ -39,9 +39,10 @@ def unpublish(
     [declared] = chosen(settings, pipeline)
     name = find_table(declared, table)
     begun, built = preview(declared, name, partition, settings)
-    if not yes:
-        if begun:
-            console.print(f"begun before: {begun}; what is left is done now", highlight=False, markup=False)
+    if begun and not as_json:
+        left = "nothing is left to be done" if begun.done else "what is left is done now"
+        console.print(f"begun before: {begun}; {left}", highlight=False, markup=False, soft_wrap=True)
+    if not (yes or (begun and begun.done)):
         _require_consent(declared, name, partition, built, can_ask=sys.stdin.isatty() and not as_json)
     record = take_back(
         declared, name, partition, getpass.getuser(), reason, settings, lambda told: tell_lineage(told, settings)

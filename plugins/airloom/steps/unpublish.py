@@ -48,7 +48,7 @@ def preview(pipeline: Pipeline, table: str, partition: date, settings: Settings)
     """Return the withdrawal that was begun already, and what was built on the day.
 
     Raises:
-        DataError: The day is not published, and no withdrawal of it is left to be finished.
+        DataError: The day is not published, and was not taken back.
     """
     begun, version = _looked(pipeline, table, partition, settings)
     return begun, built_on(pipeline, table, partition, version, settings)
@@ -57,7 +57,7 @@ def preview(pipeline: Pipeline, table: str, partition: date, settings: Settings)
 def unpublish(
     pipeline: Pipeline, table: str, partition: date, actor: str, reason: str, settings: Settings, tell: Tell
 ) -> Withdrawn:
-    """Take a published day back; killed in between, the same again does what is left.
+    """Take a published day back; killed in between, the same again does what is left, and of one that is done nothing.
 
     Who and why are kept first. Then the day is removed from the lake, from the online store (its rows become the newest
     that remain) or from the copied predictions, and lineage is told. From the first moment nothing waits for the day
@@ -76,7 +76,7 @@ def unpublish(
         What was taken back.
 
     Raises:
-        DataError: The day is not published, and no withdrawal of it is left to be finished.
+        DataError: The day is not published, and was not taken back.
         Unavailable: Something else was published meanwhile, and is kept; or a server does not answer.
         SetupError: A store refuses.
     """
@@ -86,6 +86,8 @@ def unpublish(
         # One that lasts is of what was published again since, by a run that was killed before it said so.
         withdrawals.end(table, partition, "publish")
     built = built_on(pipeline, table, partition, version, settings)
+    if begun and begun.done:
+        return _record(pipeline, lake, begun, built)
     withdrawal = withdrawals.begin(table, partition, version, actor, reason)
     failpoint("unpublish.after_intent")
     for each in _together(pipeline, table):
@@ -110,15 +112,12 @@ def _looked(pipeline: Pipeline, table: str, partition: date, settings: Settings)
         return begun, present.version
     if present:
         return None, present.version
-    if begun and not begun.done:
+    if begun:
         return begun, begun.version
     raise DataError(
         f"{table} of {partition} is not published.",
         where=f"pipeline {pipeline.name}",
-        found=f"taken back: {begun}" if begun else None,
-        do=f"nothing; to publish it again, run the day: airloom run {pipeline.name} --day {partition}"
-        if begun
-        else f"see which days there are: airloom status {pipeline.name}",
+        do=f"see which days there are: airloom status {pipeline.name}",
     )
 
 
