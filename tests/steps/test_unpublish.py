@@ -21,9 +21,11 @@ from airloom.lineage.events import read_events, runs_of
 from airloom.lineage.graph import Graph
 from airloom.steps.built_on import built_on
 from airloom.steps.compute import compute
+from airloom.steps.heal import heal_features
 from airloom.steps.inputs import FeatureInputs
 from airloom.steps.materialize import materialize
 from airloom.steps.readiness import readiness
+from airloom.steps.staleness import Staleness
 from airloom.steps.unpublish import find_table, preview, unpublish
 from airloom.stores.features import open_feature_store
 from airloom.stores.lake import Lake
@@ -145,6 +147,17 @@ def test_a_view_is_not_healed_by_other_days_but_by_a_run_for_its_own(churn):
     compute(CHURN, third, churn)
     assert third in lake_of(CHURN, churn).partitions("features.habits")
     assert Withdrawals.of("churn", churn).lasting() == {}
+
+
+def test_a_training_heals_what_is_stale_and_not_what_was_taken_back(churn):
+    first, second, third, fourth = days(CHURN, 4)
+    take_back(CHURN, "customers", first, churn)
+    take_back(CHURN, "habits", third, churn)
+    take_back(CHURN, "profiles", fourth, churn)
+    healed = heal_features(CHURN, days(CHURN, 4), churn)
+    assert (healed.days, healed.left, healed.refused) == ((second,), (), ())
+    assert third not in lake_of(CHURN, churn).partitions("features.habits")
+    assert Staleness.read(CHURN, churn).everywhere() == [("habits", first), ("profile", fourth)]
 
 
 def online(pipeline, settings, feature, key):
