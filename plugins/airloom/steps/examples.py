@@ -47,7 +47,7 @@ def scored_rows(pipeline: Pipeline, days: Iterable[date], lake: Lake) -> tuple[p
 
     table, name = pipeline.tables[pipeline.score.entities], f"raw.{pipeline.score.entities}"
     columns = [*_columns(lake, name), *table.key, table.known_at]
-    rows = _read(lake, name, list(days), [column for column in columns if column != pipeline.label.column])
+    rows = _read(pipeline, lake, name, list(days), [column for column in columns if column != pipeline.label.column])
     known = pd.to_datetime(rows[table.known_at], utc=True) <= as_ofs(pipeline, rows)
     return rows[known].sort_values([DAY, *table.key], ignore_index=True), int((~known).sum())
 
@@ -199,20 +199,26 @@ def label_rows(pipeline: Pipeline, days: list[date], lake: Lake) -> pd.DataFrame
 
     name, key = label_table(pipeline), list(pipeline.label_key)
     if pipeline.label.table is None or name == LABELS:
-        read = _read(lake, name, days, [*key, pipeline.label.column])
+        read = _read(pipeline, lake, name, days, [*key, pipeline.label.column])
         happened = known = _ends(pipeline, read)
     else:
         table = pipeline.tables[pipeline.label.table]
-        read = _read(lake, name, days, [*key, pipeline.label.column, table.time, table.known_at])
+        read = _read(pipeline, lake, name, days, [*key, pipeline.label.column, table.time, table.known_at])
         happened, known = (pd.to_datetime(read[column], utc=True) for column in (table.time, table.known_at))
     # Before any join: whole numbers with gaps would become doubles there.
     codes, unknown = label_codes(pipeline.label, read[pipeline.label.column])
     return read.assign(**{pipeline.label.column: codes, UNKNOWN: unknown, HAPPENED: happened, KNOWN: known})
 
 
-def _read(lake: Lake, table: str, days: list[date], columns: list[str]) -> pd.DataFrame:
-    """Read columns of a table, each once, and the day of every row."""
-    rows = lake.read(table, days, columns=list(dict.fromkeys([*columns, DAY])))
+def _read(pipeline: Pipeline, lake: Lake, table: str, days: list[date], columns: list[str]) -> pd.DataFrame:
+    """Read columns of a table, each once, and the day of every row.
+
+    Whole numbers stay whole where some are missing, so that they still are the keys and the classes that they were; but
+    what models read are numbers.
+    """
+    inputs, wanted = pipeline.train.inputs, list(dict.fromkeys([*columns, DAY]))
+    whole = [name for name in wanted if name not in (*inputs.categorical, *inputs.numeric, pipeline.train.weight)]
+    rows = lake.read(table, days, columns=wanted, whole=whole)
     rows[DAY] = rows[DAY].map(date.fromisoformat)
     return rows
 

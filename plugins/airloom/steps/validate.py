@@ -19,6 +19,7 @@ from airloom.core.wording import counted
 from airloom.steps.check import check, version
 from airloom.steps.extract import staged_dataset
 from airloom.steps.times import unknown_times
+from airloom.stores.content import exact_frame
 from airloom.stores.quarantine import Quarantine
 from airloom.stores.staging import Staging
 from airloom.stores.validations import ValidationResults
@@ -52,7 +53,7 @@ def validate(pipeline: Pipeline, partition: date, table: str, settings: Settings
     suite = suite_of(pipeline, table, settings)
     rows = Staging(settings.staging / pipeline.name).read(partition, table)
     if rows.num_rows:
-        findings = check(rows.to_pandas(), suite, day_parameters(partition, pipeline.schedule.timezone))
+        findings = check(exact_frame(rows), suite, day_parameters(partition, pipeline.schedule.timezone))
         findings += unknown_times(rows, declared, findings)
         judgement = judge(findings, rows.num_rows, declared.quarantine.max_share)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from airloom.core.errors import DataError
@@ -32,7 +32,7 @@ def content_version(rows: pa.Table, ignore: Iterable[str] = ()) -> str:
 
     if rows.num_rows == 0:
         return NO_ROWS
-    frame = _exact_frame(rows.drop_columns([name for name in ignore if name in rows.column_names]))
+    frame = exact_frame(rows.drop_columns([name for name in ignore if name in rows.column_names]))
     digest = hashlib.sha256(repr([(name, str(dtype)) for name, dtype in frame.dtypes.items()]).encode())
     row_hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy(copy=True)
     row_hashes.sort()
@@ -40,10 +40,14 @@ def content_version(rows: pa.Table, ignore: Iterable[str] = ()) -> str:
     return digest.hexdigest()[:16]
 
 
-def _exact_frame(rows: pa.Table) -> pd.DataFrame:
+def exact_frame(rows: pa.Table, whole: Collection[str] = ()) -> pd.DataFrame:
     """Return rows as a frame in which different rows differ.
 
     pandas makes floats of whole numbers among which one is missing; where these are too large for it, they stay whole.
+
+    Args:
+        rows: The rows.
+        whole: Columns that stay whole numbers where some are missing, however small: keys and classes.
 
     Raises:
         DataError: A column holds lists or the like, which cannot be compared.
@@ -53,14 +57,17 @@ def _exact_frame(rows: pa.Table) -> pd.DataFrame:
     import pyarrow.compute as pc
 
     require_flat(rows.schema)
-    whole = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}
+    nullable = {
+        **{pa.int8(): pd.Int8Dtype(), pa.int16(): pd.Int16Dtype(), pa.int32(): pd.Int32Dtype()},
+        **{pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()},
+    }
     frame: pd.DataFrame = rows.to_pandas()
     for name in rows.column_names:
         values = rows[name]
-        if values.type in whole and 0 < values.null_count < len(values):
+        if values.type in nullable and 0 < values.null_count < len(values):
             least, most = pc.min_max(values).as_py().values()
-            if max(-least, most) > _LARGEST:
-                frame[name] = values.to_pandas(types_mapper=whole.get)
+            if name in whole or max(-least, most) > _LARGEST:
+                frame[name] = values.to_pandas(types_mapper=nullable.get)
     return frame
 
 

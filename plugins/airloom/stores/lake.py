@@ -16,7 +16,7 @@ from airloom.core.failpoints import failpoint
 from airloom.core.places import Place
 from airloom.core.wording import counted
 from airloom.stores.commits import commit_partition, remove_partition
-from airloom.stores.content import content_version
+from airloom.stores.content import content_version, exact_frame
 from airloom.stores.files import absent_files, folders
 from airloom.stores.lake_types import held, named_type, type_name
 from airloom.stores.table_log import (
@@ -163,10 +163,18 @@ class Lake:
         self._require_files(table, delta, wanted)
         return delta.to_pyarrow_dataset(file_pruning_predicate=[("partition", "in", wanted)])
 
-    def read(self, table: str, days: Iterable[date], columns: list[str] | None = None) -> pd.DataFrame:
+    def read(
+        self, table: str, days: Iterable[date], columns: list[str] | None = None, whole: Collection[str] = ()
+    ) -> pd.DataFrame:
         """Read days of a table, without the columns that describe partitions.
 
         A table that never had a row has no columns yet; those that are asked for are empty.
+
+        Args:
+            table: The table.
+            days: The days.
+            columns: The columns; all by default.
+            whole: Columns of whole numbers that stay what they are where some are missing: keys and classes.
 
         Raises:
             DataError: There is no such table.
@@ -177,7 +185,7 @@ class Lake:
         own = [name for name in dataset.schema.names if name not in PARTITION_COLUMNS]
         wanted = columns or own
         if own:
-            rows: pd.DataFrame = dataset.to_table(columns=wanted).to_pandas()
+            rows = exact_frame(dataset.to_table(columns=wanted), whole)
         else:
             rows = dataset.schema.empty_table().to_pandas().reindex(columns=wanted)
         return rows

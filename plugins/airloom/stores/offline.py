@@ -21,6 +21,7 @@ from pydantic import Field
 from airloom.core.errors import DataError, UsageError
 from airloom.core.partitions import day_range
 from airloom.core.places import parse_place
+from airloom.stores.content import exact_frame
 from airloom.stores.lake import PARTITION_COLUMNS, Lake
 from airloom.stores.point_in_time import Features, event_times, join_engine, join_features, newest_rows
 from airloom.stores.source import LakeSource
@@ -91,8 +92,7 @@ class LakeRetrievalJob(RetrievalJob):  # type: ignore[misc]
         return self._query()
 
     def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
-        frame: pd.DataFrame = self._query().to_pandas()
-        return frame
+        return exact_frame(self._query(), self._metadata.keys if self._metadata else ())
 
     def persist(self, storage: SavedDatasetStorage, allow_overwrite: bool = False, timeout: int | None = None) -> None:
         """Refuse: training sets are kept by the train stage, with their digest.
@@ -123,7 +123,8 @@ class LakeOfflineStore(OfflineStore):  # type: ignore[misc]
 
         A feature is joined when its as-of and the time at which it became known are at or before the row's event
         time; the newest as-of wins, then the newest knowledge; older than the view's TTL it is missing. Numbers and
-        booleans come back as float64, whether any is missing or not.
+        booleans come back as float64, whether any is missing or not; only whole numbers that float64 cannot hold stay
+        whole. A row without a key has no features.
 
         Args:
             config: Feast's configuration.

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airloom.core.errors import DataError
+from airloom.stores.exact import exactly
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -117,6 +118,9 @@ def join_features(engine: DuckDBPyConnection, rows: pa.Table, moments: pa.Chunke
         )
     for place, name in enumerate(features.names.values()):
         column = joined.column(f"f{place}")
+        if pa.types.is_integer(column.type):
+            doubles = exactly(column, pa.float64())
+            column = column if doubles is None else doubles
         rows = rows.append_column(name, pa.chunked_array(column.chunks, column.type))
     return rows
 
@@ -152,7 +156,7 @@ def _query(features: Features) -> str:
     on = " AND ".join(f"entities.k{place} = usable.{_quoted(key)}" for place, key in enumerate(keys))
     age = features.ttl // timedelta(microseconds=1) if features.ttl else None
     alive = "true" if age is None else f"usable.{as_of} >= entities.moment - to_microseconds({age})"
-    types = [_TEXT.get(features.types[name], "DOUBLE") for name in values]
+    types = [_sql_type(features, name) for name in values]
     chosen = [
         f"CAST(CASE WHEN {alive} THEN usable.{_quoted(name)} END AS {kind}) AS f{place}"
         for place, (name, kind) in enumerate(zip(values, types, strict=True))
@@ -173,6 +177,14 @@ def _query(features: Features) -> str:
     """  # noqa: S608
 
 
+def _sql_type(features: Features, name: str) -> str:
+    """Return the type in which a feature is joined: whole numbers pass through no float on the way."""
+    import pyarrow as pa
+
+    numbers = "BIGINT" if pa.types.is_integer(features.rows.schema.field(name).type) else "DOUBLE"
+    return _TEXT.get(features.types[name], numbers)
+
+
 def _left(rows: pa.Table, moments: pa.ChunkedArray, features: Features) -> pa.Table:
     """Return the rows' keys and moments under names that cannot clash, numbered."""
     import numpy as np
@@ -185,29 +197,33 @@ def _left(rows: pa.Table, moments: pa.ChunkedArray, features: Features) -> pa.Ta
 
 
 def _key(column: pa.ChunkedArray, expected: pa.DataType, view: str, name: str) -> pa.ChunkedArray:
-    """Return a key in the type of the features' key; texts are never taken for numbers, nor numbers for texts."""
+    """Return a key in the type of the features' key; texts are never taken for numbers, nor numbers for texts.
+
+    pandas makes floats of whole numbers among which one is missing: they are the numbers that they were.
+    """
     import pyarrow as pa
 
     if pa.types.is_null(expected):  # A view that never had a row: nothing will be found.
         return column
     found = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if _family(found) not in ("nothing", _family(expected)):
+    floats = pa.types.is_floating(found) and pa.types.is_integer(expected)
+    if not floats and _family(found) not in ("nothing", _family(expected)):
         raise DataError(
             "An entity key has not the type that the features have.",
             where=f"feature view {view}, column {name}",
             found=str(found),
             expected=str(expected),
         )
-    try:
-        return column.cast(expected)
-    except pa.ArrowInvalid:  # It would show the value.
+    key = exactly(column, expected)
+    if key is None:
         raise DataError(
             "An entity key is beyond what the features' keys can be.",
             where=f"feature view {view}, column {name}",
-            found=f"{found}, with a number that is too large or too small",
+            found=f"{found}, with a number that is too large or too small" + (", or has a fraction" if floats else ""),
             expected=str(expected),
             do="make the key text, in the table and in the view's SQL",
-        ) from None
+        )
+    return key
 
 
 def _family(kind: pa.DataType) -> str:
