@@ -374,6 +374,7 @@ class Scored(Record):
         rows: How many.
         healed: Other partitions that were scored again.
         expired: Rows by feature view whose features were older than the view's TTL, and so were taken as missing.
+        without_key: Rows by feature view that lack a key of it, and so have none of its features.
         compared: Values that were also asked from the online store; 0 for a partition that is not the newest there.
     """
 
@@ -381,4 +382,5 @@ class Scored(Record):
     rows: int
     healed: tuple[date, ...] = ()
     expired: dict[str, int] = {}
+    without_key: dict[str, int] = {}
     compared: int = 0

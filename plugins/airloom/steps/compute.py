@@ -14,6 +14,7 @@ from airloom.core.pipeline import Pipeline
 from airloom.core.records import Computed, Dataset
 from airloom.core.settings import Settings
 from airloom.core.wording import counted
+from airloom.steps.declared_types import as_declared
 from airloom.steps.entity_keys import require_entity_keys
 from airloom.steps.feature_query import query_engine, run_feature_query
 from airloom.steps.inputs import FeatureInputs, ViewInputs
@@ -140,7 +141,7 @@ def _rows(
     rows = run_feature_query(engine, pipeline, used, raw, as_of(used.partition, pipeline.schedule.timezone))
     where = f"include/{pipeline.name}/{pipeline.features.views[name].sql}"
     require_entity_keys(name, inputs.definitions[name].keys, rows, where)
-    return rows
+    return as_declared(rows, inputs.definitions[name].types, where)
 
 
 def _block(inputs: FeatureInputs, view: str, day: date, error: AirloomError, settings: Settings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from airloom.core.errors import DataError, DeclarationError
+from airloom.core.errors import DataError
 from airloom.stores.exact import exactly, has_no_value
 
 if TYPE_CHECKING:
@@ -24,18 +24,11 @@ def as_declared(rows: pa.Table, types: Mapping[str, str], where: str) -> pa.Tabl
         where: The file of its SQL, for an error.
 
     Raises:
-        DeclarationError: The SQL does not give a feature.
         DataError: A value does not fit the declared type.
     """
-    if missing := [name for name in types if name not in rows.column_names]:
-        raise DeclarationError(
-            "The SQL of a feature view does not give all its features.",
-            where=where,
-            found=", ".join(rows.column_names),
-            expected=", ".join(missing),
-            do="select them, or take them out of the view's schema and run: airloom apply",
-        )
-    for name, declared in types.items():
+    if not rows.num_rows:
+        return rows
+    for name, declared in ((name, types[name]) for name in types if name in rows.column_names):
         place = rows.column_names.index(name)
         kept = _as_type(rows.column(place), declared)
         if kept is None:

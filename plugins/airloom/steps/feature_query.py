@@ -171,12 +171,30 @@ def _stamped(features: pa.Table, moment: datetime, where: str) -> pa.Table:
             found=", ".join(features.column_names),
             do=f"leave {AS_OF}, {KNOWN_AT} and {', '.join(PARTITION_COLUMNS)} to the engine",
         )
-    columns = {
-        field.name: features.column(field.name).cast(kept_type(field, "a feature view", where))
-        for field in features.schema
-    }
+    columns = {field.name: _kept(features.column(field.name), field, where) for field in features.schema}
     stamp = pa.array([moment] * features.num_rows, pa.timestamp("us", "UTC"))
     return pa.table({**columns, AS_OF: stamp, KNOWN_AT: stamp})
+
+
+def _kept(column: pa.ChunkedArray, field: pa.Field, where: str) -> pa.ChunkedArray:
+    """Return a column in the type in which it is kept.
+
+    Raises:
+        DataError: It is of a type that is not kept, or a number is beyond it.
+    """
+    import pyarrow as pa
+
+    kind = kept_type(field, "a feature view", where)
+    try:
+        return column.cast(kind)
+    except pa.ArrowInvalid:  # It would show the value.
+        raise DataError(
+            "The SQL of a feature view gives a number that is too large or too small.",
+            where=f"{where}, column {field.name}",
+            found=str(field.type),
+            expected=str(kind),
+            do="cast it to DOUBLE in the SQL, and declare the feature as Float64",
+        ) from None
 
 
 def kept_type(field: pa.Field, subject: str, where: str) -> pa.DataType:
@@ -194,7 +212,7 @@ def kept_type(field: pa.Field, subject: str, where: str) -> pa.DataType:
         return pa.float64()
     if pa.types.is_decimal(kind):
         return pa.int64() if kind.scale == 0 else pa.float64()
-    if pa.types.is_boolean(kind) or pa.types.is_string(kind):
+    if pa.types.is_boolean(kind) or pa.types.is_string(kind) or pa.types.is_null(kind):
         return kind
     if pa.types.is_timestamp(kind):
         return pa.timestamp("us", "UTC")

@@ -19,7 +19,7 @@ from airloom.steps.columns import join_features
 from airloom.steps.examples import scored_rows
 from airloom.steps.heal import heal_features
 from airloom.steps.predict import AS_OF, CURRENT, predict
-from airloom.steps.skew import compare_online, count_expired
+from airloom.steps.skew import compare_online, count_expired, count_without_key
 from airloom.steps.staleness import Staleness
 from airloom.stores.content import content_version
 from airloom.stores.lake import Lake, PartitionVersion
@@ -172,6 +172,7 @@ def score(pipeline: Pipeline, partition: date, settings: Settings, run_id: str) 
         rows=done.rows,
         healed=tuple(stale),
         expired=done.expired,
+        without_key=done.without_key,
         compared=done.compared,
         inputs=(*healed.inputs, *published.inputs(partition)),
         outputs=(*healed.outputs, *others, *done.predictions),
@@ -187,6 +188,7 @@ class _Done:
     rows: int = 0
     predictions: tuple[Dataset, ...] = ()
     expired: dict[str, int] = field(default_factory=dict)
+    without_key: dict[str, int] = field(default_factory=dict)
     compared: int = 0
 
 
@@ -205,15 +207,17 @@ def _score_partition(published: _Published, partition: date, settings: Settings,
         else compare_online(pipeline, partition, joined, published.staleness.current([partition]), settings)
     )
     expired = {} if joined.empty else count_expired(pipeline, partition, joined, published.staleness, settings)
+    keyless = {} if joined.empty else count_without_key(pipeline, joined, settings)
     predictions = _score_day(published, partition, joined, settings, run_id)
     if predictions.unchanged:
         headline = f"{counted(len(joined), 'row')} scored before, unchanged"
-        return _Done(headline, models[AS_OF], len(joined), (predictions,), expired, compared)
+        return _Done(headline, models[AS_OF], len(joined), (predictions,), expired, keyless, compared)
     old = "".join(f"; {view} expired for {count} of them" for view, count in expired.items())
+    old += "".join(f"; {counted(count, 'row')} without a key of {view}" for view, count in keyless.items())
     versions = " and ".join(f"{version}{_WORDS[prefix]}" for prefix, version in models.items() if version is not None)
     too_late = f"; {counted(late, 'row')} known too late to be scored" if late else ""
     headline = f"{counted(len(joined), 'row')} scored by version {versions}{old}{too_late}"
-    return _Done(headline, models[AS_OF], len(joined), (predictions,), expired, compared)
+    return _Done(headline, models[AS_OF], len(joined), (predictions,), expired, keyless, compared)
 
 
 def _score_day(published: _Published, day: date, joined: pd.DataFrame, settings: Settings, run_id: str) -> Dataset:

@@ -93,14 +93,31 @@ def count_expired(
             days = pipeline.schedule.window(partition - view.ttl, view.ttl.days)
             lake = staleness.current(days)
             if lake.commit(f"features.{view.name}") is not None:
-                seen = lake.read(f"features.{view.name}", days, columns=keys).drop_duplicates()
+                seen = lake.read(f"features.{view.name}", days, columns=keys, whole=keys).dropna().drop_duplicates()
                 counts[view.name] = len(missing[keys].merge(seen, on=keys))
+    return {name: count for name, count in counts.items() if count}
+
+
+def count_without_key(pipeline: Pipeline, joined: pd.DataFrame, settings: Settings) -> dict[str, int]:
+    """Count the rows that lack a key of a view, and so have none of its features.
+
+    Args:
+        pipeline: The declaration.
+        joined: Rows with their join keys.
+        settings: Where the feature store is.
+
+    Returns:
+        Rows by view, without views that have none.
+    """
+    views = feature_views(pipeline, open_feature_store(pipeline, settings))
+    counts = {view.name: int(joined[join_keys([view])].isna().any(axis=1).sum()) for view in views}
     return {name: count for name, count in counts.items() if count}
 
 
 def _require_same(name: str, partition: date, offline: pd.Series[Any], online: pd.Series[Any]) -> None:
     both_missing = offline.isna() & online.isna()
-    differing = int((~both_missing & (offline != online)).sum())
+    same = (offline == online).fillna(False).astype(bool)
+    differing = int((~both_missing & ~same).sum())
     if differing:
         raise DataError(
             "The online store answers other features than predictions are made from.",

@@ -88,6 +88,11 @@ class LakeRetrievalJob(RetrievalJob):  # type: ignore[misc]
         """What was asked for."""
         return self._metadata
 
+    def to_df(self, validation_reference: Any = None, timeout: int | None = None) -> pd.DataFrame:
+        """Return the result as a frame in which whole numbers stay whole, keys also where some are missing."""
+        rows = self.to_arrow(validation_reference=validation_reference, timeout=timeout)
+        return exact_frame(rows, self._metadata.keys if self._metadata else ())
+
     def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
         return self._query()
 
