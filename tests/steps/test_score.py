@@ -147,7 +147,8 @@ def test_history_can_be_scored_by_todays_champion_besides_into_columns_of_its_ow
     scored = score(CURRENT, YESTERDAY, settings, "run")
     after = predictions(settings, YESTERDAY)
     assert (as_of.champion_version, scored.champion_version) == (1, 1)
-    assert scored.headline == "12 rows scored by version 1 and 2, today's champion"
+    assert scored.headline.startswith("12 rows scored by version 1 and 2, today's champion")
+    assert scored.without_key == {"aircraft_delays": 1, "plane": 1}
     assert [set(after[name]) for name in ("model_version", "current_model_version")] == [{1}, {2}]
     assert list(after["score"]) == list(before["score"])
     assert after["current_score"].between(0, 1).all()
