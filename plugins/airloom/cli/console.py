@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from getpass import getuser
 
 from rich.console import Console
 from rich.table import Table
@@ -46,6 +47,14 @@ def chosen(settings: Settings, name: str | None) -> list[Pipeline]:
     if not pipelines:
         raise UsageError("There is no pipeline.", where=str(settings.include), do="declare one in its own folder there")
     return pipelines
+
+
+def user() -> str:
+    """Return who runs the command, for what is kept of it."""
+    try:
+        return getuser()
+    except (KeyError, OSError):
+        return "somebody"  # A container's user need not have a name.
 
 
 def print_lines(lines: Iterable[tuple[str, str]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Iterator
 from datetime import date
@@ -10,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from airloom.cli.console import chosen, console, print_lines
+from airloom.cli.console import chosen, console, print_lines, user
 from airloom.core.errors import UsageError
 from airloom.core.partitions import parse_partition
 from airloom.core.pipeline import Pipeline
@@ -44,9 +43,7 @@ def unpublish(
         console.print(f"begun before: {begun}; {left}", highlight=False, markup=False, soft_wrap=True)
     if not (yes or (begun and begun.done)):
         _require_consent(declared, name, partition, built, can_ask=sys.stdin.isatty() and not as_json)
-    record = take_back(
-        declared, name, partition, getpass.getuser(), reason, settings, lambda told: tell_lineage(told, settings)
-    )
+    record = take_back(declared, name, partition, user(), reason, settings, lambda told: tell_lineage(told, settings))
     if as_json:
         typer.echo(record.model_dump_json(indent=2, exclude={"inputs", "outputs"}))
     else:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from getpass import getuser
 from typing import Annotated
 
 import typer
 
-from airloom.cli.console import console, services
+from airloom.cli.console import console, services, user
 from airloom.cli.parts import print_parts
 from airloom.launcher.brought import Brought
 from airloom.launcher.deployment import deploy
@@ -31,14 +30,6 @@ def upgrade(
             report = (lambda _: None) if as_json else status.update
             if on_servers():
                 done.extend(deploy(servers.settings, report))
-            done.extend(upgraded(servers.settings, report, create_bucket, _user() if accept_loss else None))
+            done.extend(upgraded(servers.settings, report, create_bucket, user() if accept_loss else None))
     finally:
         print_parts(done, as_json)
-
-
-def _user() -> str:
-    """Return who runs the command."""
-    try:
-        return getuser()
-    except (KeyError, OSError):
-        return "somebody"  # A container's user need not have a name.
