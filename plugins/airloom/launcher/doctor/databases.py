@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airloom.core.errors import SetupError
+from airloom.core.errors import AirloomError, SetupError
 from airloom.launcher.doctor.clocks import judge_clock
 from airloom.launcher.doctor.findings import Finding, ok
 from airloom.launcher.doctor.subject import Subject
@@ -60,6 +61,13 @@ def airflow_database(subject: Subject) -> Iterator[Finding]:
         _require_migrated(url, subject.repair)
     require_writable(url, _NAME, _AIRFLOW, _VARIABLE)
     yield ok("Airflow's database", f"{without_password(url)} answers, is migrated and can be written; {executor}")
+
+
+def told_by_its_own_check() -> AbstractContextManager[None]:
+    """Leave it to the check of the state database to tell that it cannot be read."""
+    from sqlalchemy.exc import DBAPIError
+
+    return suppress(AirloomError, DBAPIError)
 
 
 def _require_file(url: str, name: str, repair: str) -> None:

@@ -8,6 +8,7 @@ from airloom.core.declaration import read_pipelines
 from airloom.core.partitions import has_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.wording import listed
+from airloom.launcher.doctor.databases import told_by_its_own_check
 from airloom.launcher.doctor.findings import Finding, ok, wrong
 from airloom.launcher.doctor.subject import Subject
 
@@ -34,9 +35,11 @@ def published_days(subject: Subject) -> Iterator[Finding]:
 
 
 def _withdrawn(pipeline: Pipeline, subject: Subject) -> Iterator[Finding]:
-    from airloom.stores.withdrawals import Withdrawals
+    from airloom.stores.withdrawals import Withdrawal, Withdrawals
 
-    lasting = Withdrawals.of(pipeline.name, subject.settings).lasting().values()
+    lasting: list[Withdrawal] = []
+    with told_by_its_own_check():
+        lasting += Withdrawals.of(pipeline.name, subject.settings).lasting().values()
     for each in lasting:
         if not each.done:
             do = f"airloom unpublish {pipeline.name} {each.table} --day {each.partition}"
