@@ -22,7 +22,7 @@ from airloom.stores.models import ModelRegistry
 from airloom.stores.quarantine import Quarantine
 from airloom.stores.runs import RunKey, TrainingRuns
 from tests.worlds.candidates import training_data
-from tests.worlds.installation import publish, settings_at
+from tests.worlds.installation import project_at, publish, settings_at
 from tests.worlds.prepared import INCLUDE
 
 PARCELS = find_pipeline(INCLUDE, "parcels")
@@ -82,7 +82,10 @@ def test_predictions_are_judged_by_the_labels_of_the_day_after(settings):
     assert quality.happened == pytest.approx(1 / 3)
 
 
-def test_predictions_are_judged_by_the_labels_that_a_query_has_computed(settings):
+def test_predictions_are_judged_by_the_labels_that_a_query_has_computed(tmp_path):
+    settings = project_at(tmp_path)
+    (settings.include / "parcels").mkdir(parents=True)
+    (settings.include / "parcels" / "late.sql").write_text("SELECT parcel_id, late FROM parcels")
     label = {"sql": "late.sql", "reads": "parcels", "column": "late", "horizon": "1d"}
     by_query = Pipeline.model_validate(PARCELS.model_dump(mode="json") | {"label": label})
     publish_scores(settings, D, {"a": 0.9, "b": 0.1})
