@@ -16,6 +16,7 @@ from airloom.core.pipeline import Schedule
 from airloom.steps.inputs import FeatureInputs
 from airloom.steps.materialize import materialize
 from airloom.steps.reconcile import current_partition
+from airloom.steps.unpublish import unpublish
 from tests.worlds.installation import publish, settings_at
 from tests.worlds.prepared import INCLUDE
 
@@ -29,6 +30,8 @@ def every_step():
         for name, member in inspect.getmembers(importlib.import_module(module.name), inspect.isfunction):
             own = member.__module__ == module.name and not name.startswith("_")
             if own and member.__annotations__["return"] in RECORDS and takes(member) & {"partition", "chosen"}:
+                if member is unpublish:  # A day that lies ahead is what it takes back.
+                    continue
                 yield pytest.param(member, id=name)
 
 
@@ -70,7 +73,7 @@ def test_a_day_that_the_zone_never_had_has_nothing_to_run(step):
         run(step, PARCELS.model_copy(update={"schedule": APIA}), date(2011, 12, 30))
 
 
-def test_a_published_day_that_lies_ahead_is_not_computed_again_and_is_no_newest_day(tmp_path, now):
+def test_a_published_day_that_lies_ahead_is_not_computed_again_and_is_no_newest_day(tmp_path, now, own_include):
     settings = settings_at(tmp_path, project=INCLUDE.parent)
     today, ahead = date(2024, 1, 10), date(2024, 1, 11)
     for day in (today, ahead):
