@@ -14,6 +14,8 @@ from tests.worlds.feature_lake import DAY
 from tests.worlds.installation import publish, settings_at
 from tests.worlds.late_labels.days import PROJECT
 
+pytestmark = pytest.mark.usefixtures("module_include")
+
 
 @pytest.fixture
 def settings(tmp_path, monkeypatch):

@@ -34,6 +34,8 @@ from airloom.stores.withdrawals import Withdrawals
 from tests.worlds.installation import publish, settings_at
 from tests.worlds.late_labels.days import PROJECT, arrive, declared, ingest, installed
 
+pytestmark = pytest.mark.usefixtures("module_include")
+
 CHURN, DEMAND, SPAM = declared("churn"), declared("demand"), declared("spam")
 
 
@@ -50,7 +52,7 @@ def take_back(pipeline, table, day, settings, reason="wrong", actor="ann", tell=
 
 
 @pytest.fixture(scope="module")
-def arrived(tmp_path_factory):
+def arrived(tmp_path_factory, module_include):
     """Four days of two pipelines, which every test gets as a copy."""
     folder = tmp_path_factory.mktemp("arrived")
     for pipeline in (CHURN, DEMAND):
