@@ -154,10 +154,8 @@ def test_views_are_described_as_a_module_defines_them():
     for each in definitions():
         setattr(module, f"{type(each).__name__}_{each.name}", each)
     assert defined_views(small_pipeline(), module) == {
-        "driver": ViewDefinition(
-            {"driver_id": "STRING"}, {"rate": "DOUBLE", "trips": "INT64", "home": "STRING"}, timedelta(days=5)
-        ),
-        "leg": ViewDefinition({"start": "STRING", "end_zone": "INT64"}, {"minutes": "DOUBLE"}, None),
+        "driver": ViewDefinition({"driver_id": "STRING"}, {"rate": "DOUBLE", "trips": "INT64", "home": "STRING"}, TTL),
+        "leg": ViewDefinition({"start": "STRING", "end_zone": "INT64"}, {"minutes": "DOUBLE"}, TTL),
     }
     del module.Entity_end
     with pytest.raises(DeclarationError, match="does not define") as refused:
