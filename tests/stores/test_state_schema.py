@@ -96,6 +96,8 @@ def test_a_task_does_not_upgrade_a_server(url):
 
 @pytest.mark.parametrize("empty_state_url", ["sqlite"], indirect=True)
 def test_a_file_is_upgraded_when_it_is_opened(url):
+    with state_engine(url).begin() as connection:
+        connection.execute(text("CREATE TABLE of_somebody_else (number INTEGER)"))
     assert Ledger(url).history("p") == []
     assert found_revision(url) == REVISION
 
