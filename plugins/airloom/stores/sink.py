@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -81,23 +82,16 @@ class Sink:
             Unavailable: The database cannot be reached, or stops answering.
             DataError: The lake has columns that no SQL table can have.
         """
-        from sqlalchemy.exc import DBAPIError, OperationalError
-
-        try:
+        with self._refusals(
+            f"The predictions of {self.pipeline} are in the lake and could not be copied to the table {self.name}.",
+            expected="a table that takes them, and a user who may write to it",
+            do="run the task again afterwards: it copies what is missing",
+        ):
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 kept = self._versions(connection)
             there = lake.partitions(table).items()
             differing = [day for day, each in there if kept.get(day) != _kept_as(each)]
             return [day for day in differing if self._copy(lake, table, day)]
-        except DBAPIError as error:
-            kind = Unavailable if isinstance(error, OperationalError) else SetupError
-            raise kind(
-                f"The predictions of {self.pipeline} are in the lake and could not be copied to the table {self.name}.",
-                where=without_password(self.url),
-                found=words(error.orig),
-                expected="a table that takes them, and a user who may write to it",
-                do="run the task again afterwards: it copies what is missing",
-            ) from error
 
     def remove(self, day: date) -> None:
         """Remove a day that was taken back; nothing happens where it is not there.
@@ -107,27 +101,35 @@ class Sink:
             Unavailable: The database cannot be reached, or stops answering.
         """
         from sqlalchemy import Date, column, table
-        from sqlalchemy.exc import DBAPIError, OperationalError
 
         mine = table(self.name, column("pipeline"), column("partition", Date))
-        try:
-            with self._engine.begin() as connection:
-                if not is_sqlite(self.url):
-                    connection.exec_driver_sql(_LOCK, {"table": self.name})
-                if self._versions(connection, day):
-                    where = (mine.c.pipeline == self.pipeline) & (mine.c.partition == day)
-                    connection.execute(mine.delete().where(where))
-                failpoint("sink.before_removal")
-        except DBAPIError as error:
-            kind = Unavailable if isinstance(error, OperationalError) else SetupError
-            raise kind(
+        with (
+            self._refusals(
                 f"The predictions of {self.pipeline} of {day} could not be removed from the table {self.name}.",
-                where=without_password(self.url),
-                found=str(error.orig).partition("\n")[0],
                 expected="a user who may delete from it",
                 do="take the day back again afterwards: what is left to do is done then",
-            ) from error
+            ),
+            self._engine.begin() as connection,
+        ):
+            if not is_sqlite(self.url):
+                connection.exec_driver_sql(_LOCK, {"table": self.name})
+            if self._versions(connection, day):
+                where = (mine.c.pipeline == self.pipeline) & (mine.c.partition == day)
+                connection.execute(mine.delete().where(where))
+            failpoint("sink.before_removal")
         failpoint("sink.after_removal")
+
+    @contextmanager
+    def _refusals(self, what: str, expected: str, do: str) -> Iterator[None]:
+        """Raise what the database refuses in words, and as what may be tried again where it does not answer."""
+        from sqlalchemy.exc import DBAPIError, OperationalError
+
+        try:
+            yield
+        except DBAPIError as error:
+            kind = Unavailable if isinstance(error, OperationalError) else SetupError
+            where, found = without_password(self.url), words(error.orig)
+            raise kind(what, where=where, found=found, expected=expected, do=do) from error
 
     @cached_property
     def _engine(self) -> Engine:
