@@ -60,7 +60,11 @@ class Template:
     tags: dict[str, str]
 
     def bring_back(self, settings: Settings) -> None:
-        """Let a state database be a copy; where it is the same one again, MLflow's client need not be opened anew."""
+        """Let a state database be a copy; where it is the same one again, MLflow's client need not be opened anew.
+
+        The lake goes: it would know champions that the copy has not.
+        """
+        shutil.rmtree(settings.lake, ignore_errors=True)
         if not settings.state_url.startswith("sqlite"):
             return _copy_database(self.settings.state_url, settings.state_url)
         there, here = (Path(each.state_url.removeprefix("sqlite:///")) for each in (self.settings, settings))

@@ -31,7 +31,7 @@ from airloom.stores.table_log import (
     table_schema,
     vacuumed,
 )
-from airloom.stores.tables import LOG, forget_table, open_table
+from airloom.stores.tables import LOG, forget_table, open_days, open_table
 from airloom.stores.widening import Fitted, NotTheSameType, fit, recast
 
 if TYPE_CHECKING:
@@ -159,9 +159,9 @@ class Lake:
         if delta is None:
             return None
         left_out = self.left_out.get(table, ())
-        wanted = [day.isoformat() for day in days if day not in left_out]
+        wanted = [day for day in days if day not in left_out]
         self._require_files(table, delta, wanted)
-        return delta.to_pyarrow_dataset(file_pruning_predicate=[("partition", "in", wanted)])
+        return open_days(delta, self.path(table), wanted)
 
     def read(
         self, table: str, days: Iterable[date], columns: list[str] | None = None, whole: Collection[str] = ()
@@ -373,7 +373,7 @@ class Lake:
         delta = self._open(table)
         if not rows.num_rows or delta is None or published_versions(delta).get(version.partition) != version:
             return
-        written = delta.to_pyarrow_dataset(file_pruning_predicate=[("partition", "=", version.columns[0])])
+        written = open_days(delta, self.path(table), [version.partition])
         # What pandas had noted about its own types is not of the content.
         given = rows.replace_schema_metadata(None)
         if content_version(recast(written.to_table(columns=rows.column_names), given.schema)) != content_version(given):
@@ -383,7 +383,7 @@ class Lake:
                 do="run the stage for this day again; if this stays, look for a fault of the disk",
             )
 
-    def _require_files(self, table: str, delta: DeltaTable, days: list[str]) -> None:
+    def _require_files(self, table: str, delta: DeltaTable, days: Collection[date]) -> None:
         """Make sure that what a commit names is there: a vacuum removes what newer commits have replaced.
 
         Raises:
@@ -391,7 +391,8 @@ class Lake:
         """
         actions, folder = delta.get_add_actions(flatten=True), self.path(table)
         named = zip(actions.column("path").to_pylist(), actions.column("partition.partition").to_pylist(), strict=True)
-        files = [path for path, day in named if day in days]
+        wanted = {day.isoformat() for day in days}
+        files = [path for path, day in named if day in wanted]
         gone = len(absent_files(folder, files))
         if gone:
             raise DataError(

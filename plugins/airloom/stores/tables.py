@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from itertools import count, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from airloom.stores.s3 import explained, table_options
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
+    from pyarrow.dataset import Dataset
 
 #: The folder of a table's commits.
 LOG = "_delta_log"
@@ -77,6 +79,24 @@ def open_table(place: Place, commit: int | None = None) -> DeltaTable:
             tables.clear()
         tables[place, commit] = opened
         return opened.table
+
+
+def open_days(table: DeltaTable, place: Place, days: Iterable[date]) -> Dataset:
+    """Open days of a table for reading.
+
+    Files of this machine are read by Arrow alone. Through deltalake their bytes are objects of Python, and a thread of
+    Arrow that drops the last of them while the process ends aborts it (apache/arrow issue 34314).
+
+    Args:
+        table: The table.
+        place: Its folder.
+        days: The days; those that the table has not are simply not there.
+    """
+    from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
+
+    files = None if isinstance(place, S3Path) else SubTreeFileSystem(str(place), LocalFileSystem())
+    wanted = [day.isoformat() for day in days]
+    return table.to_pyarrow_dataset(filesystem=files, file_pruning_predicate=[("partition", "in", wanted)])
 
 
 def forget_table(place: Place) -> None:
