@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from airloom.core.errors import DataError, DeclarationError, NotDue
 from airloom.core.partitions import as_of, day_range
 from airloom.core.pipeline import Pipeline
+from airloom.launcher.status import read_status
 from airloom.lineage.columns import column_lineage
 from airloom.steps.assemble import assemble, examples_at
 from airloom.steps.examples import DAY, add_labels, scored_rows
@@ -191,6 +192,9 @@ def test_stale_labels_are_left_out_until_they_are_computed_again(settings):
     assert current_labels(CHURN, lake, settings).partitions("labels") == lake.partitions("labels")
     write_sql(settings, SQL + " -- another query")
     assert current_labels(CHURN, lake, settings).partitions("labels") == {}
+    status = read_status(CHURN, settings)
+    assert status.stale_labels == tuple(lake.partitions("labels"))
+    assert {stage.stage: stage.partitions for stage in status.stages}["label"] == 0
     compute_labels(CHURN, NIGHT, settings)
     assert current_labels(CHURN, lake, settings).partitions("labels") == lake.partitions("labels")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Iterator
+from datetime import date
 from typing import Annotated
 
 import typer
@@ -35,42 +37,47 @@ def _print(status: PipelineStatus) -> None:
         counts = (stage.partitions, stage.degraded, stage.blocked)
         table.add_row(stage.stage, str(stage.latest or "-"), *map(str, counts))
     console.print(table)
-    for view, days in status.stale.items():
-        shown = listed([*map(str, days)])
-        line = (
-            f"stale     {view}: {counted(len(days), 'day')} computed from other inputs, SQL or types than now: {shown}"
-        )
+    for line in [*_stale(status), *_champion(status), *_withdrawn(status)]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    if status.stale:
-        found = [day for days in status.stale.values() for day in days]
-        console.print(
-            f"          to heal them: {healing_command(status.pipeline, found)}", highlight=False, soft_wrap=True
-        )
-    champion, verdict = status.champion, status.verdict
-    if champion is None:
-        console.print("champion  none yet")
-    else:
-        console.print(
-            f"champion  version {champion.version} since {champion.effective_from} (epoch {champion.epoch})",
-            highlight=False,
-        )
-        if champion.superseded:
-            count = counted(len(champion.superseded), "partition")
-            line = f"data      trained on {count} that changed since: {listed(champion.superseded)}"
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
-        if champion.standing:
-            console.print(f"standing  {champion.standing}", highlight=False, markup=False, soft_wrap=True)
-    if status.pinned:
-        console.print(f"pinned    {status.pinned}; the gate judges and does not move it", highlight=False, markup=False)
-    if status.paused:
-        line = f"paused    no training until {status.paused.until}, or until the data has changed: {status.paused.why}"
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-    for each in status.withdrawn:
-        line = f"withdrawn {each.table} {each.partition} by {each.actor} on {each.decided_at:%Y-%m-%d %H:%M} UTC"
-        line += (f": {each.reason}" if each.reason else "") + (
-            "" if each.done else "; not finished: see airloom doctor"
-        )
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-    if verdict is not None:
+    if (verdict := status.verdict) is not None:
         line = f"verdict   {verdict.partition}: {verdict.outcome}, version {verdict.challenger}; {verdict.reasons}"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _stale(status: PipelineStatus) -> Iterator[str]:
+    for view, days in status.stale.items():
+        yield f"stale     {view}: {_computed_from(days, 'inputs, SQL or types')}"
+    if status.stale:
+        found = [day for days in status.stale.values() for day in days]
+        yield f"          to heal them: {healing_command(status.pipeline, found)}"
+    if days := status.stale_labels:
+        yield f"stale     labels: {_computed_from(days, 'inputs or query')}"
+        yield "          a training whose window holds them computes them again"
+
+
+def _computed_from(days: Collection[date], what: str) -> str:
+    return f"{counted(len(days), 'day')} computed from other {what} than now: {listed([*map(str, days)])}"
+
+
+def _champion(status: PipelineStatus) -> Iterator[str]:
+    champion = status.champion
+    if champion is None:
+        yield "champion  none yet"
+    else:
+        yield f"champion  version {champion.version} since {champion.effective_from} (epoch {champion.epoch})"
+        if champion.superseded:
+            count = counted(len(champion.superseded), "partition")
+            yield f"data      trained on {count} that changed since: {listed(champion.superseded)}"
+        if champion.standing:
+            yield f"standing  {champion.standing}"
+    if status.pinned:
+        yield f"pinned    {status.pinned}; the gate judges and does not move it"
+    if status.paused:
+        yield f"paused    no training until {status.paused.until}, or until the data has changed: {status.paused.why}"
+
+
+def _withdrawn(status: PipelineStatus) -> Iterator[str]:
+    for each in status.withdrawn:
+        line = f"withdrawn {each.table} {each.partition} by {each.actor} on {each.decided_at:%Y-%m-%d %H:%M} UTC"
+        reason = f": {each.reason}" if each.reason else ""
+        yield f"{line}{reason}" + ("" if each.done else "; not finished: see airloom doctor")

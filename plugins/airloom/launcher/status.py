@@ -12,7 +12,9 @@ from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.core.verdict import Verdict
 from airloom.steps.circuit import current_pause
+from airloom.steps.label_inputs import LabelInputs
 from airloom.steps.outcomes import PREDICTIONS
+from airloom.steps.readiness import LABELS
 from airloom.steps.staleness import Staleness
 from airloom.steps.standing import standing
 from airloom.steps.superseded import superseded
@@ -35,7 +37,7 @@ class StageStatus(Fact):
 
     Args:
         stage: The stage.
-        partitions: How many days are complete; of features, current.
+        partitions: How many days are complete; of features and labels, current.
         latest: The newest of them.
         degraded: How many carry a warning.
         blocked: How many days are in quarantine instead, or were taken back.
@@ -128,6 +130,8 @@ class PipelineStatus(Fact):
         pinned: What is pinned, by whom and why.
         paused: Why training is paused.
         stale: By view, the days whose features are not what today's inputs, SQL and types give.
+        stale_labels: The days whose labels are not what today's inputs and query give.
+        withdrawn: Days that were taken back.
     """
 
     pipeline: str
@@ -137,6 +141,7 @@ class PipelineStatus(Fact):
     pinned: str | None = None
     paused: PauseStatus | None = None
     stale: dict[str, tuple[date, ...]] = {}
+    stale_labels: tuple[date, ...] = ()
     withdrawn: tuple[WithdrawnStatus, ...] = ()
 
 
@@ -155,14 +160,15 @@ def read_status(pipeline: Pipeline, settings: Settings) -> PipelineStatus:
     ledger = Ledger(settings.state_url)
     pin = Pins(settings.state_url).current(pipeline.name)
     history, verdicts = ledger.history(pipeline.name), ledger.verdicts(pipeline.name)
-    stale = _stale(pipeline, settings)
-    not_current = {f"features.{name}": days for name, days in stale.items()}
+    stale, stale_labels = _stale(pipeline, settings), _stale_labels(pipeline, settings, lake)
+    current = lake.without({f"features.{name}": days for name, days in stale.items()} | {LABELS: stale_labels})
     withdrawn = list(Withdrawals.of(pipeline.name, settings).lasting().values())
     return PipelineStatus(
         pipeline=pipeline.name,
         stages=(
             _ingest(pipeline, settings, lake, withdrawn),
-            _features(pipeline, settings, lake.without(not_current), withdrawn),
+            _features(pipeline, settings, current, withdrawn),
+            *([_stage("label", current, [LABELS], withdrawn)] if pipeline.label.sql else []),
             _train(verdicts),
             _stage("score", lake, [PREDICTIONS], withdrawn),
         ),
@@ -171,6 +177,7 @@ def read_status(pipeline: Pipeline, settings: Settings) -> PipelineStatus:
         pinned=str(pin) if pin else None,
         paused=_pause(current_pause(pipeline, None, settings)),
         stale=stale,
+        stale_labels=stale_labels,
         withdrawn=tuple(_withdrawn(each) for each in withdrawn),
     )
 
@@ -201,6 +208,10 @@ def _stale(pipeline: Pipeline, settings: Settings) -> dict[str, tuple[date, ...]
     for name, day in Staleness.read(pipeline, settings).everywhere():
         found.setdefault(name, []).append(day)
     return {name: tuple(days) for name, days in found.items()}
+
+
+def _stale_labels(pipeline: Pipeline, settings: Settings, lake: Lake) -> tuple[date, ...]:
+    return LabelInputs.read(pipeline, lake, settings).stale() if pipeline.label.sql else ()
 
 
 def _ingest(pipeline: Pipeline, settings: Settings, lake: Lake, withdrawn: list[Withdrawal]) -> StageStatus:

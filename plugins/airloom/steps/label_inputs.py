@@ -89,6 +89,10 @@ class LabelInputs:
         present = self.labels.get(day)
         return present is not None and present.inputs == self.fingerprint(day)
 
+    def stale(self) -> tuple[date, ...]:
+        """Return the days whose published labels were computed from something else than what is published now."""
+        return tuple(day for day, each in self.labels.items() if each.inputs and not self.is_current(day))
+
 
 def current_labels(pipeline: Pipeline, lake: Lake, settings: Settings) -> Lake:
     """Return the lake without labels that are not what the query gives now; those in a table always are current.
@@ -100,6 +104,4 @@ def current_labels(pipeline: Pipeline, lake: Lake, settings: Settings) -> Lake:
     """
     if pipeline.label.sql is None:
         return lake
-    inputs = LabelInputs.read(pipeline, lake, settings)
-    stale = [day for day, each in inputs.labels.items() if each.inputs and not inputs.is_current(day)]
-    return lake.without({LABELS: stale})
+    return lake.without({LABELS: LabelInputs.read(pipeline, lake, settings).stale()})
