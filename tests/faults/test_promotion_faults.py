@@ -17,8 +17,8 @@ from airloom.stores.models import ModelRegistry
 from airloom.stores.pins import Pins
 from airloom.stores.tracking import open_client
 from tests.faults.invariants import check_invariants, end_state, observe
-from tests.faults.processes import ENDS, ended, go_on, run, start, wait_until_stopped
 from tests.faults.scenario import CANDIDATES, PIPELINE, Tasks, act, live, night_pipeline, train
+from tests.worlds.processes import ENDS, ended, go_on, run, start, wait_until_stopped
 
 FIRST, SECOND = CANDIDATES
 #: How many tasks come before these.

@@ -10,8 +10,8 @@ from itertools import cycle
 import pytest
 
 from tests.faults.invariants import check_invariants, end_state
-from tests.faults.processes import ENDS, run
 from tests.faults.scenario import live
+from tests.worlds.processes import ENDS, run
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from airloom.core.settings import Settings
 from tests.faults.invariants import Observation, check_invariants, end_state, observe
-from tests.faults.processes import run
 from tests.faults.scenario import live, prepare
 from tests.worlds.installation import settings_at
+from tests.worlds.processes import run
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from tests.worlds.feature_lake import (
     write_window,
 )
 from tests.worlds.installation import settings_at
+from tests.worlds.processes import run_at_once
 
 
 @pytest.fixture
@@ -139,13 +140,7 @@ def apply_here(folder):
 
 
 def test_several_processes_can_be_first(settings):
-    spawn = multiprocessing.get_context("spawn")
-    processes = [spawn.Process(target=apply_here, args=(settings.var.parent,)) for _ in range(3)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(600)
-    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert run_at_once(apply_here, *[(settings.var.parent,)] * 3) == [0, 0, 0]
     assert len(open_feature_store(small_pipeline(), settings).list_feature_views()) == 2
 
 

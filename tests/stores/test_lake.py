@@ -1,6 +1,5 @@
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
-from multiprocessing import get_context
 from threading import Barrier
 
 import pyarrow as pa
@@ -15,6 +14,7 @@ from airloom.stores.files import files_below, remove_file
 from airloom.stores.lake import Lake, PartitionVersion, open_table
 from airloom.stores.vacuum import vacuum_table
 from tests.overtaken import before_the_next_commit
+from tests.worlds.processes import map_at_once
 
 DAY = date(2013, 1, 1)
 ROWS = pa.table({"id": [1, 2, 3], "name": ["a", None, "c"]})
@@ -295,8 +295,7 @@ def _publish_days(root, offset):
 
 
 def test_processes_that_publish_different_days_at_once_lose_nothing(place):
-    with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as pool:
-        list(pool.map(_publish_days, [place] * 3, range(3)))
+    map_at_once(_publish_days, [place] * 3, range(3), processes=3)
     assert len(Lake(place).partitions("raw.things")) == 30
 
 
@@ -308,8 +307,7 @@ def _replace_a_day(root, writer):
 
 
 def test_processes_that_replace_the_same_day_at_once_leave_what_one_of_them_has_written_last(place):
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        assert list(pool.map(_replace_a_day, [place] * 2, range(2))) == [0, 1]
+    assert map_at_once(_replace_a_day, [place] * 2, range(2), processes=2) == [0, 1]
     lake = Lake(place)
     rows = lake.dataset("raw.things", [DAY]).to_table(columns=["id"])
     assert set(rows["id"].to_pylist()) in ({4}, {104})

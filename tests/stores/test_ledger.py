@@ -1,7 +1,5 @@
 import time
-from concurrent.futures import ProcessPoolExecutor
 from datetime import date
-from multiprocessing import get_context
 
 import pytest
 
@@ -11,6 +9,7 @@ from airloom.core.rules import Gate
 from airloom.core.verdict import Case, Judged, Proof
 from airloom.stores.ledger import Ledger
 from tests.stores.linearizability import EMPTY, CompareAndSet, Operation, Read, linearization
+from tests.worlds.processes import PROCESSES, map_at_once, start
 
 
 @pytest.fixture
@@ -53,8 +52,7 @@ def _race(url, version):
 
 
 def test_of_several_processes_that_promote_at_once_exactly_one_wins(ledger):
-    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
-        outcomes = list(pool.map(_race, [ledger.state_url] * 8, range(8)))
+    outcomes = map_at_once(_race, [ledger.state_url] * 8, range(8))
     assert outcomes.count(True) == 1
     assert len(ledger.history("p")) == 1
 
@@ -95,17 +93,16 @@ def _only_look(url, process, rounds, barrier, histories):
     histories.put(history)
 
 
-def test_what_processes_that_promote_and_look_at_once_are_answered_could_have_happened_one_after_the_other(ledger):
-    spawn, rounds = get_context("spawn"), 200
+@pytest.mark.parametrize("rounds", [50, pytest.param(200, marks=pytest.mark.long)])
+def test_what_processes_that_promote_and_look_at_once_are_answered_could_have_happened_one_after_the_other(
+    ledger, rounds
+):
     assert ledger.head("p") is None
-    barrier, histories = spawn.Barrier(3), spawn.Queue()
+    barrier, histories = PROCESSES.Barrier(3), PROCESSES.Queue()
     targets = {1: _race_and_look, 2: _race_and_look, 3: _only_look}
     processes = [
-        spawn.Process(target=target, args=(ledger.state_url, number, rounds, barrier, histories))
-        for number, target in targets.items()
+        start(target, ledger.state_url, number, rounds, barrier, histories) for number, target in targets.items()
     ]
-    for process in processes:
-        process.start()
     history = [operation for _ in processes for operation in histories.get(timeout=600)]
     for process in processes:
         process.join()

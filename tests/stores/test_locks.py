@@ -2,7 +2,6 @@
 
 import os
 import signal
-from multiprocessing import get_context
 from pathlib import Path
 
 import psutil
@@ -14,8 +13,7 @@ from airloom.core.settings import Settings
 from airloom.stores.locks import exclusive
 from airloom.stores.state import state_engine
 from tests.servers.postgres import PASSWORD
-
-SPAWN = get_context("spawn")
+from tests.worlds.processes import PROCESSES, run_at_once, start
 
 
 @pytest.fixture
@@ -32,9 +30,8 @@ def _hold(settings, held):
 @pytest.fixture
 def stopped(settings):
     """A process that was stopped while it held the lock."""
-    held = SPAWN.Event()
-    process = SPAWN.Process(target=_hold, args=(settings, held))
-    process.start()
+    held = PROCESSES.Event()
+    process = start(_hold, settings, held)
     assert held.wait(60)
     while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:
         pass
@@ -115,9 +112,5 @@ def _count(settings, file, rounds):
 def test_of_several_processes_one_at_a_time_does_what_it_does(settings, tmp_path):
     file = tmp_path / "count"
     file.write_text("0")
-    processes = [SPAWN.Process(target=_count, args=(settings, file, 20)) for _ in range(3)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(600)
+    run_at_once(_count, *[(settings, file, 20)] * 3)
     assert file.read_text() == "60"

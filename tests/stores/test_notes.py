@@ -1,12 +1,11 @@
-from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, date, datetime
 from functools import partial
 from itertools import pairwise
-from multiprocessing import get_context
 
 import pytest
 
 from airloom.stores.notes import Notes
+from tests.worlds.processes import map_at_once
 
 NIGHT = date(2013, 2, 1)
 
@@ -58,8 +57,7 @@ def _answer(number, url):
 
 
 def test_of_several_processes_that_note_answers_at_once_none_is_lost(notes):
-    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
-        outcomes = list(pool.map(partial(_answer, url=notes.state_url), range(8)))
+    outcomes = map_at_once(partial(_answer, url=notes.state_url), range(8))
     found = notes.of("p")
     assert [note.number for note in found] == list(range(1, outcomes.count(True) + 1))
     assert {note.actor for note in found} == {"person 0", "person 1"}
@@ -71,7 +69,6 @@ def _note(url):
 
 
 def test_of_several_processes_that_note_the_same_at_once_exactly_one_is_told_that_it_is_new(notes):
-    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
-        outcomes = list(pool.map(_note, [notes.state_url] * 8))
+    outcomes = map_at_once(_note, [notes.state_url] * 8)
     assert outcomes.count(True) == 1
     assert len(notes.of("p")) == 1

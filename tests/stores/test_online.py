@@ -1,5 +1,4 @@
 import copy
-import multiprocessing
 import sqlite3
 from datetime import timedelta
 
@@ -26,6 +25,7 @@ from tests.worlds.feature_lake import (
     write_window,
 )
 from tests.worlds.installation import settings_at
+from tests.worlds.processes import run_at_once
 
 JANUARY, FEBRUARY = DAY - timedelta(days=31), DAY
 
@@ -178,13 +178,7 @@ def test_two_processes_at_once_end_with_the_newest_values(settings, store):
     days = [DAY - timedelta(days=back) for back in range(3)]
     for back, day in enumerate(days):
         publish_view(settings, "driver", day, drivers(day, {f"d{number}": float(back) for number in range(200)}))
-    spawn = multiprocessing.get_context("spawn")
-    processes = [spawn.Process(target=write_days, args=(settings, order)) for order in (days, days[::-1])]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(600)
-    assert [process.exitcode for process in processes] == [0, 0]
+    assert run_at_once(write_days, (settings, days), (settings, days[::-1])) == [0, 0]
     assert online(store, [f"d{number}" for number in range(200)]) == [0.0] * 200
 
 

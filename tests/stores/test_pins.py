@@ -1,7 +1,6 @@
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import date
 from functools import partial
-from multiprocessing import get_context
 
 import pytest
 
@@ -9,6 +8,7 @@ from airloom.core.errors import ChampionMoved, ChampionPinned, GateError
 from airloom.stores.ledger import Ledger
 from airloom.stores.pins import Pins
 from airloom.stores.state_schema import upgrade_state
+from tests.worlds.processes import map_at_once
 
 
 @pytest.fixture
@@ -55,8 +55,7 @@ def _pin(url):
 
 
 def test_of_several_processes_that_pin_at_once_exactly_one_does(pins):
-    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
-        outcomes = list(pool.map(_pin, [pins.state_url] * 8))
+    outcomes = map_at_once(_pin, [pins.state_url] * 8)
     assert outcomes.count(True) == 1
     assert len(pins.history("p")) == 1
 

@@ -1,10 +1,8 @@
 """Predictions in a SQL table: what the lake has, whatever came in between."""
 
-import os
 import uuid
 from collections import Counter
 from datetime import UTC, date, datetime
-from multiprocessing import get_context
 
 import pyarrow as pa
 import pytest
@@ -17,6 +15,7 @@ from airloom.stores.database import open_database
 from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.sink import Sink
 from tests.servers.postgres import PASSWORD
+from tests.worlds.processes import ENDS, run, run_at_once
 
 FIRST, SECOND = date(2013, 2, 1), date(2013, 2, 2)
 MOMENT = datetime(2013, 2, 2, 3, 4, tzinfo=UTC)
@@ -125,8 +124,7 @@ def test_a_copy_that_is_interrupted_leaves_what_was_there_and_is_made_good(lake,
     assert scores(sink) == [0.5, 0.75]
 
 
-def _follow(url, lake, failpoint):
-    os.environ[ARMED] = failpoint
+def _follow(url, lake):
     sink_of(url).follow(lake, "predictions")
 
 
@@ -135,10 +133,7 @@ def test_a_process_that_is_killed_leaves_the_old_or_the_new_and_nothing_between(
     publish(lake, FIRST, [0.25])
     sink.follow(lake, "predictions")
     publish(lake, FIRST, [0.5, 0.75])
-    process = get_context("spawn").Process(target=_follow, args=(sink.url, lake, f"sink.{place}:kill"))
-    process.start()
-    process.join(600)
-    assert process.exitcode == -9
+    assert run(_follow, sink.url, lake, failpoint=f"sink.{place}:kill") == ENDS["kill"]
     assert scores(sink) == left
     sink.follow(lake, "predictions")
     assert scores(sink) == [0.5, 0.75]
@@ -147,12 +142,7 @@ def test_a_process_that_is_killed_leaves_the_old_or_the_new_and_nothing_between(
 def test_several_processes_may_copy_at_once(lake, sink):
     for day in (FIRST, SECOND):
         publish(lake, day, [0.25, 0.5])
-    processes = [get_context("spawn").Process(target=_follow, args=(sink.url, lake, "none:kill")) for _ in range(3)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(600)
-    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert run_at_once(_follow, *[(sink.url, lake)] * 3) == [0, 0, 0]
     assert scores(sink) == [0.25, 0.5, 0.25, 0.5]
 
 

@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from airloom.stores.ledger_schema import open_tables, schema
 from airloom.stores.state import state_engine
 from airloom.stores.state_schema import REVISION, VERSION_TABLE, Upgraded, found_revision, upgrade_state
 from tests.servers.postgres import PASSWORD
+from tests.worlds.processes import PROCESSES, ended, start
 
 TABLES = {*schema().metadata.tables, VERSION_TABLE}
 
@@ -108,15 +108,10 @@ def _upgrade(url, barrier, befores):
 
 
 def test_several_processes_may_upgrade_at_once(url):
-    spawn = get_context("spawn")
-    barrier, befores = spawn.Barrier(3), spawn.Queue()
-    processes = [spawn.Process(target=_upgrade, args=(url, barrier, befores)) for _ in range(3)]
-    for process in processes:
-        process.start()
+    barrier, befores = PROCESSES.Barrier(3), PROCESSES.Queue()
+    processes = [start(_upgrade, url, barrier, befores) for _ in range(3)]
     assert sorted((befores.get(timeout=600) for _ in processes), key=str) == [REVISION, REVISION, None]
-    for process in processes:
-        process.join(600)
-    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert [ended(process) for process in processes] == [0, 0, 0]
     assert tables(url) == TABLES
 
 

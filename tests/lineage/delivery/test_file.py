@@ -1,11 +1,11 @@
 """The client's own file transport, as we configure it: what we rely on."""
 
 import json
-from multiprocessing import get_context
 
 from openlineage.client.transport import get_default_factory
 
 from tests.lineage.delivery.lineage_events import event
+from tests.worlds.processes import run_at_once
 
 PROCESSES, EVENTS, LENGTH = 8, 200, 50_000
 
@@ -19,11 +19,7 @@ def write(file):
 
 def test_lines_of_several_processes_do_not_mix(tmp_path):
     file = tmp_path / "events.ndjson"
-    processes = [get_context("spawn").Process(target=write, args=(file,)) for _ in range(PROCESSES)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
+    run_at_once(write, *[(file,)] * PROCESSES)
     with file.open() as lines:
         lengths = [len(line) for line in lines if json.loads(line)["eventType"] == "START"]
     assert len(lengths) == PROCESSES * EVENTS

@@ -1,12 +1,12 @@
 """Events in a bucket, where several machines write them."""
 
 import json
-from multiprocessing import get_context
 
 from airloom.lineage.delivery.stored import StoredConfig, StoredTransport
 from airloom.lineage.events import read_events
 from airloom.stores.kept_events import count_kept
 from tests.lineage.delivery.lineage_events import event
+from tests.worlds.processes import run_at_once
 
 
 def emit(place, number):
@@ -15,11 +15,7 @@ def emit(place, number):
 
 
 def test_events_of_several_processes_are_all_kept(bucket):
-    workers = [get_context("spawn").Process(target=emit, args=(bucket, number)) for number in range(4)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    assert run_at_once(emit, *[(bucket, number) for number in range(4)]) == [0] * 4
     kept = list(read_events(bucket))
     assert count_kept(bucket) == len(kept) == 4
     assert {each["run"]["runId"] for each in kept} == {event(number).run.runId for number in range(4)}

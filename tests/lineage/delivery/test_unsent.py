@@ -2,7 +2,6 @@ import json
 import os
 import resource
 import signal
-from multiprocessing import get_context
 
 import pytest
 from openlineage.client.serde import Serde
@@ -13,9 +12,9 @@ from airloom.lineage.delivery.sending import Sender
 from airloom.lineage.delivery.unsent import Unsent
 from tests.lineage.delivery.lineage_events import PATIENT, event, run_id, transport
 from tests.lineage.receiver import ENDPOINT, receiving
+from tests.worlds.processes import run, start
 
 PROCESSES, EVENTS = 4, 10
-_processes = get_context("spawn")
 
 
 @pytest.fixture
@@ -49,10 +48,7 @@ def emit_with_a_full_disk(folder, url):
 
 
 def test_where_the_disk_is_full_nothing_torn_is_left_and_the_event_is_still_sent(unsent, receiver, tmp_path):
-    process = _processes.Process(target=emit_with_a_full_disk, args=(tmp_path, receiver.url + ENDPOINT))
-    process.start()
-    process.join()
-    assert process.exitcode == 0
+    assert run(emit_with_a_full_disk, tmp_path, receiver.url + ENDPOINT) == 0
     assert receiver.statuses() == [("START", run_id(1))]
     assert list((tmp_path / "unsent").iterdir()) == []
 
@@ -109,17 +105,10 @@ def test_what_is_no_document_is_put_aside_and_holds_up_nothing(unsent, receiver)
 def test_two_that_send_again_at_once_while_tasks_go_on_send_each_event_once(unsent, receiver, tmp_path):
     keep(unsent, *range(1000, 1050))
     receiver.behaviour = 503
-    tasks = [
-        _processes.Process(target=emit_many, args=(tmp_path, receiver.url + ENDPOINT, number * EVENTS))
-        for number in range(PROCESSES)
-    ]
-    for task in tasks:
-        task.start()
+    tasks = [start(emit_many, tmp_path, receiver.url + ENDPOINT, number * EVENTS) for number in range(PROCESSES)]
     receiver.wait_for_requests()
     receiver.behaviour = 201
-    senders = [_processes.Process(target=send_all, args=(tmp_path, receiver.url + ENDPOINT)) for _ in range(2)]
-    for process in senders:
-        process.start()
+    senders = [start(send_all, tmp_path, receiver.url + ENDPOINT) for _ in range(2)]
     for process in (*tasks, *senders):
         process.join()
     send_all(tmp_path, receiver.url + ENDPOINT)
@@ -129,8 +118,7 @@ def test_two_that_send_again_at_once_while_tasks_go_on_send_each_event_once(unse
 
 def test_a_process_that_is_killed_while_it_sends_leaves_the_event_to_others(unsent, receiver, tmp_path):
     receiver.behaviour = "hang"
-    process = _processes.Process(target=hold_and_wait, args=(tmp_path, receiver.url + ENDPOINT))
-    process.start()
+    process = start(hold_and_wait, tmp_path, receiver.url + ENDPOINT)
     receiver.wait_for_requests()
     [path] = unsent.paths()
     assert unsent.take(path) is None

@@ -1,10 +1,11 @@
-"""Processes that may die: forked from one that has imported everything, so that a process costs milliseconds."""
+"""Processes of tests: forked from one that has imported everything, so that a process costs milliseconds."""
 
 import os
 import signal
 import sys
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -16,17 +17,21 @@ from airloom.core.failpoints import ARMED, LISTED, FailpointReached
 #: How a process ends that a failpoint has ended, by action.
 ENDS = {"kill": -signal.SIGKILL, "terminate": 143, "raise": 70}
 
+#: Makes barriers and queues for these processes.
+PROCESSES = get_context("forkserver")
+PROCESSES.set_forkserver_preload(["tests.worlds.preloaded"])
+
 _starting = threading.Lock()
-_forks = get_context("forkserver")
-_forks.set_forkserver_preload(["tests.faults.preloaded"])
 
 
 def start(function, *arguments, failpoint=None, listed: Path | None = None):
     """Start a function in a process of its own, with a failpoint armed or with every one that it passes listed."""
+    armed = {ARMED: failpoint, LISTED: listed and str(listed)}
+    environment = {**os.environ, **{name: value for name, value in armed.items() if value}}
     # The process from which all others are forked knows only this of where modules are.
     with _starting, pytest.MonkeyPatch.context() as patched:
         patched.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-        process = _forks.Process(target=_run, args=(function, arguments, failpoint, listed and str(listed)))
+        process = PROCESSES.Process(target=_run, args=(function, arguments, environment))
         process.start()
     return process
 
@@ -34,6 +39,19 @@ def start(function, *arguments, failpoint=None, listed: Path | None = None):
 def run(function, *arguments, failpoint=None, listed: Path | None = None) -> int:
     """Run a function like `start`; return the exit code, negative for the signal that has ended it."""
     return ended(start(function, *arguments, failpoint=failpoint, listed=listed))
+
+
+def run_at_once(function, *arguments) -> list[int]:
+    """Run a function in as many processes at once as there are arguments; return their exit codes."""
+    processes = [start(function, *each) for each in arguments]
+    return [ended(process) for process in processes]
+
+
+def map_at_once(function, *iterables, processes=4) -> list:
+    """Return what a function returns for each of some arguments, called in several processes at once."""
+    here = {"initializer": _as_here, "initargs": (dict(os.environ),)}
+    with ProcessPoolExecutor(processes, mp_context=PROCESSES, **here) as pool:
+        return list(pool.map(function, *iterables))
 
 
 def ended(process) -> int:
@@ -54,9 +72,13 @@ def go_on(process) -> None:
     os.kill(process.pid, signal.SIGCONT)
 
 
-def _run(function, arguments, failpoint, listed):
-    settings = {ARMED: failpoint, LISTED: listed}
-    os.environ.update({name: value for name, value in settings.items() if value})
+def _as_here(environment):
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+def _run(function, arguments, environment):
+    _as_here(environment)
     # SIGKILL is the end that leaves no time to tidy up; SIGTERM shall be the one that does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(ENDS["terminate"]))
     try:
