@@ -352,10 +352,18 @@ EVENTS = st.lists(
 )
 
 
-@hypothesis_settings(max_examples=15, deadline=None)
-@given(EVENTS, st.randoms())
-def test_labels_are_those_of_a_plain_loop_in_whatever_order_days_are_published(tmp_path_factory, events, random):
-    settings = everything_at(tmp_path_factory.mktemp("churn"))
+@pytest.mark.parametrize("examples", [5, pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
+def test_labels_are_those_of_a_plain_loop_in_whatever_order_days_are_published(examples, tmp_path_factory):
+    @hypothesis_settings(max_examples=examples)
+    @given(EVENTS, st.randoms())
+    def are_those_of_a_plain_loop(events, random):
+        check_labels(tmp_path_factory.mktemp("churn"), events, random)
+
+    are_those_of_a_plain_loop()
+
+
+def check_labels(folder, events, random):
+    settings = everything_at(folder)
     told, arrived = [], {day: [event("nobody", day, -3)] for day in day_range(START, NIGHT)}
     for number, (customer, place, hours, known, late) in enumerate(events):
         row = event(customer, DAYS[place], hours, known) | {"event": str(number)}

@@ -124,7 +124,14 @@ def test_files_that_are_gone_are_told_apart_from_a_server_that_is_gone(own, tmp_
         assert "MLFLOW_TRACKING_USERNAME" in refused.value.do
 
 
-@pytest.mark.parametrize("place", ["run.after_create", "save.after_entry", "register.before_version"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "save.after_entry",
+        pytest.param("run.after_create", marks=pytest.mark.long),
+        pytest.param("register.before_version", marks=pytest.mark.long),
+    ],
+)
 def test_a_server_that_is_killed_in_the_middle_and_started_again_is_waited_for(own, place, tmp_path, monkeypatch):
     settings, restarts = served(own.url, tmp_path), []
     first = registered.register(settings)
