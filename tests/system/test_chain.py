@@ -92,6 +92,13 @@ def test_the_log_says_why_a_day_was_stopped(installation, corrupted, bad):
     assert bad in corrupted.blocked
 
 
+def test_a_day_that_is_run_again_as_it_was_fails_again_and_says_which_task(repaired):
+    code, output = repaired.as_it_was
+    assert code == 3
+    assert f"airloom run {PIPELINE} --day {BAD}" in output
+    assert CORRUPTED[BAD][1] in output
+
+
 def test_the_corrected_day_repairs_what_was_degraded(repaired):
     lake = repaired.lake
     assert not any(lake[table][each].degraded for table in lake for each in (day(6), day(7)))
