@@ -129,6 +129,23 @@ def open_small_here(settings):
     return open_feature_store(small_pipeline(), settings)
 
 
+def test_a_registry_is_read_anew_only_where_something_else_is_registered(settings):
+    first, second = open_small(settings), open_feature_store(small_pipeline(), settings)
+    assert second.registry is first.registry
+    driver, *others = definitions()
+    changed = FeatureView(
+        name="leg",
+        entities=others[:2],
+        ttl=2 * TTL,
+        schema=[Field(name="minutes", dtype=Float64)],
+        source=LakeSource(table="features.leg"),
+    )
+    apply_features(small_pipeline(), settings, [driver, *others[:3], changed])
+    third = open_feature_store(small_pipeline(), settings)
+    assert third.registry is not first.registry
+    assert third.registry.get_feature_view("leg", "small", allow_cache=True).ttl == 2 * TTL
+
+
 def test_pipelines_have_a_registry_each(settings):
     open_small(settings)
     with pytest.raises(SetupError):

@@ -20,6 +20,7 @@ from airloom.stores.state import state_engine
 
 if TYPE_CHECKING:
     from feast import Entity, FeatureStore, FeatureView
+    from feast.infra.registry.base_registry import BaseRegistry
 
 _CACHE_SECONDS = 600
 _ONLINE = {
@@ -28,6 +29,9 @@ _ONLINE = {
     "redis": "airloom.stores.online_redis.GuardedRedisOnlineStore",
     "rediss": "airloom.stores.online_redis.GuardedRedisOnlineStore",
 }
+
+#: The registry that this process has opened last, by its database and project; it holds no connection.
+_opened: dict[tuple[str, str], BaseRegistry] = {}
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def open_feature_store(pipeline: Pipeline, settings: Settings, lake: Lake | None
     from feast.infra.registry.sql import FeastRegistrySchemaError
 
     try:
-        applied = {view.name for view in store.list_feature_views()}
+        applied = _open_registry(store)
     except FeastRegistrySchemaError:
         applied = set()
     missing = sorted(set(pipeline.features.views) - applied)
@@ -120,6 +124,35 @@ def registered_otherwise(store: FeatureStore, definitions: ModuleType) -> list[s
         if "entity_columns" in spec.DESCRIPTOR.fields_by_name:
             spec.ClearField("entity_columns")
     return sorted({spec.name for spec in defined if spec not in registered})
+
+
+def _open_registry(store: FeatureStore) -> set[str]:
+    """Open a store's registry, or share the one that was opened last where it still is what is registered.
+
+    Feast reads fourteen tables to open a registry, a connection each, and a step asks for features several times.
+
+    Returns:
+        The names of the registered views.
+
+    Raises:
+        FeastRegistrySchemaError: The registry has no tables.
+    """
+    place = (store.config.registry.path, store.project)
+    store._registry = _opened.pop(place, None)
+    now = _contents(store, allow_cache=False)
+    if now != _contents(store, allow_cache=True):
+        store._registry = None
+    _opened.clear()
+    _opened[place] = store.registry
+    return {name for kind, name, _ in now if kind == "FeatureView"}
+
+
+def _contents(store: FeatureStore, allow_cache: bool) -> set[tuple[str, str, bytes]]:
+    """Return the views and entities that are registered, or those that the registry has kept in memory."""
+    found = [*store.list_feature_views(allow_cache=allow_cache), *store.list_entities(allow_cache=allow_cache)]
+    return {
+        (type(each).__name__, each.name, each.to_proto().SerializeToString(deterministic=True)) for each in found
+    }
 
 
 def _registered(store: FeatureStore) -> list[bytes]:
