@@ -147,6 +147,35 @@ def test_down_when_nothing_runs_says_so(airloom):
     assert (done.returncode, done.stdout.strip()) == (0, "Nothing was running.")
 
 
+FAILING = """
+import sys
+from airloom.cli import app, main
+
+@app.command("fail")
+def fail():
+    int("PLANTED")
+
+for arguments in (["fail"], ["--debug", "fail"]):
+    sys.argv = ["airloom", *arguments]
+    try:
+        main()
+    except SystemExit as ended:
+        sys.stderr.write(f"ended with {ended.code}\\n")
+"""
+
+
+def test_an_error_that_no_command_has_foreseen_is_its_type_and_place_unless_more_is_asked_for(tmp_path):
+    (tmp_path / "failing.py").write_text(FAILING)
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "plugins")}
+    command = [sys.executable, str(tmp_path / "failing.py")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    plain, debug, _ = done.stderr.split("ended with 1\n")
+    assert "found:    ValueError at failing.py, line 7\n" in plain
+    assert "PLANTED" not in plain
+    assert "Traceback" not in plain
+    assert "ValueError: invalid literal for int() with base 10: 'PLANTED'" in debug
+
+
 def waiting(body):
     """A command that does something, then waits for longer than the tests do."""
     code = f"""

@@ -1,4 +1,5 @@
 from datetime import date
+from traceback import format_exception
 
 import pytest
 
@@ -184,10 +185,13 @@ def test_dags_that_airflow_has_not_read_yet_are_waited_for():
 
 def test_a_dag_file_that_cannot_be_imported_ends_the_waiting_with_its_error():
     airflow = Airflow(reads_files_after=5)
-    airflow.errors = {"train.py": "no module x"}
+    code = "from fractions import Fraction\nFraction('planted')\n"
+    with pytest.raises(ValueError, match="planted") as raised:
+        exec(compile(code, "/project/include/own.py", "exec"))
+    airflow.errors = {"train.py": "".join(format_exception(raised.value))}
     with pytest.raises(DataError) as caught:
         run(airflow, request(), lambda stages: None, pause=0)
-    assert (caught.value.where, caught.value.found) == ("train.py", "no module x")
+    assert (caught.value.where, caught.value.found) == ("train.py", "/project/include/own.py, line 2: ValueError")
 
 
 @pytest.mark.parametrize(

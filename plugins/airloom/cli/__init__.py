@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import sys
+from typing import Annotated
 
 import typer
 
@@ -33,8 +35,11 @@ from airloom.cli.upgrade import upgrade
 from airloom.cli.vacuum import vacuum
 from airloom.cli.verdict import verdict
 from airloom.connections import use_connections
-from airloom.core.errors import AirloomError
+from airloom.core.errors import AirloomError, UnexpectedError
+from airloom.core.failures import failure
 from airloom.launcher.given import among_servers
+
+_log = logging.getLogger(__name__)
 
 app = typer.Typer(
     name="airloom",
@@ -55,8 +60,17 @@ app.add_typer(lineage, name="lineage")
 
 
 @app.callback()
-def begin(command: typer.Context) -> None:
+def begin(
+    command: typer.Context,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Print the traceback of an error; it may hold values of the data.")
+    ] = False,
+) -> None:
     """Airloom: an Apache Airflow distribution for continuous training."""
+    if debug:
+        _log.setLevel(logging.DEBUG)
+        _log.addHandler(logging.StreamHandler())
+        _log.propagate = False
     # What `exec` starts looks its connections up itself, where Airflow lets it; `doctor` says which cannot be.
     if command.invoked_subcommand not in ("exec", "doctor"):
         with among_servers():
@@ -64,7 +78,7 @@ def begin(command: typer.Context) -> None:
 
 
 def main() -> None:
-    """Run the command line; a person's mistake ends with a message and never with a traceback."""
+    """Run the command line; an error ends with a message, and with a traceback only where that is asked for."""
     # What Airloom keeps is readable by its owner only.
     os.umask(0o077)
     # Importing makes a million objects that stay; looking through them again and again takes a quarter of the time.
@@ -72,6 +86,16 @@ def main() -> None:
     keep_interrupts()
     try:
         app()
-    except AirloomError as error:
-        print_error(error)
-        sys.exit(error.exit_code)
+    except Exception as error:  # noqa: BLE001 - whatever it is, its own message may hold values of the data
+        _log.debug("The error as it was raised:", exc_info=error)
+        described = error if isinstance(error, AirloomError) else _unexpected(error)
+        print_error(described)
+        sys.exit(described.exit_code)
+
+
+def _unexpected(error: Exception) -> UnexpectedError:
+    return UnexpectedError(
+        "The command has failed.",
+        found=failure(error),
+        do="run it again as `airloom --debug <command>`, which prints the error's own message and its traceback",
+    )

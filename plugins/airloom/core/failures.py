@@ -65,5 +65,7 @@ def failing(what: str) -> Iterator[None]:
         raise Unavailable(what, found=failure(error), do="run it again once the server answers") from error
     except (Exception, SystemExit) as error:
         raise DataError(
-            what, found=failure(error), do="correct the code; its own message is in the log of the task"
+            what,
+            found=failure(error),
+            do="correct the code; its own message is in the log of the task, or shown by `airloom --debug <command>`",
         ) from error

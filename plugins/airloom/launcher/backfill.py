@@ -11,6 +11,7 @@ from airloom.core.partitions import local_days, require_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.wording import counted
 from airloom.launcher.api import AirflowApi, FailedTask, Range, Reprocess
+from airloom.launcher.import_errors import DO, described
 from airloom.launcher.waiting import Waiting
 
 #: In the order in which data flows through them.
@@ -232,7 +233,7 @@ def _require_dags(api: AirflowApi, dag_ids: list[str], pause: float, report: Cal
     while missing := sorted(set(dag_ids) - api.dags(prefix)):
         if errors := api.import_errors():
             file, error = next(iter(errors.items()))
-            raise DataError("A DAG file cannot be imported.", where=file, found=error)
+            raise DataError("A DAG file cannot be imported.", where=file, found=described(error), do=DO)
         waiting.look(missing)
         if waiting.stalled:
             raise SetupError(f"Airflow has no DAG {missing[0]}.", do="airflow dags list-import-errors")

@@ -34,7 +34,7 @@ def test_nothing_wrong_ends_well_and_no_secret_is_told(installed, bucket, redis_
     ("name", "value", "said"),
     [
         ("LOGGING__LOGGING_LEVEL", "debug", "`[logging] logging_level` should not be 'debug'"),
-        ("DATABASE__SQL_ALCHEMY_CONN", "postgresql//planted-host/db", "with these settings. ValueError, "),
+        ("DATABASE__SQL_ALCHEMY_CONN", "postgresql//planted-host/db", "with these settings. ValueError at "),
     ],
 )
 def test_settings_with_which_airflow_cannot_be_loaded_are_a_finding(installed, name, value, said):

@@ -151,15 +151,15 @@ def test_a_pipeline_that_cannot_be_read_is_named_with_line_and_key(installed, re
     assert found.do.startswith("correct the file")
 
 
-def test_an_error_of_many_lines_is_told_by_its_first_one_and_the_place_that_raised_it(installed, red):
+def test_an_error_of_a_module_is_told_by_its_type_and_place_and_without_its_words(installed, red):
     dags, module = installed.settings.project / "dags", installed.settings.include / "parcels" / "careless.py"
     content = dags.resolve()
     dags.unlink()
     shutil.copytree(content, dags)
-    module.write_text("raise ValueError('nothing was given\\nexpected: something')\n")
+    module.write_text("raise ValueError('planted-secret\\nexpected: something')\n")
     (dags / "own.py").write_text("from airflow.sdk import DAG\n\nimport include.parcels.careless\n")
     found = red()
-    assert f"own.py: {module}, line 1: ValueError: nothing was given" in found.said
+    assert found.said == f"own.py: {module}, line 1: ValueError"
 
 
 def test_a_secret_that_others_may_read(installed, red):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,16 +16,16 @@ from airloom.core.errors import SetupError
 from airloom.core.wording import counted
 from airloom.launcher.backfill import STAGES
 from airloom.launcher.doctor.findings import Finding, ok, told, warning, wrong
-from airloom.launcher.doctor.quoting import plain
 from airloom.launcher.doctor.subject import Subject
+from airloom.launcher.import_errors import DO, described
 
 _SLOW_SECONDS = 5.0
 #: Airflow's own dag-processor gives a file up after as long.
 _PATIENCE_SECONDS = 50
 #: The DAG file that raises what is wrong with declarations.
 _DECLARATIONS = "declarations.py"
-_CORRECT = "correct the file; Airflow shows the whole error under Dag Errors"
-_FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+)')
+#: The last call alone may be a library's, and not the line that the user can correct.
+_WITH_EVERY_CALL = {"AIRFLOW__CORE__DAGBAG_IMPORT_ERROR_TRACEBACK_DEPTH": "100"}
 
 
 def dags(subject: Subject) -> Iterator[Finding]:
@@ -34,12 +33,15 @@ def dags(subject: Subject) -> Iterator[Finding]:
     pipelines, declared = read_pipelines(subject.settings.include)
     for error in declared:
         broken = told("DAGs", error)
-        yield replace(broken, do=broken.do or _CORRECT)
+        yield replace(broken, do=broken.do or DO)
     found = _parsed(subject)
-    for name, error in sorted({**found["plugins"], **found["errors"]}.items()):
+    for name in found["plugins"]:
+        yield wrong("DAGs", f"{name}: the plugin cannot be loaded", "correct the file; `airflow plugins` logs why")
+    for name, error in sorted(found["errors"].items()):
         if declared and Path(name).name == _DECLARATIONS:
             continue
-        yield wrong("DAGs", _broken(name, error), _CORRECT)
+        said = described(error)
+        yield wrong("DAGs", said if f"/{name}, line " in said else f"{name}: {said}", DO)
     if not found["timetable"]:
         do = "see that AIRFLOW__CORE__PLUGINS_FOLDER is the folder plugins of the project"
         yield wrong("DAGs", "Airflow has not loaded the timetable Nightly", do)
@@ -71,7 +73,7 @@ def _parsed(subject: Subject) -> dict[str, Any]:
         done = subprocess.run(
             command,
             cwd=subject.settings.project,
-            env={**os.environ},
+            env={**os.environ, **_WITH_EVERY_CALL},
             capture_output=True,
             text=True,
             timeout=_PATIENCE_SECONDS,
@@ -82,17 +84,6 @@ def _parsed(subject: Subject) -> dict[str, Any]:
     except subprocess.TimeoutExpired:
         raise SetupError("The DAG files were not parsed in time.", found=f"{_PATIENCE_SECONDS} s") from None
     except subprocess.CalledProcessError as error:
-        last = plain("".join(error.stderr.splitlines()[-1:]))
-        raise SetupError("The DAG files could not be parsed.", found=last, do="run: airflow dags list") from None
-
-
-def _broken(name: str, error: str) -> str:
-    """Name file, line and what is wrong, from the end of a traceback: an error's own lines may be many."""
-    lines = error.strip().splitlines()
-    frames = [(number, frame) for number, line in enumerate(lines) if (frame := _FRAME.match(line))]
-    if not frames:
-        return f"{name}: {plain(lines[0])}"
-    number, last = frames[-1]
-    what = next((line for line in lines[number + 1 :] if not line.startswith(" ")), lines[-1])
-    place = name if last["file"].endswith(name) else f"{name}: {last['file']}"
-    return f"{place}, line {last['line']}: {plain(what)}"
+        raise SetupError(
+            "The DAG files could not be parsed.", found=described(error.stderr), do="run: airflow dags list"
+        ) from None

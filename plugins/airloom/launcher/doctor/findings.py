@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from airloom.core.errors import AirloomError
-from airloom.launcher.doctor.quoting import kind_and_place
+from airloom.core.failures import failure
 
 if TYPE_CHECKING:
     from airloom.launcher.doctor.subject import Subject
@@ -86,4 +86,4 @@ def told(check: str, error: AirloomError) -> Finding:
 
 
 def _failed(check: str, error: Exception) -> Finding:
-    return wrong(check, f"it could not be looked at: {kind_and_place(error)}", "report this as a bug of Airloom")
+    return wrong(check, f"it could not be looked at: {failure(error)}", "report this as a bug of Airloom")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 
 from airloom.core.errors import SetupError
-from airloom.launcher.doctor.quoting import kind_and_place, plain
+from airloom.core.failures import failure
+from airloom.launcher.doctor.quoting import plain
 
 #: What these say names a setting or a form, and no more than that.
 _TELLING = ("AirflowConfigException", "ArgumentError", "NoSuchModuleError")
@@ -27,7 +28,7 @@ def load_airflow() -> None:
     except Exception as error:  # noqa: BLE001 - whatever it is, people are told, and other checks are made
         raise SetupError(
             "Airflow cannot be loaded with these settings.",
-            found=plain(error) if type(error).__name__ in _TELLING else kind_and_place(error),
+            found=plain(error) if type(error).__name__ in _TELLING else failure(error),
             do="correct AIRFLOW__DATABASE__SQL_ALCHEMY_CONN, or whichever AIRFLOW__<SECTION>__<KEY> it is",
         ) from None
 

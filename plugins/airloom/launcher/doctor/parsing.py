@@ -21,7 +21,7 @@ def main() -> None:
         "seconds": sum(each.duration.total_seconds() for each in files),
         "slowest": files[-1].file if files else "",
         "errors": bag.import_errors,
-        "plugins": plugins_manager.get_import_errors(),
+        "plugins": sorted(plugins_manager.get_import_errors()),
         "timetable": any(name.endswith(".Nightly") for name in timetables),
     }
     sys.stdout.write(f"\n{json.dumps(found)}\n")
