@@ -18,6 +18,9 @@ from tests.worlds.late_labels.days import PROJECT, arrive, declared, installed
 
 DAY = date.fromisoformat(E)
 
+# The version of predictions is what the events of the chain call it.
+pytestmark = pytest.mark.other_content
+
 
 @pytest.fixture(autouse=True)
 def settings(tmp_path, monkeypatch):

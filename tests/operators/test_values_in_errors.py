@@ -1,11 +1,9 @@
 """What a pipeline's code says stays in the task's log: nothing that is kept, sent or shown holds it."""
 
 import json
-from datetime import UTC, datetime
 
 import pytest
 import yaml
-from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 
 from airloom.core.errors import AirloomError, UnexpectedError
@@ -16,6 +14,7 @@ from airloom.steps.alerts import send_alert
 from airloom.steps.references import load_reference
 from airloom.stores.quarantine import Quarantine
 from tests.lineage.emitted import Emitter
+from tests.operators.tasks import task_of, use_project
 from tests.worlds.installation import project_at, settings_at
 from tests.worlds.nights import NIGHT, declaration_with, training_set
 from tests.worlds.telling import SECRET
@@ -32,19 +31,6 @@ def write_project(folder, pipeline):
         (home / name).write_text(text)
     (home / "v.sql").write_text("")
     return settings
-
-
-def use_project(folder, monkeypatch):
-    """Let operators find a project; it is where they keep everything, too."""
-    settings = project_at(folder)
-    monkeypatch.setenv("AIRLOOM_VAR", str(settings.var))
-    monkeypatch.setenv("AIRLOOM_PROJECT", str(folder))
-    monkeypatch.setenv("AIRLOOM_STATE_URL", settings.state_url)
-
-
-def task_of(operator, pipeline, **arguments):
-    with DAG(f"{pipeline.name}.stage", schedule=None, start_date=datetime(2013, 1, 1, tzinfo=UTC)):
-        return operator(task_id="task", pipeline=pipeline.name, **arguments)
 
 
 def what_others_see(task, folder, seen):

@@ -1,6 +1,7 @@
 """Servers that any test may ask for, started when the first one does; each test makes its own database or prefix."""
 
 import os
+import uuid
 
 import pytest
 
@@ -70,3 +71,14 @@ def faulty(s3, s3_client):
 def place(request, tmp_path):
     """Where things are kept: both a folder and a prefix of a bucket."""
     return tmp_path / "place" if request.param == "folder" else request.getfixturevalue("bucket")
+
+
+@pytest.fixture(params=["sqlite", "postgres", "redis"])
+def new_online(request):
+    """Make an empty online store at each call; return its URL, empty for a file."""
+    if request.param == "sqlite":
+        return str
+    if request.param == "redis":
+        return request.getfixturevalue("redis_server").empty
+    server = request.getfixturevalue("postgres")
+    return lambda: server.create(f"online_{uuid.uuid4().hex}")

@@ -165,6 +165,7 @@ def test_what_is_not_declared_stops_a_training_with_counts_or_is_left_out(facts,
         ({"classes": ["1", "2"]}, [1, None, 2], [0, 1]),
         ({"classes": ["stays", "leaves"], "missing": "negative"}, ["leaves", "stays", "leaves"], [1, 0, 1]),
         ({"kind": "multiclass", "classes": ["0", "1", "2"]}, [2, None, 0], [2, 0]),
+        ({"kind": "multiclass", "classes": ["-1", "3", "7"]}, [7, None, -1], [2, 0]),
     ],
 )
 def test_declared_classes_are_their_positions(facts, values, expected, tmp_path):
@@ -193,6 +194,8 @@ def test_a_row_without_an_outcome_is_of_the_first_of_two_declared_classes(tmp_pa
         ({}, "r.id - 1", "neither 0 nor 1"),
         ({}, "if(r.id = 0, 'high', 'low')", "is a number"),
         ({"kind": "regression"}, "9007199254740993 + r.id", "do not fit the type"),
+        ({"kind": "regression"}, "90071992547409.93::DECIMAL(38, 2) + r.id", "do not fit the type"),
+        ({"kind": "regression"}, "0.35::DECIMAL(38, 2) + r.id", [0.35, 1.35]),
         ({"kind": "regression"}, "'inf'::DOUBLE", "no finite numbers"),
     ],
 )

@@ -9,13 +9,13 @@ from math import isnan
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from airloom.core.errors import DataError
 from airloom.stores.content import NO_ROWS, content_version
-from airloom.stores.exact import exactly
+from airloom.stores.exact import as_doubles, exactly
 from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.lake_types import held, lake_type, named_type, type_name
 from airloom.stores.widening import NotTheSameType, fit, joined
@@ -61,6 +61,7 @@ REFUSED = {
     "time of day": pa.array([dt.time(1), dt.time(2)]),
     "duration": pa.array([dt.timedelta(1), dt.timedelta(2)]),
     "wide decimal": pa.array([Decimal(10) ** 40, Decimal(1)], pa.decimal256(42, 0)),
+    "time beyond the calendar": pa.array([2**55, 0], pa.timestamp("ms", "UTC")),
     "list": pa.array([[1], [2]]),
 }
 
@@ -279,6 +280,19 @@ def test_doubles_become_whole_numbers_only_where_each_is_one(numbers):
         assert [number for number in whole.to_pylist() if number is not None] == present
     elif whole is not None:
         assert [str(float(number)) for number in whole.to_pylist() if number is not None] == list(map(str, present))
+
+
+@given(st.lists(st.one_of(st.none(), st.decimals(places=2, allow_nan=False, allow_infinity=False)), min_size=1))
+@example([Decimal("12345678901234567.89")])
+def test_decimals_become_the_doubles_that_are_written_alike_or_none(numbers):
+    fitting = [None if number is None or abs(number) >= 10**36 else number for number in numbers]
+    doubles = as_doubles(pa.chunked_array([pa.array(fitting, pa.decimal128(38, 2))]))
+    alike = all(number is None or Decimal(repr(float(number))) == number for number in fitting)
+    assert (
+        doubles is None
+        if not alike
+        else doubles.to_pylist() == [None if number is None else float(number) for number in fitting]
+    )
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from tests.worlds.as_published import differing
 from tests.worlds.prepared import prepared_once
 
 
@@ -27,6 +28,25 @@ def _own_path():
     path = list(sys.path)
     yield
     sys.path[:] = path
+
+
+@pytest.fixture(autouse=True)
+def _as_published(request):
+    """Read again what a test has published in its folder, unless it is marked `other_content`."""
+    folder = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
+    yield
+    if folder is not None and request.node.get_closest_marker("other_content") is None:
+        assert differing(folder) == []
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _module_as_published(request, tmp_path_factory):
+    """Read again what the tests of a module have published in folders that they share."""
+    base = tmp_path_factory.getbasetemp()
+    before = set(base.iterdir())
+    yield
+    if request.node.get_closest_marker("other_content") is None:
+        assert [what for folder in set(base.iterdir()) - before for what in differing(folder)] == []
 
 
 def _import_anew():

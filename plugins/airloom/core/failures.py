@@ -37,7 +37,8 @@ def words(error: BaseException | None) -> str:
     """Return the first line of what a server says, or only what kind of error it is where that is about values."""
     if _ABOUT_VALUES & {each.__name__ for each in type(error).__mro__}:
         return f"{type(error).__name__}; what the server says may hold values and is in the log of the task"
-    return str(error).strip().partition("\n")[0]
+    # Redis quotes the arguments of a command that it does not know.
+    return str(error).strip().partition("\n")[0].partition(", with args beginning with:")[0]
 
 
 def reason(error: Exception) -> str:

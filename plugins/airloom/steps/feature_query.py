@@ -12,6 +12,7 @@ from airloom.core.errors import DataError, DeclarationError
 from airloom.core.pipeline import Pipeline
 from airloom.steps.inputs import ViewInputs
 from airloom.steps.repeatable import read_query
+from airloom.stores.exact import as_doubles
 from airloom.stores.lake import PARTITION_COLUMNS, PartitionVersion
 from airloom.stores.point_in_time import AS_OF, KNOWN_AT
 
@@ -182,19 +183,34 @@ def _kept(column: pa.ChunkedArray, field: pa.Field, where: str) -> pa.ChunkedArr
     Raises:
         DataError: It is of a type that is not kept, or a number is beyond it.
     """
-    import pyarrow as pa
-
     kind = kept_type(field, "a feature view", where)
-    try:
-        return column.cast(kind)
-    except pa.ArrowInvalid:  # It would show the value.
+    kept = as_kept(column, kind)
+    if kept is None:
         raise DataError(
-            "The SQL of a feature view gives a number that is too large or too small.",
+            "The SQL of a feature view gives a number that is too large or too small, or has too many digits.",
             where=f"{where}, column {field.name}",
             found=str(field.type),
             expected=str(kind),
             do="cast it to DOUBLE in the SQL, and declare the feature as Float64",
-        ) from None
+        )
+    return kept
+
+
+def as_kept(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | None:
+    """Return a column of a query's result in the type in which it is kept; None where a value would become another.
+
+    Args:
+        column: The column.
+        kind: The type.
+    """
+    import pyarrow as pa
+
+    if pa.types.is_decimal(column.type) and pa.types.is_floating(kind):
+        return as_doubles(column)
+    try:
+        return column.cast(kind)
+    except pa.ArrowInvalid:  # It would show the value.
+        return None
 
 
 def kept_type(field: pa.Field, subject: str, where: str) -> pa.DataType:

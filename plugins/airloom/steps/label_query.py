@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from airloom.core.errors import DataError, DeclarationError
 from airloom.core.partitions import after, as_of
 from airloom.core.pipeline import EXAMPLES, Label, Pipeline
-from airloom.steps.feature_query import kept_type, known_rows, run_query
+from airloom.steps.feature_query import as_kept, kept_type, known_rows, run_query
 from airloom.steps.label_inputs import LabelInputs
 
 if TYPE_CHECKING:
@@ -107,16 +107,16 @@ def _labels(label: Label, result: pa.Table, where: str) -> pa.ChunkedArray:
             expected="a number or a boolean",
             do="cast it in the SQL" + (", or declare `label.classes`" if label.kind == "binary" else ""),
         )
-    try:
-        return result.column(label.column).cast(wanted)
-    except pa.ArrowInvalid:
+    kept = as_kept(result.column(label.column), wanted)
+    if kept is None:
         raise DataError(
             f"Values of the label {label.column} do not fit the type in which labels are kept.",
             where=f"{where}, column {field.name}",
             found=str(field.type),
             expected=f"values that {wanted} holds exactly",
             do="cast it in the SQL",
-        ) from None
+        )
+    return kept
 
 
 def _of_examples(rows: pa.Table, examples: pa.Table, key: list[str], where: str) -> tuple[pa.Table, int]:

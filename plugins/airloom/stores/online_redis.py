@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from airloom.core.errors import SetupError, Unavailable
 from airloom.core.failpoints import failpoint
+from airloom.core.failures import words
 from airloom.core.urls import without_credentials
 from airloom.stores import online_redis_scripts as scripts
 from airloom.stores.online import BUSY_SECONDS, Found, GuardedOnlineStore, Row
@@ -196,7 +197,7 @@ def _server(config: RepoConfig) -> Iterator[Any]:
         raise Unavailable(
             "The online store cannot be used.",
             where=without_credentials(url),
-            found=str(error),
+            found=words(error),
             do="see that the server runs and lets this user in",
         ) from error
 
