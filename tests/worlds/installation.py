@@ -10,6 +10,7 @@ import pyarrow as pa
 from airloom.core.settings import Settings
 from airloom.stores.content import content_version
 from airloom.stores.lake import Lake, PartitionVersion
+from airloom.stores.lake_types import held
 
 PROJECT = Path(__file__).parents[2]
 
@@ -48,7 +49,8 @@ def publish(
     degraded: bool = False,
     facts: dict[str, Any] | None = None,
 ) -> None:
-    """Replace a table's day, under the version of its content."""
-    content = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
+    """Replace a table's day, under the version of its content as the lake holds it."""
+    given = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
+    content = held(given.replace_schema_metadata(None), table)
     version = PartitionVersion(day, content_version(content), degraded=degraded)
     Lake(settings.lake / pipeline).replace(table, version, content, facts)

@@ -271,7 +271,8 @@ def _predictions(
     predictions = predictions.sort_values(list(pipeline.tables[entities].key), ignore_index=True)
     predictions["scored_at"] = datetime.now(UTC)
     predictions["run_id"] = run_id
-    return pa.Table.from_pandas(predictions, preserve_index=False)
+    # What pandas notes about its own types is not in the lake, and the version is of what is there.
+    return pa.Table.from_pandas(predictions, preserve_index=False).replace_schema_metadata(None)
 
 
 def _read(dataset: Dataset, joined: pd.DataFrame) -> Dataset:
