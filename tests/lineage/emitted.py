@@ -24,14 +24,14 @@ class Emitter:
         transport = {"type": "file", "log_file_path": str(file), "append": True}
         self.adapter = OpenLineageAdapter(OpenLineageClient(config={"transport": transport}))
 
-    def emit(self, task, state, error=None):
+    def emit(self, task, state, error=None, run_id=RUN_ID):
         """Emit one event of a task and return it as it was written."""
         metadata = ExtractorManager().extract_metadata(
             SimpleNamespace(run_id="a run"), task, STATES[state], task_instance=None
         )
         common = {"nominal_start_time": None, "nominal_end_time": None, "owners": None, "tags": None}
         about = {
-            "run_id": RUN_ID,
+            "run_id": run_id,
             "job_name": f"{task.dag_id}.{task.task_id}",
             "job_description": None,
             "task": metadata,

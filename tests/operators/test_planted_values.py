@@ -26,7 +26,7 @@ from airloom.operators.train import (
     NoteFailureOperator,
     ProveOperator,
 )
-from tests.lineage.emitted import Emitter
+from tests.lineage.emitted import RUN_ID, Emitter
 from tests.operators.tasks import task_of, use_project
 from tests.worlds import planted
 from tests.worlds.installation import project_at
@@ -57,14 +57,15 @@ class World:
     def run(self, operator, day, **arguments):
         """Run a task, emit its events, and return its record as XCom has it."""
         task = task_of(operator, self.pipeline, partition=day.isoformat(), **arguments)
-        self.emitter.emit(task, "START")
+        run = f"{RUN_ID[:-4]}{len(self.said):04x}"
+        self.emitter.emit(task, "START", run_id=run)
         try:
             record = task.execute({"run_id": "a run"})
         except REFUSED as error:
             self.said.append(str(error))
-            self.emitter.emit(task, "FAIL", error=error)
+            self.emitter.emit(task, "FAIL", error=error, run_id=run)
             raise
-        self.emitter.emit(task, "COMPLETE")
+        self.emitter.emit(task, "COMPLETE", run_id=run)
         self.said.append(json.dumps(record))
         return record
 
@@ -130,8 +131,18 @@ def test_a_night_tells_no_value_to_anyone(world, monkeypatch):
     assert "version 1" in world.ask("status", "planted")
     assert "champion" in world.ask("ledger", "planted")
     assert "first" in world.ask("verdict", "planted", world.night.isoformat(), "--json")
+    events = world.settings.delivery / "events.ndjson"
+    # As an installation is configured.
+    events.write_text(events.read_text().replace('"namespace": "default"', '"namespace": "airloom"'))
     assert "raw.payments" in world.ask("trace", "planted", world.night.isoformat())
     assert world.tells() == set()
+
+
+def test_the_search_finds_what_is_planted(world):
+    told = world.folder / "var" / "told.txt"
+    told.write_text("the key SECRETKEY-1")
+    assert world.tells() == {str(told)}
+    told.unlink()
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,7 @@ def test_a_partition_without_rows_gets_columns_that_the_table_lacks(place):
     assert lake.read("raw.things", [DAY])["more"].isna().all()
 
 
+@pytest.mark.other_content
 def test_rows_of_every_type_are_the_same_whether_they_replace_rows_or_none(place):
     """deltalake writes what replaces rows; the lake itself what replaces none."""
     lake, at = Lake(place), [datetime(2013, 1, 1, tzinfo=UTC)]
@@ -217,6 +218,7 @@ def test_checkpoints_leave_old_commits_readable(place):
         assert lake.at({"raw.things": commit}).read("raw.things", [DAY])["id"].tolist() == [commit]
 
 
+@pytest.mark.other_content
 @pytest.mark.parametrize("name", ["lake", "a lake with änderungen & spaces"])
 def test_a_commit_whose_files_are_gone_is_told_before_anything_is_read(place, name):
     lake = Lake(place / name)

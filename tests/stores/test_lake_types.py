@@ -327,6 +327,7 @@ def test_what_is_stored_keeps_its_type(tmp_path):
         assert named_type(type_name(kind)) == kind
 
 
+@pytest.mark.other_content
 def test_what_pandas_notes_about_its_types_is_no_content(tmp_path):
     frame = pd.DataFrame({"id": [1, 2], "at": pd.to_datetime([NOON, NOON], utc=True).astype("datetime64[ns, UTC]")})
     frame["word"], frame["kind"] = frame["id"].astype("string"), pd.Categorical(["a", "b"])

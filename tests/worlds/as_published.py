@@ -1,43 +1,52 @@
-"""Every published day of the lakes below a folder, read again in its own types: the content that its version names."""
+"""Published days of the lakes below a folder, read again in their own types: the content that their versions name."""
 
 import os
 from pathlib import Path
+from zlib import crc32
 
 from airloom.steps.score import VOLATILE
 from airloom.stores.content import content_version
 from airloom.stores.lake import Lake
 from airloom.stores.tables import LOG
 
-#: The days of one folder that are read, the newest first.
-MOST = 60
 #: Folders in which there is no lake, and many files.
-_OTHERS = ("mlflow", "logs", "postgres", "node_modules", "__pycache__")
-#: What was read before: the file of a day has a name of its own, and keeps it in a copied lake.
-_read: set[str] = set()
+_OTHERS = ("mlflow", "logs", "state", "__pycache__")
+#: The newest commits of tables that were read: a lake is copied with them as they are.
+_read: set[tuple[str, int, int]] = set()
 
 
-def differing(folder: Path) -> list[str]:
-    """Return the days whose content is not what their version says, of those that were not read before."""
-    return [what for table in _tables(folder) for what in _differing(table)]
+def differing(folder: Path, every: bool) -> list[str]:
+    """Return the days whose content is not what their version says, in tables that have changed since they were read.
+
+    Args:
+        folder: Where to look.
+        every: Whether to read every day of every table; otherwise the oldest day of one, after which most commits came.
+    """
+    tables = sorted(_tables(folder))
+    if every or not tables:
+        return [what for table in tables for what in _differing(table, None)]
+    return list(_differing(tables[crc32(folder.name.encode()) % len(tables)], 1))
 
 
 def _tables(folder):
     for path, folders, _ in os.walk(folder):
         if LOG in folders:
-            yield Path(path)
-            folders.clear()
-        folders[:] = [name for name in folders if name not in _OTHERS]
+            newest = max((each for each in os.scandir(f"{path}/{LOG}") if each.name.endswith(".json")), key=_name)
+            commit = (newest.name, newest.stat().st_size, newest.stat().st_mtime_ns)
+            if commit not in _read:
+                _read.add(commit)
+                yield Path(path)
+        folders[:] = [name for name in folders if name not in _OTHERS and "=" not in name and name != LOG]
 
 
-def _differing(path):
+def _name(entry):
+    return entry.name
+
+
+def _differing(path, most):
     lake, table = Lake(path.parent), path.name
-    published, types = lake.partitions(table), lake.own_types(table)
-    for day in sorted(set(published) & set(types), reverse=True)[:MOST]:
-        version = published[day].version
-        files = {Path(file).name for file in lake.dataset(table, [day]).files}
-        if files and files <= _read:
-            continue
-        _read.update(files)
+    for day, published in list(lake.partitions(table).items())[:most]:
         rows = lake.as_published(table, day)
-        if version not in (content_version(rows), content_version(rows, VOLATILE)):
-            yield f"{path} {day}: version {version}"
+        versions = (content_version(rows, ignored) for ignored in ((), VOLATILE))
+        if published.version not in versions:
+            yield f"{path} {day}: version {published.version}"
