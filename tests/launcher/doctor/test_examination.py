@@ -159,7 +159,7 @@ def test_an_error_of_a_module_is_told_by_its_type_and_place_and_without_its_word
     module.write_text("raise ValueError('planted-secret\\nexpected: something')\n")
     (dags / "own.py").write_text("from airflow.sdk import DAG\n\nimport include.parcels.careless\n")
     found = red()
-    assert found.said == f"own.py: {module}, line 1: ValueError"
+    assert found.said.endswith(f"own.py: {module}, line 1: ValueError")
 
 
 def test_a_secret_that_others_may_read(installed, red):

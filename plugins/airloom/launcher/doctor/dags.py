@@ -41,7 +41,7 @@ def dags(subject: Subject) -> Iterator[Finding]:
         if declared and Path(name).name == _DECLARATIONS:
             continue
         said = described(error)
-        yield wrong("DAGs", said if f"/{name}, line " in said else f"{name}: {said}", DO)
+        yield wrong("DAGs", said if f"{name}, line " in said else f"{name}: {said}", DO)
     if not found["timetable"]:
         do = "see that AIRFLOW__CORE__PLUGINS_FOLDER is the folder plugins of the project"
         yield wrong("DAGs", "Airflow has not loaded the timetable Nightly", do)
