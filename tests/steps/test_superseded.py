@@ -59,7 +59,7 @@ def test_nothing_is_superseded_until_something_is_corrected(settings):
 def test_features_that_were_computed_again_with_the_same_result_are_not_superseded(settings):
     verdict, day, lake = judged(settings), date(2024, 1, 6), Lake(settings.lake / "late")
     rows = pa.Table.from_pandas(rates_on(day), preserve_index=False)
-    lake.replace("features.carrier_delays", PartitionVersion(day, content_version(rows), "another query"), rows)
+    lake.replace("features.carrier_delays", PartitionVersion(day, content_version(rows), "another-query"), rows)
     assert superseded(PIPELINE, verdict, lake) == []
 
 
