@@ -11,7 +11,8 @@ _HEAD = "Traceback (most recent call last):"
 _FRAME = re.compile(r'  File "(?P<file>[^"]+)", line (?P<line>\d+)(?P<call>, in )?')
 _ERROR = re.compile(r"(?P<module>(?:\w+\.)*)(?P<kind>[A-Za-z_]\w*)(?:: (?P<words>.*))?")
 _KIND = re.compile(r"\w+(?:Error|Exception)(?=: )")
-#: Python's own words for a name that is missing.
+#: Python's own words for a name that is missing, and the errors that have them.
+_OF_NAMES = ("ImportError", "ModuleNotFoundError", "NameError")
 _MISSING = re.compile(r"(?:No module named|name|cannot import name) '([\w.]+)'")
 #: Code that is not the user's, on this machine or another.
 _FOREIGN = re.compile(r"/(?:site|dist)-packages/|/lib/python3|/plugins/airloom/|^<")
@@ -46,5 +47,5 @@ def _said(raised: str, of_syntax: bool) -> str:
     kind, words = error["kind"], error["words"] or ""
     if of_syntax or error["module"] == _OURS:
         return f"{kind}: {words}"
-    missing = _MISSING.match(words)
+    missing = _MISSING.match(words) if kind in _OF_NAMES else None
     return f"{kind} of {missing[1]}" if missing else kind
