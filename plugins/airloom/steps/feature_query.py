@@ -12,7 +12,7 @@ from airloom.core.errors import DataError, DeclarationError
 from airloom.core.pipeline import Pipeline
 from airloom.steps.inputs import ViewInputs
 from airloom.steps.repeatable import read_query
-from airloom.stores.exact import as_doubles
+from airloom.stores.exact import nearest_doubles
 from airloom.stores.lake import PARTITION_COLUMNS, PartitionVersion
 from airloom.stores.point_in_time import AS_OF, KNOWN_AT
 
@@ -187,7 +187,7 @@ def _kept(column: pa.ChunkedArray, field: pa.Field, where: str) -> pa.ChunkedArr
     kept = as_kept(column, kind)
     if kept is None:
         raise DataError(
-            "The SQL of a feature view gives a number that is too large or too small, or has too many digits.",
+            "The SQL of a feature view gives a number that is too large or too small.",
             where=f"{where}, column {field.name}",
             found=str(field.type),
             expected=str(kind),
@@ -197,7 +197,7 @@ def _kept(column: pa.ChunkedArray, field: pa.Field, where: str) -> pa.ChunkedArr
 
 
 def as_kept(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | None:
-    """Return a column of a query's result in the type in which it is kept; None where a value would become another.
+    """Return a column of a query's result in the type in which it is kept; None where a value does not fit it.
 
     Args:
         column: The column.
@@ -206,7 +206,7 @@ def as_kept(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | Non
     import pyarrow as pa
 
     if pa.types.is_decimal(column.type) and pa.types.is_floating(kind):
-        return as_doubles(column)
+        return nearest_doubles(column)
     try:
         return column.cast(kind)
     except pa.ArrowInvalid:  # It would show the value.

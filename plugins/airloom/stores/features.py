@@ -150,9 +150,7 @@ def _open_registry(store: FeatureStore) -> set[str]:
 def _contents(store: FeatureStore, allow_cache: bool) -> set[tuple[str, str, bytes]]:
     """Return the views and entities that are registered, or those that the registry has kept in memory."""
     found = [*store.list_feature_views(allow_cache=allow_cache), *store.list_entities(allow_cache=allow_cache)]
-    return {
-        (type(each).__name__, each.name, each.to_proto().SerializeToString(deterministic=True)) for each in found
-    }
+    return {(type(each).__name__, each.name, each.to_proto().SerializeToString(deterministic=True)) for each in found}
 
 
 def _registered(store: FeatureStore) -> list[bytes]:
