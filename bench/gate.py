@@ -32,6 +32,7 @@ from airloom.steps.baselines import predict_baselines
 from airloom.steps.compare import compare, compare_with_baselines
 from airloom.steps.compute import compute
 from airloom.steps.evaluate import score_metrics
+from airloom.steps.examples import DAY
 from airloom.steps.extract import extract
 from airloom.steps.outputs import to_columns
 from airloom.steps.publish import publish
@@ -134,7 +135,7 @@ def main() -> None:
     published["the newest, judged by nobody"] = _published(Replay(pipeline, newest), examples, settings)
     console.print(_predictions("by rules", published))
     rows = published[DECLARED]
-    months = rows["partition"].map(lambda day: f"{day:%Y-%m}")
+    months = rows[DAY].map(lambda day: f"{day:%Y-%m}")
     console.print(_predictions(f"by month, {DECLARED}", {str(month): some for month, some in rows.groupby(months)}))
 
 
@@ -252,7 +253,7 @@ def _verdict(
 
 def _by_day(rows: pd.DataFrame, sides: Sequence[str]) -> Any:
     """Return the area under the curve of each side, on every day on which there is one."""
-    days = [day for _, day in rows.groupby("partition") if day["label"].nunique() == 2]
+    days = [day for _, day in rows.groupby(DAY) if day["label"].nunique() == 2]
     return np.array(
         [[plain("roc_auc", day["label"].to_numpy(dtype=float), day[side].to_numpy()) for side in sides] for day in days]
     )
@@ -298,14 +299,14 @@ def _followed(replay: Replay, examples: pd.DataFrame) -> Iterator[dict[str, floa
     """
     for promotion in replay.promotions:
         night = promotion.of.night
-        rows = examples[(examples["partition"] > night) & (examples["partition"] <= night + FOLLOWED)]
-        if rows["partition"].nunique() < FOLLOWED.days:
+        rows = examples[(examples[DAY] > night) & (examples[DAY] <= night + FOLLOWED)]
+        if rows[DAY].nunique() < FOLLOWED.days:
             continue
         label, inputs = _label(replay.pipeline, rows), rows[promotion.of.learned.columns.all]
         mine = promotion.model.predict(inputs)
         theirs = promotion.before.predict(inputs) if promotion.before else np.full(len(label), label.mean())
         better = {metric: gain(metric, plain(metric, label, mine), plain(metric, label, theirs)) for metric in METRICS}
-        scored = rows[["partition"]].assign(label=label, mine=mine, theirs=theirs)
+        scored = rows[[DAY]].assign(label=label, mine=mine, theirs=theirs)
         yield {**better, WITHIN: float(np.subtract(*_by_day(scored, ("mine", "theirs")).mean(axis=0)))}
 
 
@@ -317,13 +318,13 @@ def _published(replay: Replay, examples: pd.DataFrame, settings: Settings) -> pd
     lake = Lake(settings.lake / pipeline.name)
     ends = [each.of.night for each in replay.promotions[1:]] + [date.max]
     for promotion, end in zip(replay.promotions, ends, strict=True):
-        own = examples[(examples["partition"] >= promotion.of.night) & (examples["partition"] < end)]
+        own = examples[(examples[DAY] >= promotion.of.night) & (examples[DAY] < end)]
         if own.empty:
             continue
         baselines = predict_baselines(pipeline, promotion.of.learned, own, lake)
         inputs = own[promotion.of.learned.columns.all]
         parts.append(
-            own[["partition"]].assign(
+            own[[DAY]].assign(
                 label=_label(pipeline, own),
                 champion=promotion.model.predict(inputs),
                 refit=_refitted(promotion, pipeline, settings).predict(inputs),
@@ -354,7 +355,7 @@ def _predictions(title: str, parts: Mapping[str, pd.DataFrame]) -> Table:
     for name, rows in parts.items():
         losses = rows[list(sides)].apply(lambda scores, label=rows["label"]: -np.log(np.abs(1 - label - scores)))
         pooled = [plain("roc_auc", rows["label"].to_numpy(), rows[side].to_numpy()) for side in sides[:3]]
-        by_day = losses.groupby(rows["partition"]).mean()
+        by_day = losses.groupby(rows[DAY]).mean()
         values = [*pooled, *_by_day(rows, sides[:3]).mean(axis=0), *losses.mean()]
         better = (by_day["champion"] < by_day["constant"]).mean()
         table.add_row(name, str(len(rows)), *(f"{value:.4f}" for value in values), f"{better:.0%}")

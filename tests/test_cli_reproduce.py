@@ -104,7 +104,7 @@ def test_programs_get_the_same_as_json(command):
 
 
 def test_a_lake_that_cannot_be_read_any_more_ends_in_words_and_an_exit_code(settings):
-    day = settings.lake / "late" / "raw" / "flights" / f"partition={CORRECTED}"
+    day = settings.lake / "late" / "raw" / "flights" / f"airloom_partition={CORRECTED}"
     environment = {
         **os.environ,
         "AIRLOOM_PROJECT": str(settings.project),

@@ -14,9 +14,10 @@ from airloom.core.settings import Settings
 from airloom.core.verdict import Verdict
 from airloom.stores.content import content_version
 from airloom.stores.features import open_feature_store
-from airloom.stores.lake import PARTITION_COLUMNS, Lake
+from airloom.stores.lake import Lake
 from airloom.stores.ledger import Champion, Ledger
 from airloom.stores.models import ModelRegistry
+from airloom.stores.partition_columns import PARTITION_COLUMNS
 from airloom.stores.pins import Pins
 from airloom.stores.tracking import experiment_id, open_client
 from airloom.stores.withdrawals import Withdrawal, Withdrawals

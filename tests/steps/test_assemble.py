@@ -11,6 +11,7 @@ from airloom.core.partitions import as_of, day_range
 from airloom.core.pipeline import Window
 from airloom.steps.assemble import assemble, examples_at
 from airloom.steps.columns import input_columns, join_features
+from airloom.steps.examples import DAY
 from airloom.steps.score import rows_to_score
 from airloom.steps.training_sets import read_rows
 from airloom.stores.lake import Lake
@@ -39,15 +40,15 @@ def rows_of(training, settings):
 def test_a_row_gets_the_features_of_the_day_that_it_was_scored_on(settings):
     rows = rows_of(assemble(PIPELINE, NIGHT, settings), settings)
     place = rows["carrier"].map(CARRIERS.index)
-    expected = [day.day / 100 for day in rows["partition"]] + place / 1000
+    expected = [day.day / 100 for day in rows[DAY]] + place / 1000
     np.testing.assert_allclose(rows["carrier_delays__late_rate"], expected)
 
 
 def test_the_window_ends_with_the_newest_mature_day_and_an_embargo_lies_before_the_holdout(settings):
     training = assemble(PIPELINE, NIGHT, settings)
     train, holdout = (read_rows(training, split, settings).frame for split in ("train", "holdout"))
-    assert sorted(train["partition"].unique()) == day_range(date(2024, 1, 4), date(2024, 1, 6))
-    assert sorted(holdout["partition"].unique()) == day_range(date(2024, 1, 8), date(2024, 1, 9))
+    assert sorted(train[DAY].unique()) == day_range(date(2024, 1, 4), date(2024, 1, 6))
+    assert sorted(holdout[DAY].unique()) == day_range(date(2024, 1, 8), date(2024, 1, 9))
     assert (training.rows, training.holdout_rows) == (60, 40)
     assert training.dropped["in the embargo"] == 20
 
@@ -55,7 +56,7 @@ def test_the_window_ends_with_the_newest_mature_day_and_an_embargo_lies_before_t
 def test_training_has_joined_what_is_scored(settings):
     rows = rows_of(assemble(PIPELINE, NIGHT, settings), settings)
     columns = ["flight_id", *input_columns(PIPELINE, settings)]
-    for day, trained in rows.groupby("partition"):
+    for day, trained in rows.groupby(DAY):
         scored = rows_to_score(PIPELINE, day, settings)[columns]
         pd.testing.assert_frame_equal(trained[columns].reset_index(drop=True), scored)
 
@@ -194,7 +195,7 @@ def test_days_with_gaps_are_left_out_of_a_window_that_may_be_shorter(settings, t
     gap = missing - timedelta(days=1) if table == "raw.flights" else missing
     training = assemble(shorter(), NIGHT, settings)
     found = rows_of(training, settings)
-    assert sorted(found["partition"].unique()) == [
+    assert sorted(found[DAY].unique()) == [
         day for day in day_range(date(2024, 1, 4), date(2024, 1, 9)) if day not in (gap, date(2024, 1, 7))
     ]
     assert training.dropped["on days with gaps"] == (0 if table == "raw.schedule" else 20)

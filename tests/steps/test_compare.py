@@ -13,6 +13,7 @@ from airloom.core.rules import Gate, Slices
 from airloom.core.verdict import Case, Judged, Proof
 from airloom.steps.compare import compare
 from airloom.steps.evaluate import score_metrics
+from airloom.steps.examples import DAY
 from tests.worlds.installation import settings_at
 from tests.worlds.nights import pipeline_with
 
@@ -187,7 +188,7 @@ def days_of_their_own(seed, gain):
     shifted = {name: side + random.normal(0, 1.5, days)[day] for name, side in sides.items()}
     scores = {name: 1 / (1 + np.exp(-side)) for name, side in shifted.items()}
     night = [NIGHT - timedelta(days=int(each)) for each in day]
-    return pd.DataFrame({"late": label.astype(float), "carrier": "UA", "partition": night, **scores})
+    return pd.DataFrame({"late": label.astype(float), "carrier": "UA", DAY: night, **scores})
 
 
 def test_within_days_a_gain_is_shown_that_the_differences_between_days_hide(settings):

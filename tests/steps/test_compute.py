@@ -13,7 +13,7 @@ from airloom.steps import compute as compute_step
 from airloom.steps.compute import compute
 from airloom.steps.inputs import FeatureInputs
 from airloom.stores.content import NO_ROWS
-from airloom.stores.lake import PARTITION_COLUMNS
+from airloom.stores.partition_columns import PARTITION_COLUMNS
 from tests.worlds.flights import (
     DAY,
     FOLDER,

@@ -17,6 +17,7 @@ from airloom.core.pipeline import Pipeline, Window
 from airloom.steps.assemble import assemble
 from airloom.steps.columns import input_columns
 from airloom.steps.compute import compute
+from airloom.steps.examples import DAY
 from airloom.steps.label import compute_labels
 from airloom.steps.references import load_reference
 from airloom.steps.score import rows_to_score
@@ -128,10 +129,10 @@ def test_whoever_has_no_outcome_has_stayed_also_on_days_without_any(tmp_path):
     pipeline, settings = with_label(declared("churn"), missing="negative"), installed("churn", tmp_path)
     night = first_night(pipeline)
     arrive(pipeline, days_until(pipeline, night)[::-1], settings, source="leavers")
-    outcomes = Lake(settings.lake / "churn").read("raw.outcomes", days_until(pipeline, night), ["partition"])
+    outcomes = Lake(settings.lake / "churn").read("raw.outcomes", days_until(pipeline, night), [DAY])
     found = frame_of(assemble(pipeline, night, settings), settings)
     pd.testing.assert_frame_equal(found, training_set(pipeline, night, "leavers"), check_dtype=False)
-    assert outcomes["partition"].nunique() < len(days_until(pipeline, night))
+    assert outcomes[DAY].nunique() < len(days_until(pipeline, night))
     assert set(found["churned"]) == {0.0, 1.0}
 
 
@@ -148,7 +149,7 @@ def test_a_day_without_the_partitions_of_its_outcomes_is_left_out_and_nobody_has
             ingest(pipeline, day, settings)
     training = assemble(negative, night, settings)
     left = frame_of(training, settings)
-    assert set(whole["partition"]) - set(left["partition"]) == {gap - timedelta(days=2), gap - timedelta(days=1)}
+    assert set(whole[DAY]) - set(left[DAY]) == {gap - timedelta(days=2), gap - timedelta(days=1)}
     assert training.dropped["on days with gaps"] > 0
 
 
@@ -158,7 +159,7 @@ def test_training_has_joined_what_is_scored(name, forwards):
     trained = frame_of(assemble(pipeline, last_night(pipeline), settings), settings)
     key = list(pipeline.tables[pipeline.score.entities].key)
     columns = [*key, *input_columns(pipeline, settings)]
-    for day, rows in trained.groupby("partition"):
+    for day, rows in trained.groupby(DAY):
         scored = rows_to_score(pipeline, day, settings)
         assert pipeline.label.column not in scored
         found = rows[key].merge(scored, on=key, validate="one_to_one")[columns]

@@ -15,6 +15,7 @@ from airloom.steps.baselines import linear, predict_constant
 from airloom.steps.columns import ModelColumns
 from airloom.steps.compare import compare, compare_with_baselines
 from airloom.steps.evaluate import score_metrics
+from airloom.steps.examples import DAY
 from airloom.steps.training import training_data
 from airloom.steps.training_sets import Rows
 from tests.worlds.installation import settings_at
@@ -63,7 +64,7 @@ class Nights:
 
     def between(self, after, last):
         """Return the rows of the days after one, up to another."""
-        days = self.rows["partition"]
+        days = self.rows[DAY]
         return self.rows[(days > after) & (days <= last)].reset_index(drop=True)
 
     def case(self, night, held_out, outputs):
@@ -120,7 +121,7 @@ def looks(days):
     for day in days:
         seen = churn.customers(day)
         final = churn.became(day).drop_duplicates("customer_id", keep="last")
-        tables.append(seen.merge(final[["customer_id", "churned"]], on="customer_id").assign(partition=day))
+        tables.append(seen.merge(final[["customer_id", "churned"]], on="customer_id").assign(**{DAY: day}))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -148,7 +149,7 @@ def noise(seed, rows_a_day=60):
     return pd.DataFrame(
         {
             "flight_id": [f"{day}/{number}" for number, day in enumerate(days)],
-            "partition": days,
+            DAY: days,
             "carrier": random.choice(["UA", "B6", "WN"], len(days)),
             "distance": random.integers(90, 4000, len(days)),
             "late": (random.random(len(days)) < chance).astype(float),

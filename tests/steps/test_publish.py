@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from airloom.core.errors import DataError, Unavailable
@@ -13,6 +14,7 @@ from airloom.stores.quarantine import Quarantine
 from airloom.stores.staging import Staging
 from tests.overtaken import before_the_next_commit
 from tests.worlds import trips as toy
+from tests.worlds.older_tables import begin_older
 
 NEXT = toy.DAY + timedelta(days=1)
 COLUMN = "- {expectation: expect_column_to_exist, severity: critical, column: trip_id}\n"
@@ -92,6 +94,18 @@ def test_a_label_that_the_scored_rows_do_not_have_is_refused(settings, lake):
     with pytest.raises(DataError, match="has no column 'cost', which is the label"):
         publish(pipeline, toy.DAY, settings, toy.audits(settings))
     assert lake.tables() == []
+
+
+def test_a_new_table_takes_columns_that_older_ones_use_and_an_older_one_blocks_the_day(settings, lake, monkeypatch):
+    taken = {"quality": 6, "version": "a", "inputs": 0.5, "partition": "x"}
+    stations = toy.ordinary_day(toy.DAY)["stations"]
+    begin_older(lake, "raw.stations", NEXT, pa.Table.from_pandas(stations, preserve_index=False))
+    ingest(settings, monkeypatch, trips=trips(**taken))
+    assert lake.read("raw.trips", [toy.DAY], [*taken]).iloc[0].to_dict() == taken
+    with pytest.raises(DataError, match="stations was made by an earlier version") as refused:
+        ingest(settings, monkeypatch, trips=trips(**taken), stations=stations.assign(quality=6))
+    assert (refused.value.found, refused.value.do.startswith("rename them in the source")) == ("quality", True)
+    assert Quarantine(settings.quarantine / "toy").is_blocked("stations", toy.DAY)
 
 
 @pytest.fixture

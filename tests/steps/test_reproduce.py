@@ -287,7 +287,7 @@ def test_a_version_that_does_not_say_what_it_has_read_is_refused(rate):
 
 def test_a_lake_whose_files_are_gone_ends_in_words(rate):
     pipeline, version, settings = rate
-    shutil.rmtree(next((settings.lake / "late" / "raw" / "flights").glob(f"partition={CORRECTED}")))
+    shutil.rmtree(next((settings.lake / "late" / "raw" / "flights").glob(f"airloom_partition={CORRECTED}")))
     with pytest.raises(DataError, match=r"raw\.flights cannot be read any more as it was at commit 9") as error:
         reproduce(pipeline, version, settings)
     assert (error.value.found, error.value.exit_code) == ("1 of 6 files gone", 3)

@@ -6,6 +6,7 @@ import pytest
 
 from airloom.core.partitions import day_range
 from airloom.steps.columns import ModelColumns
+from airloom.steps.examples import DAY
 from airloom.steps.same_rows import SameRows
 from airloom.steps.training_sets import Rows
 from tests.worlds.nights import NIGHT, pipeline_with
@@ -34,7 +35,7 @@ def rows():
     frame = pd.DataFrame(
         {
             "flight_id": np.arange(len(day)).astype(str),
-            "partition": np.repeat(day_range(NIGHT, NIGHT.replace(day=NIGHT.day + DAYS - 1)), EACH),
+            DAY: np.repeat(day_range(NIGHT, NIGHT.replace(day=NIGHT.day + DAYS - 1)), EACH),
             "late": (random.random(len(day)) < chance).astype(float),
             "nothing": 0.3,
             **columns,

@@ -11,7 +11,7 @@ from airloom.core.partitions import as_of
 from airloom.core.pipeline import Pipeline
 from airloom.steps.assemble import assemble
 from airloom.steps.baselines import predict_baselines
-from airloom.steps.examples import scored_rows
+from airloom.steps.examples import DAY, scored_rows
 from airloom.steps.series import predict_by_series
 from airloom.steps.training_sets import read_file
 from airloom.stores.lake import Lake
@@ -42,7 +42,7 @@ def expected(settings, rows, weekday):
         known = sales[
             (sales["shop"] == row.shop)
             & (sales["product"] == row.product)
-            & (pd.to_datetime(sales["counted_at"]) <= as_of(row.partition, DEMAND.schedule.timezone))
+            & (pd.to_datetime(sales["counted_at"]) <= as_of(getattr(row, DAY), DEMAND.schedule.timezone))
         ].dropna(subset=["sold"])
         if weekday:
             local = pd.to_datetime(known["sold_at"], utc=True).dt.tz_convert(DEMAND.schedule.timezone)
@@ -90,7 +90,7 @@ def test_another_series_can_be_declared(settings, rows):
     by_product = with_label(series="product")
     found = predict_by_series(by_product, rows, Lake(settings.lake / "demand"), np.full(len(rows), -1.0))
     one = rows["product"] == rows["product"].iloc[0]
-    assert all(len(set(found["latest"][one & (rows["partition"] == day)])) == 1 for day in set(rows["partition"]))
+    assert all(len(set(found["latest"][one & (rows[DAY] == day)])) == 1 for day in set(rows[DAY]))
     assert by_product.digest != DEMAND.digest
 
 

@@ -32,7 +32,8 @@ from airloom.steps.references import load_reference
 from airloom.steps.score import rows_to_score
 from airloom.steps.staleness import Staleness
 from airloom.stores.features import apply_features, open_feature_store
-from airloom.stores.lake import PARTITION_COLUMNS, Lake
+from airloom.stores.lake import Lake
+from airloom.stores.partition_columns import PARTITION_COLUMNS
 from airloom.stores.quarantine import Quarantine
 from airloom.stores.source import lake_view
 from tests.worlds.installation import project_at, publish

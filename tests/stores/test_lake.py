@@ -12,6 +12,7 @@ from airloom.core.errors import DataError, Unavailable
 from airloom.stores.content import NO_ROWS, content_version
 from airloom.stores.files import files_below, remove_file
 from airloom.stores.lake import Lake, PartitionVersion, open_table
+from airloom.stores.partition_columns import PARTITION_COLUMNS
 from airloom.stores.vacuum import vacuum_table
 from tests.overtaken import before_the_next_commit
 from tests.worlds.processes import map_at_once
@@ -103,7 +104,7 @@ def test_facts_are_kept_with_a_partition_without_rows(place):
 def test_a_table_whose_first_day_is_empty_gets_its_types_with_its_first_row(place):
     lake = Lake(place)
     publish(lake, rows=pa.table({"id": pa.array([], pa.null())}))
-    assert lake.dataset("raw.things", []).schema.names == ["partition", "version", "inputs", "quality"]
+    assert lake.dataset("raw.things", []).schema.names == PARTITION_COLUMNS
     assert list(lake.read("raw.things", [DAY], columns=["id", "name"])) == ["id", "name"]
     publish(lake, NEXT)
     assert str(lake.dataset("raw.things", []).schema.field("id").type) == "int64"
@@ -157,7 +158,7 @@ def test_of_two_writers_one_without_rows_the_last_counts_and_nothing_is_there_tw
     publish(lake, rows=mine)
     assert ids(lake, DAY) == mine["id"].to_pylist()
     actions = open_table(lake.path("raw.things")).get_add_actions(flatten=True)
-    assert sorted(actions.column("partition.partition").to_pylist()) == [DAY.isoformat(), NEXT.isoformat()]
+    assert sorted(actions.column("partition.airloom_partition").to_pylist()) == [DAY.isoformat(), NEXT.isoformat()]
 
 
 def test_a_writer_without_rows_does_not_mind_other_days(place, monkeypatch):

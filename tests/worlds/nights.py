@@ -9,6 +9,7 @@ from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, TrainingSet
 from airloom.core.settings import Settings
 from airloom.steps.columns import ModelColumns
+from airloom.steps.examples import DAY
 from airloom.steps.training_sets import SPLIT, write_training_set
 from tests.worlds.installation import declaration
 
@@ -52,7 +53,7 @@ def example_rows(rows_a_day: int = 120, seed: int = 1, night: date = NIGHT) -> p
     frame = pd.DataFrame(
         {
             "flight_id": [f"{day}/{number}" for number, day in enumerate(days)],
-            "partition": days,
+            DAY: days,
             SPLIT: ["holdout" if day >= night - timedelta(days=2) else "train" for day in days],
             "carrier": random.choice(["UA", "B6", "WN"], len(days)),
             "distance": random.integers(90, 4000, len(days)),

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from airloom.core.pipeline import Label, Pipeline
 
-#: Columns of every table of the lake that describe a partition, in their order.
-OF_PARTITIONS = ("partition", "version", "inputs", "quality")
-#: What names of columns that come later begin with.
+#: What every name of ours begins with, and none of a user's.
 PREFIX = "airloom_"
+#: Columns of tables of earlier versions that describe a partition, in their order.
+OF_OLDER_TABLES = ("partition", "version", "inputs", "quality")
+#: The same of every other table of the lake.
+OF_PARTITIONS = tuple(f"{PREFIX}{name}" for name in OF_OLDER_TABLES)
 _PREDICTED = ("score", "predicted", "model_version")
 _OF_PREDICTIONS = ("pipeline_digest", "scored_at", "run_id")
 _COMPARED = ("challenger", "champion", "constant", "linear", "latest", "same_weekday")
@@ -20,8 +22,8 @@ Collision = tuple[str, str, tuple[str, ...]]
 
 
 def is_reserved(column: str) -> bool:
-    """Tell whether no table of the lake can have a column of a user's by that name."""
-    return column in OF_PARTITIONS or column.startswith(PREFIX)
+    """Tell whether no table can have a column of a user's by that name; SQL tells no capitals apart."""
+    return column.casefold().startswith(PREFIX)
 
 
 def collisions(pipeline: Pipeline) -> Iterator[Collision]:
@@ -35,10 +37,13 @@ def collisions(pipeline: Pipeline) -> Iterator[Collision]:
     at_key, at_inputs = ("tables", entities, "key"), ("train", "inputs")
 
     for name, table in pipeline.tables.items():
-        for key, columns in {"key": table.key, "time": (table.time,), "known_at": (table.known_at,)}.items():
+        moments = {"time": (table.time,), "known_at": (table.known_at,)}
+        for key, columns in {"key": table.key, **moments, "columns": table.columns or ()}.items():
             yield from _reserved(columns, ("tables", name, key))
     yield from _reserved((pipeline.label.column,), ("label", "column"))
+    yield from _reserved(pipeline.label.key or (), ("label", "key"))
     yield from _reserved(read, at_inputs)
+    yield from _reserved((pipeline.train.weight,) if pipeline.train.weight else (), ("train", "weight"))
 
     predictions = _of_predictions(pipeline)
     yield from _meeting(scored.key, predictions, "predictions", at_key)

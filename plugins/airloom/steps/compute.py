@@ -20,7 +20,8 @@ from airloom.steps.feature_query import query_engine, run_feature_query
 from airloom.steps.inputs import FeatureInputs, ViewInputs
 from airloom.steps.raw_days import RawDays, read_raw
 from airloom.stores.content import content_version
-from airloom.stores.lake import PARTITION_COLUMNS, Lake, PartitionVersion
+from airloom.stores.lake import Lake, PartitionVersion
+from airloom.stores.partition_columns import own_columns
 from airloom.stores.quarantine import Quarantine
 from airloom.stores.withdrawals import Withdrawals
 
@@ -123,7 +124,9 @@ def compute_stale(
             for name in (name for name, each in stale if each == day):
                 used = inputs.among(name, day, {table: raw.versions for table, raw in tables.items()})
                 try:
-                    computed.append((used, _rows(inputs, used, tables, engine)))
+                    rows = _rows(inputs, used, tables, engine)
+                    lake.require_free(f"features.{name}", rows.column_names)
+                    computed.append((used, rows))
                 except (DataError, DeclarationError) as error:
                     _block(inputs, name, day, error, settings)
                     refused.setdefault(day, error)
@@ -219,13 +222,13 @@ def _present(lake: Lake, used: ViewInputs, published: PartitionVersion) -> Datas
 
 
 def _dataset(lake: Lake, used: ViewInputs, published: PartitionVersion, rows: int, schema: pa.Schema) -> Dataset:
-    table, fields = f"features.{used.view}", schema if rows else ()
+    table, columns = f"features.{used.view}", own_columns(schema.names) if rows else []
     return Dataset(
         name=table,
         partition=published.partition,
         version=published.version,
         rows=rows,
-        columns={field.name: str(field.type) for field in fields if field.name not in PARTITION_COLUMNS},
+        columns={name: str(schema.field(name).type) for name in columns},
         commit=lake.commit(table),
         made_of=tuple(
             Dataset(name=f"raw.{table}", partition=each.partition, version=each.version)

@@ -24,7 +24,7 @@ from airloom.steps.examples import DAY
 from airloom.steps.outputs import predicted, to_columns
 from airloom.steps.replay import load_proven
 from airloom.steps.threads import fixed_threads
-from airloom.steps.training_sets import Rows, read_file, read_results, read_rows, training_path, write_parquet
+from airloom.steps.training_sets import Rows, read_file, read_results, read_rows, training_path, write_results
 from airloom.stores.lake import Lake
 from airloom.stores.model_files import Model
 from airloom.stores.models import ModelRegistry
@@ -242,11 +242,9 @@ def _log_holdout(
 
 
 def _write_results(training: str, results: pd.DataFrame, version: int, champion: int | None, settings: Settings) -> str:
-    import pyarrow as pa
-
-    path = PurePosixPath(training).with_suffix(f".v{version}-against-v{champion or 0}.parquet")
-    write_parquet(pa.Table.from_pandas(results, preserve_index=False), settings.training / path)
-    return path.as_posix()
+    path = PurePosixPath(training).with_suffix(f".v{version}-against-v{champion or 0}.parquet").as_posix()
+    write_results(path, results, settings)
+    return path
 
 
 def _headline(

@@ -12,14 +12,15 @@ from airloom.core.partitions import after, as_of
 from airloom.core.pipeline import Pipeline
 from airloom.steps.label_values import label_codes, label_name, require_known
 from airloom.steps.readiness import LABELS, label_days, label_table
-from airloom.stores.lake import PARTITION_COLUMNS, Lake
+from airloom.stores.lake import Lake
+from airloom.stores.partition_columns import PARTITION, own_columns
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-#: The day that a row was published for; no table may have a column of its own by that name.
-DAY = "partition"
+#: The day that a row was published for.
+DAY = PARTITION
 
 #: When a label happened and when it was known, as instants.
 HAPPENED, KNOWN = "airloom_happened", "airloom_known_at"
@@ -327,4 +328,4 @@ def is_day(column: pd.Series[Any]) -> bool:
 
 def _columns(lake: Lake, table: str) -> list[str]:
     dataset = lake.dataset(table, [])
-    return [] if dataset is None else [name for name in dataset.schema.names if name not in PARTITION_COLUMNS]
+    return [] if dataset is None else own_columns(dataset.schema.names)

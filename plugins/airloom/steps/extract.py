@@ -14,7 +14,7 @@ from airloom.core.fingerprint import fingerprint
 from airloom.core.partitions import require_ended
 from airloom.core.pipeline import Pipeline, Schedule, Table
 from airloom.core.records import Dataset, Staged
-from airloom.core.reserved import OF_PARTITIONS, PREFIX, is_reserved
+from airloom.core.reserved import PREFIX, is_reserved
 from airloom.core.settings import Settings
 from airloom.core.wording import counted, lasting
 from airloom.steps.references import load_reference
@@ -228,7 +228,7 @@ def _require_columns(name: str, table: Table, frame: pd.DataFrame) -> None:
             f"The table {name} has columns whose names are Airloom's own.",
             where=f"table {name}",
             found=", ".join(reserved),
-            expected=f"other names than {', '.join(OF_PARTITIONS)}, and none that begins with {PREFIX}",
+            expected=f"names that do not begin with {PREFIX}",
             do="rename them in the source",
         )
 

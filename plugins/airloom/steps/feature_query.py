@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from airloom.core.errors import DataError, DeclarationError
 from airloom.core.pipeline import Pipeline
+from airloom.core.reserved import PREFIX, is_reserved
 from airloom.steps.inputs import ViewInputs
 from airloom.steps.repeatable import read_query
 from airloom.stores.exact import nearest_doubles
-from airloom.stores.lake import PARTITION_COLUMNS, PartitionVersion
+from airloom.stores.lake import PartitionVersion
+from airloom.stores.partition_columns import PARTITION, PARTITION_COLUMNS
 from airloom.stores.point_in_time import AS_OF, KNOWN_AT
 
 if TYPE_CHECKING:
@@ -121,7 +123,7 @@ def known_rows(rows: pa.Table, published: Iterable[PartitionVersion], known_at: 
     """Return the rows of some days that were known at a moment; a number that is not one is a missing one.
 
     Args:
-        rows: Rows of these days, and of others perhaps.
+        rows: Rows of these days, and of others perhaps, with `PARTITION_COLUMNS`.
         published: The days.
         known_at: The column with the moment at which a row became known.
         moment: The as-of.
@@ -130,7 +132,7 @@ def known_rows(rows: pa.Table, published: Iterable[PartitionVersion], known_at: 
     import pyarrow.compute as pc
 
     days = pa.array([each.partition.isoformat() for each in published], pa.string())
-    in_window = pc.is_in(rows.column("partition").cast(pa.string()), value_set=days)
+    in_window = pc.is_in(rows.column(PARTITION).cast(pa.string()), value_set=days)
     known = pc.less_equal(rows.column(known_at), pa.scalar(moment, rows.schema.field(known_at).type))
     visible = rows.filter(pc.and_(in_window, known)).drop_columns(PARTITION_COLUMNS)
     for place, field in enumerate(visible.schema):
@@ -164,13 +166,13 @@ def _stamped(features: pa.Table, moment: datetime, where: str) -> pa.Table:
     """Return features in the few types that are kept, stamped with the moment at which they became known."""
     import pyarrow as pa
 
-    reserved = {AS_OF, KNOWN_AT, *PARTITION_COLUMNS}.intersection(features.column_names)
+    reserved = [name for name in features.column_names if name in (AS_OF, KNOWN_AT) or is_reserved(name)]
     if reserved or len(set(features.column_names)) < features.num_columns:
         raise DeclarationError(
             "The SQL of a feature view must give every column a name of its own.",
             where=where,
             found=", ".join(features.column_names),
-            do=f"leave {AS_OF}, {KNOWN_AT} and {', '.join(PARTITION_COLUMNS)} to the engine",
+            do=f"leave {AS_OF}, {KNOWN_AT} and what begins with {PREFIX} to the engine",
         )
     columns = {field.name: _kept(features.column(field.name), field, where) for field in features.schema}
     stamp = pa.array([moment] * features.num_rows, pa.timestamp("us", "UTC"))

@@ -15,6 +15,7 @@ from airloom.core.records import Dataset, Materialized
 from airloom.core.settings import Settings
 from airloom.stores.features import open_feature_store
 from airloom.stores.lake import Lake
+from airloom.stores.partition_columns import VERSION, read_rows
 
 
 def materialize(pipeline: Pipeline, partition: date, settings: Settings, days: Sequence[date] = ()) -> Materialized:
@@ -78,7 +79,7 @@ def _published(lake: Lake, view: str, partition: date) -> Dataset | None:
     if published is None or dataset is None:
         return None
     # Rows tell which version they are of, whatever has been published since the log was read.
-    versions = dataset.to_table(columns=["version"]).column("version").to_pylist()
+    versions = read_rows(dataset, [VERSION]).column(VERSION).to_pylist()
     return Dataset(
         name=table, partition=partition, version=versions[0] if versions else published.version, rows=len(versions)
     )

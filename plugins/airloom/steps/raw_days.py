@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from airloom.core.errors import DataError
 from airloom.core.pipeline import Pipeline
 from airloom.stores.content import NO_ROWS
-from airloom.stores.lake import PARTITION_COLUMNS, Lake, PartitionVersion
+from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.lake_types import named_type
+from airloom.stores.partition_columns import PARTITION, PARTITION_COLUMNS, QUALITY, VERSION, read_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,7 +23,7 @@ class RawDays:
     """Days of one raw table as they were read, and what they were at that moment.
 
     Args:
-        rows: The rows, in one order whatever the order in which they were written.
+        rows: The rows with `PARTITION_COLUMNS`, in one order whatever the order in which they were written.
         versions: The published days that the rows are of.
     """
 
@@ -50,13 +51,13 @@ def read_raw(pipeline: Pipeline, lake: Lake, table: str, days: Collection[date])
     dataset = lake.dataset(f"raw.{table}", days)
     if dataset is None:
         raise DataError(f"The lake has no table raw.{table}.", where=str(lake.path(f"raw.{table}")))
-    rows = _typed(dataset.to_table(), pipeline.tables[table].columns or {})
+    rows = _typed(read_rows(dataset), pipeline.tables[table].columns or {})
     if rows.num_rows:
-        order = [("partition", "ascending"), *((key, "ascending") for key in pipeline.tables[table].key)]
+        order = [(PARTITION, "ascending"), *((key, "ascending") for key in pipeline.tables[table].key)]
         rows = rows.take(pc.sort_indices(rows, sort_keys=order))
     distinct = rows.select(PARTITION_COLUMNS).group_by(PARTITION_COLUMNS).aggregate([])
     versions = [
-        PartitionVersion(date.fromisoformat(each["partition"]), each["version"], degraded=each["quality"] == "degraded")
+        PartitionVersion(date.fromisoformat(each[PARTITION]), each[VERSION], degraded=each[QUALITY] == "degraded")
         for each in distinct.to_pylist()
     ]
     return RawDays(rows, empty | {each.partition: each for each in versions})

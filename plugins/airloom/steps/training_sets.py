@@ -15,6 +15,7 @@ from airloom.core.places import Place
 from airloom.core.records import TrainingSet
 from airloom.core.settings import Settings
 from airloom.steps.columns import ModelColumns
+from airloom.steps.examples import DAY
 from airloom.stores.content import content_version
 from airloom.stores.files import files_below, read_bytes, replaced_file
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 Split = Literal["train", "holdout"]
 
 SPLIT = "airloom_split"
+#: What files have always called the day of a row, and digests are of; unless a column of the user's has that name.
+_DAY_IN_FILES = "partition"
 _COLUMNS = b"airloom.columns"
 
 
@@ -69,9 +72,7 @@ def write_training_set(
     Returns:
         The digest, and the path below the folder of training sets.
     """
-    import pyarrow as pa
-
-    table = pa.Table.from_pandas(rows, preserve_index=False)
+    table = _filed(rows)
     digest = fingerprint([content_version(table), pipeline_digest or pipeline.digest])
     path = training_path(pipeline.name, partition, digest)
     described = table.replace_schema_metadata({**(table.schema.metadata or {}), _COLUMNS: columns.model_dump_json()})
@@ -108,7 +109,12 @@ def read_file(file: Place, split: Split | None = None) -> Rows:
         raise DataError("The training set is not there any more.", where=str(file), do="run assemble again") from None
     table = pq.read_table(content, filters=[(SPLIT, "==", split)] if split else None)
     columns = ModelColumns.model_validate_json(table.schema.metadata[_COLUMNS])
-    return Rows(table.to_pandas(), columns, content_version(table))
+    return Rows(_unfiled(table.to_pandas()), columns, content_version(table))
+
+
+def write_results(path: str, results: pd.DataFrame, settings: Settings) -> None:
+    """Write what challenger and champion predicted, row by row, as `read_results` reads it."""
+    write_parquet(_filed(results), settings.training / path)
 
 
 def read_results(path: str, settings: Settings) -> pd.DataFrame:
@@ -125,7 +131,7 @@ def read_results(path: str, settings: Settings) -> pd.DataFrame:
 
     file = settings.training / path
     try:
-        return pd.read_parquet(BytesIO(read_bytes(file)))
+        return _unfiled(pd.read_parquet(BytesIO(read_bytes(file))))
     except FileNotFoundError:
         raise DataError(
             "The results by row are not there any more.", where=str(file), do="run evaluate again"
@@ -138,6 +144,17 @@ def training_files(pipeline: Pipeline, partition: date, settings: Settings) -> l
     # Results by row have the names of the versions in theirs.
     sets = [file for file in found if file.place.name.count(".") == 1]
     return [file.place for file in sorted(sets, key=lambda file: file.modified)]
+
+
+def _filed(rows: pd.DataFrame) -> pa.Table:
+    import pyarrow as pa
+
+    named = rows if _DAY_IN_FILES in rows else rows.rename(columns={DAY: _DAY_IN_FILES})
+    return pa.Table.from_pandas(named, preserve_index=False)
+
+
+def _unfiled(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows if DAY in rows else rows.rename(columns={_DAY_IN_FILES: DAY})
 
 
 def write_parquet(table: pa.Table, file: Place) -> None:

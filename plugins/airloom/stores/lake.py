@@ -19,15 +19,16 @@ from airloom.stores.commits import commit_partition, remove_partition
 from airloom.stores.content import content_version, exact_frame
 from airloom.stores.files import absent_files, folders
 from airloom.stores.lake_types import held, named_type, type_name
+from airloom.stores.partition_columns import PARTITION_COLUMNS, own_columns, partition_columns, read_rows
 from airloom.stores.table_log import (
     DAY,
     FACT,
-    PARTITION_COLUMNS,
     TYPES,
     WIDENED,
     PartitionVersion,
     facts_by_day,
     published_versions,
+    table_partition_columns,
     table_schema,
     vacuumed,
 )
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
     from pyarrow.dataset import Dataset
 
-__all__ = ["PARTITION_COLUMNS", "Lake", "PartitionVersion"]
+__all__ = ["Lake", "PartitionVersion"]
 
 _ATTEMPTS = 8
 _log = logging.getLogger(__name__)
@@ -173,19 +174,20 @@ class Lake:
         Args:
             table: The table.
             days: The days.
-            columns: The columns; all by default.
+            columns: The columns, perhaps also some of `PARTITION_COLUMNS`; all others by default.
             whole: Columns of whole numbers that stay what they are where some are missing: keys and classes.
 
         Raises:
-            DataError: There is no such table.
+            DataError: There is no such table, or it is one of an earlier version and keeps facts of its own there.
         """
         dataset = self.dataset(table, days)
         if dataset is None:
             raise DataError(f"The lake has no table {table}.", where=str(self.path(table)), do="run the stage before")
-        own = [name for name in dataset.schema.names if name not in PARTITION_COLUMNS]
+        own = own_columns(dataset.schema.names)
         wanted = columns or own
+        _require_free(table, partition_columns(dataset.schema.names), wanted)
         if own:
-            rows = exact_frame(dataset.to_table(columns=wanted), whole)
+            rows = exact_frame(read_rows(dataset, wanted), whole)
         else:
             rows = dataset.schema.empty_table().to_pandas().reindex(columns=wanted)
         return rows
@@ -240,6 +242,14 @@ class Lake:
             time.sleep(random.uniform(0.05, 0.2) * (attempt + 1))
         return True
 
+    def require_free(self, table: str, columns: Collection[str]) -> None:
+        """Make sure that a table can have columns by these names.
+
+        Raises:
+            DataError: It is one of an earlier version, which uses one of them itself.
+        """
+        _require_free(table, table_partition_columns(self._open(table)), columns)
+
     def require_fit(self, table: str, day: date, rows: pa.Table) -> None:
         """Make sure that rows could be published; nothing is written.
 
@@ -254,6 +264,7 @@ class Lake:
         known = table_schema(delta)
         if not rows.num_rows:
             return Fitted(rows, known, {})
+        _require_free(table, table_partition_columns(delta), rows.column_names)
         _require_tellable(table, known.names, rows.column_names)
 
         def others(column: str) -> pa.ChunkedArray:
@@ -263,7 +274,8 @@ class Lake:
             dataset = self.dataset(table, days)
             if dataset is None:
                 raise DataError(f"The lake has no table {table}.", where=str(self.path(table)))
-            return dataset.to_table(columns=[column], filter=ds.field("partition") != day.isoformat())[column]
+            of_others = ds.field(partition_columns(dataset.schema.names)[0]) != day.isoformat()
+            return dataset.to_table(columns=[column], filter=of_others)[column]
 
         try:
             return fit(rows, known, others)
@@ -307,10 +319,10 @@ class Lake:
             if delta is None or present is None:
                 return False
             self._require_unmoved(table, version.partition, version, present)
-            day = version.columns[0]
+            day, name = version.columns[0], table_partition_columns(delta)[0]
             failpoint("lake.before_withdrawal")
             try:
-                remove_partition(self.path(table), delta, PARTITION_COLUMNS[0], day, {f"{FACT}{DAY}": day, **kept})
+                remove_partition(self.path(table), delta, name, day, {f"{FACT}{DAY}": day, **kept})
             except (CommitFailedError, Unavailable):
                 forget_table(self.path(table))
                 time.sleep(random.uniform(0.05, 0.2) * (attempt + 1))
@@ -345,7 +357,7 @@ class Lake:
         """Commit once to the table as it was looked at; a failure, or another's commit, is a reason to look again."""
         from deltalake.exceptions import CommitFailedError, DeltaError
 
-        path, columns = self.path(table), dict(zip(PARTITION_COLUMNS, version.columns, strict=True))
+        path, columns = self.path(table), dict(zip(table_partition_columns(delta), version.columns, strict=True))
         facts = {f"{FACT}{name}": json.dumps(fact) for name, fact in metadata.items()}
         try:
             commit_partition(
@@ -353,7 +365,7 @@ class Lake:
                 delta,
                 fitted.rows,
                 columns,
-                {f"{FACT}{DAY}": columns["partition"], **facts},
+                {f"{FACT}{DAY}": version.columns[0], **facts},
                 alters=delta is not None and fitted.schema != table_schema(delta),
             )
         except (CommitFailedError, DeltaError, Unavailable) as error:
@@ -390,7 +402,8 @@ class Lake:
             DataError: Some of it is not.
         """
         actions, folder = delta.get_add_actions(flatten=True), self.path(table)
-        named = zip(actions.column("path").to_pylist(), actions.column("partition.partition").to_pylist(), strict=True)
+        of_day = actions.column(f"partition.{table_partition_columns(delta)[0]}")
+        named = zip(actions.column("path").to_pylist(), of_day.to_pylist(), strict=True)
         wanted = {day.isoformat() for day in days}
         files = [path for path, day in named if day in wanted]
         gone = len(absent_files(folder, files))
@@ -419,6 +432,19 @@ class Lake:
                 where=str(self.path(table)),
                 found=str(error).partition("\n")[0],
             ) from error
+
+
+def _require_free(table: str, ours: Collection[str], columns: Collection[str]) -> None:
+    """Refuse columns by which a table of an earlier version describes its partitions."""
+    taken = [name for name in columns if name in ours and name not in PARTITION_COLUMNS]
+    if taken:
+        raise DataError(
+            f"The table {table} was made by an earlier version and has columns of its own by these names.",
+            where=f"table {table}, column {', '.join(taken)}",
+            found=", ".join(taken),
+            expected=f"other names than {', '.join(ours)}",
+            do="rename them in the source or the SQL, or publish them as a table of another name: a new one takes them",
+        )
 
 
 def _require_tellable(table: str, known: Collection[str], found: Collection[str]) -> None:

@@ -22,7 +22,8 @@ from airloom.core.errors import DataError, UsageError
 from airloom.core.partitions import day_range
 from airloom.core.places import parse_place
 from airloom.stores.content import exact_frame
-from airloom.stores.lake import PARTITION_COLUMNS, Lake
+from airloom.stores.lake import Lake
+from airloom.stores.partition_columns import own_columns
 from airloom.stores.point_in_time import Features, event_times, join_engine, join_features, newest_rows
 from airloom.stores.source import LakeSource
 
@@ -250,14 +251,15 @@ def _read(
     dataset = lake.dataset(table, _days(lake, table, first, last))
     if dataset is None:
         raise DataError(f"The lake has no table {table}.", where=str(lake.path(table)), do="run the features stage")
-    if set(dataset.schema.names) == set(PARTITION_COLUMNS):
+    own = own_columns(dataset.schema.names)
+    if not own:
         return _never_filled(columns, timestamp)
-    absent = [name for name in columns if name not in dataset.schema.names]
+    absent = [name for name in columns if name not in own]
     if absent:
         raise DataError(
             f"The table {table} lacks columns that the feature view declares.",
             where=f"feature view of {table}",
-            found=", ".join(dataset.schema.names),
+            found=", ".join(own),
             expected=", ".join(absent),
             do="make the view's SQL and its schema agree, then run: airloom apply",
         )

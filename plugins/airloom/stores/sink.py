@@ -17,6 +17,7 @@ from airloom.core.settings import Settings
 from airloom.stores.content import NO_ROWS
 from airloom.stores.database import is_sqlite, open_database, without_password
 from airloom.stores.locks import ADVISORY
+from airloom.stores.partition_columns import INPUTS, PARTITION, QUALITY, VERSION, read_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
     from airloom.stores.lake import Lake, PartitionVersion
 
-#: A column of the lake that says nothing to people.
-_LEFT_OUT = ("inputs",)
 #: One writer a table at a time: it may have to be made, and whoever comes later must find newer predictions.
 _LOCK = f"SELECT set_config('lock_timeout', '120s', true), pg_advisory_xact_lock({ADVISORY + 1}, hashtext(%(table)s))"
 
@@ -237,8 +236,9 @@ def _rows(lake: Lake, table: str, day: date) -> pa.Table:
     dataset = lake.dataset(table, [day])
     if dataset is None:
         raise DataError(f"The lake has no table {table}.", where=str(lake.path(table)))
-    rows = dataset.to_table()
-    return rows.drop_columns([name for name in _LEFT_OUT if name in rows.column_names])
+    rows = read_rows(dataset).drop_columns([INPUTS])
+    there = {PARTITION: "partition", VERSION: "version", QUALITY: "quality"}
+    return rows.rename_columns([there.get(name, name) for name in rows.column_names])
 
 
 def _in_utc(row: dict[str, Any]) -> dict[str, Any]:

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from airloom.core.reserved import OF_PARTITIONS
+from airloom.stores.partition_columns import own_columns, partition_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable
 
-#: Columns that describe a partition; they are folder names, so that the log alone answers what is published.
-PARTITION_COLUMNS = list(OF_PARTITIONS)
 #: What our own facts in the table's log start with; those of the lake itself are a day, its types and what widened.
 FACT = "airloom."
 DAY, TYPES, WIDENED = "partition", "types", "widened"
@@ -52,7 +50,12 @@ def table_schema(delta: DeltaTable | None) -> pa.Schema:
     import pyarrow as pa
 
     known = pa.schema([] if delta is None else delta.schema().to_arrow())
-    return pa.schema([pa.field(each.name, each.type) for each in known if each.name not in PARTITION_COLUMNS])
+    return pa.schema([pa.field(name, known.field(name).type) for name in own_columns(known.names)])
+
+
+def table_partition_columns(delta: DeltaTable | None) -> list[str]:
+    """Return what a table calls the columns that describe its partitions, or will when it is made."""
+    return partition_columns([] if delta is None else delta.metadata().partition_columns)
 
 
 def facts_by_day(delta: DeltaTable | None) -> dict[date, dict[str, Any]]:
@@ -72,7 +75,7 @@ def published_versions(delta: DeltaTable | None) -> dict[date, PartitionVersion]
     if delta is None:
         return {}
     actions = delta.get_add_actions(flatten=True)
-    columns = [actions.column(f"partition.{name}").to_pylist() for name in PARTITION_COLUMNS]
+    columns = [actions.column(f"partition.{name}").to_pylist() for name in table_partition_columns(delta)]
     versions = [
         PartitionVersion(date.fromisoformat(day), version, inputs or "", quality == "degraded")
         for day, version, inputs, quality in zip(*columns, strict=True)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from airloom.core.places import Place, S3Path
 from airloom.stores.files import stored_file
 from airloom.stores.objects import Stored, objects_below
+from airloom.stores.partition_columns import partition_columns
 from airloom.stores.s3 import explained, table_options
 
 if TYPE_CHECKING:
@@ -95,8 +96,8 @@ def open_days(table: DeltaTable, place: Place, days: Iterable[date]) -> Dataset:
     from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
     files = None if isinstance(place, S3Path) else SubTreeFileSystem(str(place), LocalFileSystem())
-    wanted = [day.isoformat() for day in days]
-    return table.to_pyarrow_dataset(filesystem=files, file_pruning_predicate=[("partition", "in", wanted)])
+    day, wanted = partition_columns(table.metadata().partition_columns)[0], [each.isoformat() for each in days]
+    return table.to_pyarrow_dataset(filesystem=files, file_pruning_predicate=[(day, "in", wanted)])
 
 
 def forget_table(place: Place) -> None:

@@ -6,6 +6,7 @@ from importlib import import_module
 import pandas as pd
 
 from airloom.core.pipeline import Pipeline
+from airloom.steps.examples import DAY
 from tests.worlds.late_labels.days import days_until
 
 
@@ -43,9 +44,9 @@ def training_set(
             if label.missing == "negative" and not within:
                 within, value = True, 0.0
             if within and pd.notna(value):
-                examples.append(row | {"partition": day, "airloom_split": split, label.column: value})
+                examples.append(row | {DAY: day, "airloom_split": split, label.column: value})
     views = [column for column in examples[0] if "__" in column]
-    columns = [*table.key, "partition", "airloom_split", *train.inputs.categorical, *train.inputs.numeric, *views]
+    columns = [*table.key, DAY, "airloom_split", *train.inputs.categorical, *train.inputs.numeric, *views]
     return pd.DataFrame(examples)[[*columns, label.column]]
 
 
