@@ -70,8 +70,8 @@ PREDICTIONS = Dataset(
     columns={
         "flight_id": "string",
         "scheduled_at": "timestamp[us, tz=UTC]",
-        "score": "double",
-        "model_version": "int64",
+        "airloom_score": "double",
+        "airloom_model_version": "int64",
     },
     commit=3,
     made_of=(SCHEDULE, READ, MODEL, CHAMPION),

@@ -148,16 +148,15 @@ def test_predictions_have_the_columns_of_their_kind(kind, tmp_path, monkeypatch)
     monkeypatch.setattr(predicting, "input_columns", lambda pipeline, settings: COLUMNS.all)
     rows = example_rows().head(4).assign(scheduled_at=pd.Timestamp("2024-01-11", tz="UTC"))
     found = predict(pipeline, rows, {"": 1, "current_": None}, settings)
-    assert set(found["model_version"]) == {1}
-    assert found["current_model_version"].isna().all()
+    assert set(found["airloom_model_version"]) == {1}
+    assert found["airloom_current_model_version"].isna().all()
     if kind == "regression":
-        np.testing.assert_array_equal(found["score"], rows["distance"])
-        assert found["current_score"].isna().all()
+        np.testing.assert_array_equal(found["airloom_score"], rows["distance"])
+        assert found["airloom_current_score"].isna().all()
     else:
-        assert (
-            found.loc[0, "predicted"] == found.loc[0, [f"score_{name}" for name in CLASSES]].astype(float).idxmax()[6:]
-        )
-        assert found["current_predicted"].isna().all()
+        scores = found.loc[0, [f"airloom_score_{name}" for name in CLASSES]].astype(float)
+        assert found.loc[0, "airloom_predicted"] == scores.idxmax().removeprefix("airloom_score_")
+        assert found["airloom_current_predicted"].isna().all()
 
 
 MULTICLASS = Label(table="t", column="c", horizon="1d", kind="multiclass", classes=CLASSES)

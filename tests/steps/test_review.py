@@ -219,15 +219,15 @@ def expected_since(world):
     """Judge each day with the 27 before it by plain loops, newest first, until one is as good as the constant."""
     share, since = constant_of(world, world.second), None
     predicted = Lake(world.settings.lake / "spam").read(
-        "predictions", day_range(world.second, world.last), columns=["message_id", "score", DAY]
+        "predictions", day_range(world.second, world.last), columns=["message_id", "airloom_score", DAY]
     )
     labels = Lake(world.settings.lake / "spam").read("labels", day_range(world.second, world.last)).dropna()
     rows = predicted.merge(labels[["message_id", "spam"]], on="message_id")
     days = sorted(set(rows[DAY]))
     for place in range(len(days) - 1, 5, -1):
         some = rows[rows[DAY].isin(days[max(0, place - 27) : place + 1])]
-        auc = metrics.roc_auc_score(some["spam"], some["score"])
-        losses = [metrics.log_loss(some["spam"], each) for each in (some["score"], np.full(len(some), share))]
+        auc = metrics.roc_auc_score(some["spam"], some["airloom_score"])
+        losses = [metrics.log_loss(some["spam"], each) for each in (some["airloom_score"], np.full(len(some), share))]
         if auc >= 0.5 and losses[0] <= losses[1]:
             break
         since = days[place]

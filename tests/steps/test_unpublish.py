@@ -199,7 +199,9 @@ def test_predictions_are_taken_back_from_the_lake_and_from_where_they_were_copie
     found = take_back(pipeline, "predictions", second, settings)
     assert (list(lake_of(pipeline, settings).partitions("predictions")), found.built) == ([first], ())
     with closing(sqlite3.connect(copies)) as connection:
-        assert connection.execute("SELECT DISTINCT partition FROM forecasts").fetchall() == [(first.isoformat(),)]
+        assert connection.execute("SELECT DISTINCT airloom_partition FROM forecasts").fetchall() == [
+            (first.isoformat(),)
+        ]
 
 
 def test_predictions_of_features_that_were_taken_back_are_named(demand):

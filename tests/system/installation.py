@@ -196,8 +196,9 @@ class Installation:
 
     def predicted_by(self, day):
         """The versions that have predicted a day."""
-        rows = Lake(self.settings.lake / PIPELINE).read("predictions", [day], ["model_version"])
-        return set(rows["model_version"])
+        rows = Lake(self.settings.lake / PIPELINE).read("predictions", [day])
+        # An installation of an earlier version has a column without the prefix.
+        return set(rows.filter(regex="^(airloom_)?model_version$").iloc[:, 0])
 
     def online(self):
         """Every row of the online store."""

@@ -31,7 +31,7 @@ def _versions(lake, table, days):
 
 def _rows(frame):
     """The rows in one order, without when and by which run they were made."""
-    columns = [name for name in frame.columns if name not in ("scored_at", "run_id")]
+    columns = [name for name in frame.columns if name not in ("airloom_scored_at", "airloom_run_id")]
     return sorted(map(tuple, frame[columns].astype(str).to_numpy()))
 
 

@@ -103,7 +103,7 @@ def test_the_graph_tells_the_columns_of_a_score_down_to_the_raw_ones(events):
             for column, field in output["facets"].get("columnLineage", {}).get("fields", {}).items():
                 sources = {(each["name"], each["field"]) for each in field["inputFields"]}
                 read.setdefault((output["name"], column), set()).update(sources)
-    seen, left = set(), [(f"{PIPELINE}/predictions", "score")]
+    seen, left = set(), [(f"{PIPELINE}/predictions", "airloom_score")]
     while left:
         if (column := left.pop()) not in seen:
             seen.add(column)
@@ -155,11 +155,11 @@ def test_people_read_the_same_in_a_tree_and_programs_in_json(installation, repai
 
 def test_one_prediction_is_told_with_what_the_model_has_read_for_it(installation, repaired):
     day, _ = next(iter(installation.lake()["predictions"].items()))
-    rows = Lake(installation.settings.lake / PIPELINE).read("predictions", [day], ["parcel_id", "score"])
+    rows = Lake(installation.settings.lake / PIPELINE).read("predictions", [day], ["parcel_id", "airloom_score"])
     parcel = rows.iloc[0]
     output = installation.airloom("trace", PIPELINE, day.isoformat(), "--key", parcel["parcel_id"]).stdout
     told = dict(line.split(maxsplit=1) for line in output.partition("\n\n")[0].splitlines())
-    assert float(told["score"]) == parcel["score"]
+    assert float(told["airloom_score"]) == parcel["airloom_score"]
     assert 0 <= float(told["courier_delays__courier_late_rate_3d"]) <= 1
     assert told["courier"]
 

@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 from zlib import crc32
 
-from airloom.steps.score import VOLATILE
+from airloom.steps.score import TABLE, predictions_version
 from airloom.stores.content import content_version
 from airloom.stores.lake import Lake
+from airloom.stores.prediction_columns import renamed, with_prefix
 from airloom.stores.tables import LOG
 
 #: Folders in which there is no lake, and many files.
@@ -47,6 +48,8 @@ def _differing(path, most):
     lake, table = Lake(path.parent), path.name
     for day, published in list(lake.partitions(table).items())[:most]:
         rows = lake.as_published(table, day)
-        versions = (content_version(rows, ignored) for ignored in ((), VOLATILE))
+        versions = [content_version(rows)]
+        if table == TABLE:
+            versions.append(predictions_version(renamed(rows, with_prefix(rows.column_names, ()))))
         if published.version not in versions:
             yield f"{path} {day}: version {published.version}"

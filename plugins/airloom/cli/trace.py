@@ -13,6 +13,7 @@ from airloom.cli.lineage_tree import read_graph, show
 from airloom.core.errors import DataError, UsageError
 from airloom.core.partitions import parse_partition
 from airloom.core.pipeline import Pipeline
+from airloom.core.reserved import PREFIX
 from airloom.core.settings import Settings
 from airloom.lineage.events import Version
 from airloom.lineage.graph import Graph
@@ -68,7 +69,9 @@ def _traced_row(pipeline: Pipeline, dataset: str, day: date, key: str, settings:
     if dataset != TABLE:
         return values
     row = _row(pipeline, dataset, day, key, rows_to_score(pipeline, day, settings))
-    return values | dict(row.iloc[0][input_columns(pipeline, settings)]) | describe_label(pipeline, row, lake)
+    values |= dict(row.iloc[0][input_columns(pipeline, settings)])
+    label = describe_label(pipeline, row, lake)
+    return values | {f"{PREFIX}{name}" if name in values else name: fact for name, fact in label.items()}
 
 
 def _print_row(values: dict[str, Any]) -> None:

@@ -14,9 +14,8 @@ PREFIX = "airloom_"
 OF_OLDER_TABLES = ("partition", "version", "inputs", "quality")
 #: The same of every other table of the lake.
 OF_PARTITIONS = tuple(f"{PREFIX}{name}" for name in OF_OLDER_TABLES)
-_PREDICTED = ("score", "predicted", "model_version")
-_OF_PREDICTIONS = ("pipeline_digest", "scored_at", "run_id")
-_COMPARED = ("challenger", "champion", "constant", "linear", "latest", "same_weekday")
+#: What results by row call what each side has predicted.
+COMPARED = ("challenger", "champion", "constant", "linear", "latest", "same_weekday")
 
 Collision = tuple[str, str, tuple[str, ...]]
 
@@ -33,8 +32,8 @@ def collisions(pipeline: Pipeline) -> Iterator[Collision]:
         pipeline: The declaration.
     """
     entities, gate, inputs = pipeline.score.entities, pipeline.gate, pipeline.train.inputs
-    scored, read = pipeline.tables[entities], (*inputs.categorical, *inputs.numeric)
-    at_key, at_inputs = ("tables", entities, "key"), ("train", "inputs")
+    scored = pipeline.tables[entities]
+    at_key = ("tables", entities, "key")
 
     for name, table in pipeline.tables.items():
         moments = {"time": (table.time,), "known_at": (table.known_at,)}
@@ -42,30 +41,14 @@ def collisions(pipeline: Pipeline) -> Iterator[Collision]:
             yield from _reserved(columns, ("tables", name, key))
     yield from _reserved((pipeline.label.column,), ("label", "column"))
     yield from _reserved(pipeline.label.key or (), ("label", "key"))
-    yield from _reserved(read, at_inputs)
+    yield from _reserved((*inputs.categorical, *inputs.numeric), ("train", "inputs"))
     yield from _reserved((pipeline.train.weight,) if pipeline.train.weight else (), ("train", "weight"))
 
-    predictions = _of_predictions(pipeline)
-    yield from _meeting(scored.key, predictions, "predictions", at_key)
-    yield from _meeting((scored.time,), predictions, "predictions", ("tables", entities, "time"))
-
-    judged = {*_outputs(pipeline.label, "score"), "model_version", "label"}
-    yield from _meeting(scored.key, judged, "predictions with their labels", at_key)
-    yield from _meeting(pipeline.label_key, judged, "predictions with their labels", ("label", "key"))
-    yield from _meeting(read, judged, "predictions with their labels", at_inputs)
-
-    compared = {column for name in _COMPARED for column in _outputs(pipeline.label, name)}
+    compared = {column for name in COMPARED for column in _outputs(pipeline.label, name)}
     yield from _meeting(scored.key, compared, "results by row", at_key)
     yield from _meeting((pipeline.label.column,), compared, "results by row", ("label", "column"))
     yield from _meeting(gate.slices.by if gate.slices else (), compared, "results by row", ("gate", "slices", "by"))
     yield from _meeting(gate.cluster or (), compared, "results by row", ("gate", "cluster"))
-
-
-def _of_predictions(pipeline: Pipeline) -> set[str]:
-    """Return the columns that predictions have besides keys and time, by whichever champion."""
-    predicted = (*_PREDICTED, *_outputs(pipeline.label, "score"))
-    of_sink = ("pipeline",) if pipeline.score.sink else ()
-    return {*predicted, *(f"current_{name}" for name in predicted), *_OF_PREDICTIONS, *of_sink}
 
 
 def _outputs(label: Label, name: str) -> list[str]:
@@ -74,7 +57,7 @@ def _outputs(label: Label, name: str) -> list[str]:
 
 
 def _reserved(columns: Iterable[str], at: tuple[str, ...]) -> Iterator[Collision]:
-    return ((column, "every table of the lake", at) for column in columns if is_reserved(column))
+    return ((column, "every table", at) for column in columns if is_reserved(column))
 
 
 def _meeting(columns: Iterable[str], ours: Collection[str], place: str, at: tuple[str, ...]) -> Iterator[Collision]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from airloom.core.errors import AirloomError
 from airloom.core.pipeline import Pipeline
+from airloom.core.reserved import PREFIX
 from airloom.core.settings import Settings
 from airloom.steps.baselines import predict_baselines
 from airloom.steps.evaluate import Metrics, score_metrics
@@ -18,6 +19,7 @@ from airloom.steps.readiness import LABELS
 from airloom.steps.training_sets import read_file, training_path
 from airloom.stores.lake import Lake
 from airloom.stores.models import ModelRegistry
+from airloom.stores.prediction_columns import has_prefix, without_prefix
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
 
 #: The lake's table of what champions have predicted.
 PREDICTIONS = "predictions"
-#: What a labelled prediction has besides: what happened, and which version has predicted.
-LABEL, VERSION = "label", "model_version"
+#: What a labelled prediction has besides: what happened, which version has predicted, and what.
+LABEL, VERSION, SCORE = f"{PREFIX}label", f"{PREFIX}model_version", f"{PREFIX}score"
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def judge(pipeline: Pipeline, settings: Settings, days: list[date]) -> Quality |
         return None
     kind = pipeline.label.kind
     label = labelled[LABEL].to_numpy(dtype=float)
-    scores = from_columns(pipeline.label, "score", labelled)
+    scores = from_columns(pipeline.label, SCORE, labelled)
     several = kind == "multiclass"
     return Quality(
         days=labelled[DAY].nunique(),
@@ -92,11 +94,11 @@ def labelled_predictions(pipeline: Pipeline, lake: Lake, days: list[date]) -> pd
         days: The days as of which was predicted.
 
     Returns:
-        Rows in no order, with `label`, `model_version`, the day, and the columns of what was predicted.
+        Rows in no order, with `LABEL`, `VERSION`, the day, and the columns of what was predicted, named by `SCORE`.
     """
     import pandas as pd
 
-    columns = names(pipeline.label, "score")
+    columns = names(pipeline.label, SCORE)
     predicted = published_days(lake, PREDICTIONS, days)
     if pipeline.label.table is None:
         last, mature = days[-1], published_days(lake, LABELS, predicted)
@@ -106,13 +108,20 @@ def labelled_predictions(pipeline: Pipeline, lake: Lake, days: list[date]) -> pd
     if not mature:
         return pd.DataFrame({DAY: [], LABEL: [], VERSION: [], **{name: [] for name in columns}})
     key = [*pipeline.tables[pipeline.score.entities].key, DAY]
-    scores = lake.read(PREDICTIONS, mature, columns=[*key, VERSION, *columns]).dropna(subset=columns)
+    scores = _scores(lake, mature, key, [VERSION, *columns]).dropna(subset=columns)
     scores[DAY] = scores[DAY].map(date.fromisoformat)
     rows, _ = scored_rows(pipeline, mature, lake)
     inputs = pipeline.train.inputs
     kept = dict.fromkeys([*key, *pipeline.label_key, *inputs.categorical, *inputs.numeric])
     labelled, _ = add_labels(pipeline, rows[[*kept]], last, lake)
     return labelled.rename(columns={pipeline.label.column: LABEL}).merge(scores, on=key)
+
+
+def _scores(lake: Lake, days: list[date], key: list[str], columns: list[str]) -> pd.DataFrame:
+    """Read predictions with the prefix in columns of ours, whatever their table calls them."""
+    there = {} if has_prefix(lake.schema(PREDICTIONS).names) else without_prefix([*key, *columns], PREDICTIONS)
+    read = lake.read(PREDICTIONS, days, columns=[*key, *(there.get(name, name) for name in columns)])
+    return read.rename(columns={old: new for new, old in there.items()})
 
 
 def _baselines(pipeline: Pipeline, labelled: pd.DataFrame, settings: Settings) -> dict[str, np.ndarray]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from airloom.core.pipeline import Pipeline
+from airloom.core.reserved import PREFIX
 from airloom.core.settings import Settings
 from airloom.steps.columns import input_columns
 from airloom.steps.outputs import predicted, to_columns
@@ -31,8 +32,8 @@ def predict(
         settings: Where models and the feature store are.
 
     Returns:
-        Keys and time of the rows, and the columns of every set: `score` (with several classes `score_<class>` and
-        `predicted`) and `model_version`.
+        Keys and time of the rows, and with the prefix the columns of every set: `score` (with several classes
+        `score_<class>` and `predicted`) and `model_version`.
 
     Raises:
         GateError: There is no such version, or its files were changed.
@@ -44,7 +45,8 @@ def predict(
     predictions = joined[list(dict.fromkeys([*declared.key, declared.time]))].copy()
     inputs = joined[input_columns(pipeline, settings)]
     outputs = {version: _outputs(pipeline, version, inputs, settings) for version in dict.fromkeys(models.values())}
-    for prefix, version in models.items():
+    for kind, version in models.items():
+        prefix = f"{PREFIX}{kind}"
         columns = to_columns(pipeline.label, f"{prefix}score", outputs[version])
         for name, values in columns.items():
             predictions[name] = pd.Series(values, index=predictions.index, dtype=float)

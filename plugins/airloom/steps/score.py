@@ -12,6 +12,7 @@ from airloom.core.fingerprint import fingerprint
 from airloom.core.partitions import as_of, has_ended, require_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Scored
+from airloom.core.reserved import PREFIX
 from airloom.core.settings import Settings
 from airloom.core.wording import counted
 from airloom.steps.alerts import send_alert
@@ -25,6 +26,7 @@ from airloom.stores.content import content_version
 from airloom.stores.lake import Lake, PartitionVersion
 from airloom.stores.ledger import Champion, Ledger, effective
 from airloom.stores.ledger_mark import require_ledger
+from airloom.stores.prediction_columns import has_prefix, renamed, without_prefix
 from airloom.stores.sink import open_sink
 from airloom.stores.withdrawals import Withdrawals
 
@@ -33,8 +35,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TABLE = "predictions"
-#: Columns that say when and by whom a prediction was made; they are no part of what was predicted.
-VOLATILE = ("scored_at", "run_id")
+SCORED_AT, RUN_ID = f"{PREFIX}scored_at", f"{PREFIX}run_id"
 _WORDS = {AS_OF: "", CURRENT: ", today's champion"}
 
 
@@ -224,11 +225,11 @@ def _score_day(published: _Published, day: date, joined: pd.DataFrame, settings:
     """Score one day's rows, replace its partition and describe it."""
     pipeline, models = published.pipeline, published.models(day)
     rows = _predictions(pipeline, day, joined, models, settings, run_id)
-    version = PartitionVersion(
-        day, content_version(rows, VOLATILE), published.fingerprint(day), published.degraded(day)
-    )
+    version = PartitionVersion(day, predictions_version(rows), published.fingerprint(day), published.degraded(day))
     facts = {f"{prefix}model": number for prefix, number in models.items()}
     lake = Lake(settings.lake / pipeline.name)
+    if not has_prefix(lake.schema(TABLE).names):
+        rows = renamed(rows, without_prefix(rows.column_names, f"table {TABLE} of {pipeline.name}"))
     new = lake.replace(TABLE, version, rows, {**facts, "run": run_id}, seen=published.versions[TABLE])
     return Dataset(
         name=TABLE,
@@ -240,6 +241,20 @@ def _score_day(published: _Published, day: date, joined: pd.DataFrame, settings:
         unchanged=not new,
         made_of=tuple(_read(each, joined) for each in published.inputs(day)),
     )
+
+
+def predictions_version(rows: pa.Table) -> str:
+    """Return the version of predictions, whatever their table calls them, and whenever they were made and by whom.
+
+    It is of the names without the prefix, as it always was, unless columns of the user's have these.
+    """
+    import pyarrow as pa
+
+    # By way of pandas, whose notes about types are by name.
+    predicted = rows.to_pandas().drop(columns=[SCORED_AT, RUN_ID], errors="ignore")
+    names = {name: name.removeprefix(PREFIX) for name in predicted}
+    named = predicted.rename(columns=names) if len(set(names.values())) == len(names) else predicted
+    return content_version(pa.Table.from_pandas(named, preserve_index=False))
 
 
 def _predictions(
@@ -267,12 +282,11 @@ def _predictions(
     except (DataError, GateError) as error:
         send_alert(pipeline, day, f"no predictions are published for {day}: {error.brief}", settings)
         raise
-    predictions["pipeline_digest"] = pipeline.digest
+    predictions[f"{PREFIX}pipeline_digest"] = pipeline.digest
     predictions = predictions.sort_values(list(pipeline.tables[entities].key), ignore_index=True)
-    predictions["scored_at"] = datetime.now(UTC)
-    predictions["run_id"] = run_id
-    # What pandas notes about its own types is not in the lake, and the version is of what is there.
-    return pa.Table.from_pandas(predictions, preserve_index=False).replace_schema_metadata(None)
+    predictions[SCORED_AT] = datetime.now(UTC)
+    predictions[RUN_ID] = run_id
+    return pa.Table.from_pandas(predictions, preserve_index=False)
 
 
 def _read(dataset: Dataset, joined: pd.DataFrame) -> Dataset:

@@ -15,7 +15,7 @@ from airloom.core.wording import counted
 from airloom.steps.baselines import predict_constant_beside
 from airloom.steps.examples import DAY
 from airloom.steps.label_inputs import current_labels
-from airloom.steps.outcomes import LABEL, PREDICTIONS, VERSION, labelled_predictions
+from airloom.steps.outcomes import LABEL, PREDICTIONS, SCORE, VERSION, labelled_predictions
 from airloom.steps.outputs import from_columns
 from airloom.steps.weighted_metrics import plain
 from airloom.stores.lake import Lake
@@ -109,7 +109,7 @@ def _compare(
     pipeline: Pipeline, version: int, rows: pd.DataFrame, constant: np.ndarray, labelled: list[date]
 ) -> Standing:
     label = rows[LABEL].to_numpy(dtype=float)
-    scores, day = from_columns(pipeline.label, "score", rows), rows[DAY].to_numpy()
+    scores, day = from_columns(pipeline.label, SCORE, rows), rows[DAY].to_numpy()
 
     def values(last: int) -> dict[str, tuple[float, float]]:
         first = labelled[max(0, last + 1 - _MOST)]
