@@ -12,11 +12,14 @@ from typer.testing import CliRunner
 
 from airloom.cli import app
 from airloom.cli.console import console
-from airloom.core.errors import SetupError
+from airloom.core.errors import SetupError, UsageError
 from airloom.core.settings import Settings
+from airloom.stores.database import open_database
+from airloom.stores.lake import Lake
 from airloom.stores.ledger import Ledger
 from airloom.stores.state import state_engine
 from tests.worlds.installation import publish
+from tests.worlds.older_tables import begin_older
 from tests.worlds.prepared import make_project
 
 
@@ -108,6 +111,27 @@ def test_champions_that_are_lost_are_given_up_only_by_somebody_who_says_so(comma
         "given up: the champion that has made the predictions of the lake",
     )
     assert "champions of parcels" not in outcomes(command("--json"))
+
+
+@pytest.mark.parametrize("empty_state_url", ["sqlite"], indirect=True)
+def test_columns_of_predictions_are_renamed_only_when_asked_for(command, tmp_path, project, monkeypatch):
+    database = f"sqlite:///{tmp_path}/predictions.db"
+    monkeypatch.setenv("AIRLOOM_PREDICTIONS_URL", database)
+    file = project / "include" / "parcels" / "pipeline.yaml"
+    file.write_text(file.read_text().replace("score: {entities: ", "score: {sink: {table: copied}, entities: "))
+    lake, day = Lake(tmp_path / "lake" / "parcels"), date(2024, 1, 5)
+    begin_older(lake, "predictions", day, pa.table({"parcel_id": ["a"], "score": [0.5], "model_version": [1]}))
+    older = "pipeline TEXT, partition DATE, parcel_id TEXT, score FLOAT, version TEXT, quality TEXT"
+    with open_database(database, "", "").begin() as connection:
+        connection.execute(text(f"CREATE TABLE copied ({older}, PRIMARY KEY (pipeline, partition, parcel_id))"))
+    assert "predictions of parcels" not in outcomes(command("--json", "--accept-loss"))
+    assert "score" in lake.schema("predictions").names
+    for changed in (True, False):
+        told = outcomes(command("--json", "--rename-columns", "parcels"))
+        assert [told[part][0] for part in ("predictions of parcels", "SQL table copied")] == [changed, changed]
+    assert lake.schema("predictions").names == ["parcel_id", "airloom_score", "airloom_model_version"]
+    with pytest.raises(UsageError, match="upgraded together"):
+        command("parcels")
 
 
 def _declare_wrong_features(project, name):

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
@@ -20,9 +21,11 @@ from airloom.steps.materialize import materialize
 from airloom.steps.predict import predict
 from airloom.steps.score import rows_to_score, score
 from airloom.stores import model_files
+from airloom.stores.content import content_version
 from airloom.stores.features import apply_features
 from airloom.stores.ledger import Ledger
 from airloom.stores.models import ModelRegistry
+from airloom.stores.renaming import rename_predictions
 from airloom.stores.runs import RunKey, TrainingRuns
 from tests.worlds.candidates import Carriers
 from tests.worlds.flights import (
@@ -37,6 +40,7 @@ from tests.worlds.flights import (
     publish_raw,
     schedule,
 )
+from tests.worlds.older_tables import begin_older
 
 PIPELINE = flight_pipeline()
 YESTERDAY = DAY - timedelta(days=1)
@@ -103,10 +107,10 @@ def test_predictions_say_what_made_them(settings, champion):
     scored = score(PIPELINE, DAY, settings, "run")
     rows = predictions(settings)
     assert (scored.rows, scored.champion_version, len(rows)) == (12, 1, 12)
-    assert rows["score"].between(0, 1).all()
-    assert set(rows["model_version"]) == {1}
-    assert set(rows["pipeline_digest"]) == {PIPELINE.digest}
-    assert set(rows["run_id"]) == {"run"}
+    assert rows["airloom_score"].between(0, 1).all()
+    assert set(rows["airloom_model_version"]) == {1}
+    assert set(rows["airloom_pipeline_digest"]) == {PIPELINE.digest}
+    assert set(rows["airloom_run_id"]) == {"run"}
 
 
 def test_a_day_without_rows_has_no_predictions_where_it_is_allowed(settings, champion):
@@ -149,9 +153,9 @@ def test_history_can_be_scored_by_todays_champion_besides_into_columns_of_its_ow
     assert (as_of.champion_version, scored.champion_version) == (1, 1)
     assert scored.headline.startswith("12 rows scored by version 1 and 2, today's champion")
     assert scored.without_key == {"aircraft_delays": 1, "plane": 1}
-    assert [set(after[name]) for name in ("model_version", "current_model_version")] == [{1}, {2}]
-    assert list(after["score"]) == list(before["score"])
-    assert after["current_score"].between(0, 1).all()
+    assert [set(after[name]) for name in ("airloom_model_version", "airloom_current_model_version")] == [{1}, {2}]
+    assert list(after["airloom_score"]) == list(before["airloom_score"])
+    assert after["airloom_current_score"].between(0, 1).all()
 
 
 def test_with_todays_champion_also_a_day_before_the_first_one_is_scored(settings, champion):
@@ -161,8 +165,8 @@ def test_with_todays_champion_also_a_day_before_the_first_one_is_scored(settings
     scored = score(CURRENT, before, settings, "run")
     rows = predictions(settings, before)
     assert (scored.champion_version, scored.rows) == (None, 12)
-    assert rows["score"].isna().all()
-    assert set(rows["current_model_version"]) == {1}
+    assert rows["airloom_score"].isna().all()
+    assert set(rows["airloom_current_model_version"]) == {1}
 
 
 def test_history_is_scored_again_when_todays_champion_is_another(settings, champion):
@@ -183,7 +187,7 @@ def test_a_run_that_stood_still_puts_no_predictions_over_those_of_a_newer_champi
     with pytest.raises(Unavailable, match="Another run has published predictions"):
         score(PIPELINE, DAY, settings, "run")
     rows = predictions(settings)
-    assert (set(rows["model_version"]), set(rows["run_id"])) == ({2}, {"another run"})
+    assert (set(rows["airloom_model_version"]), set(rows["airloom_run_id"])) == ({2}, {"another run"})
     assert "unchanged" in score(PIPELINE, DAY, settings, "run").headline
 
 
@@ -251,8 +255,8 @@ def test_what_was_published_wrongly_is_replaced_by_running_again(settings, short
         score(PIPELINE, DAY, settings, "run")
     before = predictions(settings)
     assert "unchanged" not in score(PIPELINE, DAY, settings, "another run").headline
-    assert not predictions(settings)["score"].equals(before["score"])
-    assert predictions(settings)["score"].between(0, 1).all()
+    assert not predictions(settings)["airloom_score"].equals(before["airloom_score"])
+    assert predictions(settings)["airloom_score"].between(0, 1).all()
     assert "unchanged" in score(PIPELINE, DAY, settings, "a third run").headline
 
 
@@ -356,7 +360,7 @@ COPIED = PIPELINE.model_copy(update={"score": PIPELINE.score.model_copy(update={
 
 def copied(settings):
     with sqlite3.connect(settings.predictions_url.removeprefix("sqlite:///")) as database:
-        rows = database.execute("SELECT partition, flight_id, score FROM predicted ORDER BY partition, flight_id")
+        rows = database.execute("SELECT airloom_partition, flight_id, airloom_score FROM predicted ORDER BY 1, 2")
         found = rows.fetchall()
     database.close()
     return found
@@ -364,7 +368,7 @@ def copied(settings):
 
 def expected(settings, *days):
     found = {day: predictions(settings, day).sort_values("flight_id") for day in days}
-    return [(str(day), row.flight_id, row.score) for day in days for row in found[day].itertuples()]
+    return [(str(day), row.flight_id, row.airloom_score) for day in days for row in found[day].itertuples()]
 
 
 def test_where_predictions_are_copied_to_is_no_part_of_what_they_are():
@@ -388,6 +392,24 @@ def test_predictions_are_copied_and_those_that_were_missed_or_healed_too(setting
     compute(PIPELINE, START, settings)
     assert score(COPIED, YESTERDAY, settings, "run").healed == (DAY,)
     assert copied(settings) == expected(settings, YESTERDAY, DAY)
+
+
+def test_predictions_of_an_earlier_version_keep_their_names_and_are_the_same_when_they_are_renamed(settings, champion):
+    lake, joined = lake_of(settings), rows_to_score(PIPELINE, DAY, settings)
+    first = joined[["flight_id", "scheduled_at"]].assign(score=0.5, model_version=1).head(1)
+    begin_older(lake, "predictions", START, pa.Table.from_pandas(first, preserve_index=False))
+    score(PIPELINE, DAY, settings, "run")
+    published = lake.partitions("predictions")[DAY]
+    assert [name for name in predictions(settings) if name.startswith("airloom_")] == []
+    made = predict(PIPELINE, joined, {"": 1}, settings).rename(columns=lambda name: name.removeprefix("airloom_"))
+    made = made.assign(pipeline_digest=PIPELINE.digest).sort_values("flight_id")
+    assert published.version == content_version(pa.Table.from_pandas(made, preserve_index=False))
+    assert rename_predictions(lake, "predictions", ("flight_id", "scheduled_at"))
+    assert "unchanged" in score(PIPELINE, DAY, settings, "run").headline
+    assert predictions(settings)["airloom_score"].between(0, 1).all()
+    shutil.rmtree(lake.path("predictions"))
+    score(PIPELINE, DAY, settings, "run")
+    assert lake.partitions("predictions")[DAY] == published
 
 
 def test_a_sink_that_cannot_be_reached_keeps_no_prediction_from_the_lake(settings, champion, tmp_path):

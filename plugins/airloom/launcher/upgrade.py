@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from airloom.core.declaration import read_pipelines
+from airloom.core.declaration import find_pipeline, read_pipelines
 from airloom.core.errors import DeclarationError
 from airloom.core.pipeline import Pipeline
 from airloom.core.places import S3Path
+from airloom.core.reserved import PREFIX
 from airloom.core.settings import Settings
 from airloom.core.wording import counted
 from airloom.launcher.brought import Brought
 from airloom.launcher.features import apply_pipeline
+from airloom.steps.outcomes import PREDICTIONS
 from airloom.stores.database import is_sqlite
+from airloom.stores.lake import Lake
 from airloom.stores.ledger_mark import accept_loss, require_ledger
+from airloom.stores.sink import open_sink
 
 Report = Callable[[str], None]
 
@@ -52,6 +56,41 @@ def upgrade(settings: Settings, report: Report, create_bucket: bool, accepting: 
         yield _register(settings, pipeline)
     # Told and not raised: the servers of all other pipelines wait for this to end well.
     yield from (Brought("a pipeline", changed=False, outcome=f"is broken. {error}") for error in broken)
+
+
+def rename_columns(settings: Settings, name: str | None, report: Report) -> Iterator[Brought]:
+    """Give the columns that Airloom adds to predictions the prefix that new tables have, in the lake and in SQL.
+
+    A kill leaves each table as it was or renamed; doing so again does what is left.
+
+    Args:
+        settings: The places of the installation.
+        name: The pipeline, None for all of them.
+        report: Is told what is being done.
+
+    Yields:
+        Each table when it is done.
+
+    Raises:
+        DeclarationError: There is no such pipeline, or it is broken.
+        SetupError: A SQL table cannot be altered.
+        Unavailable: A database cannot be reached, or a table of the lake kept changing.
+    """
+    from airloom.stores.renaming import rename_predictions
+
+    for pipeline in [find_pipeline(settings.include, name)] if name else read_pipelines(settings.include)[0]:
+        report(f"renaming columns of {pipeline.name}")
+        scored = pipeline.tables[pipeline.score.entities]
+        yield _renamed(
+            f"predictions of {pipeline.name}",
+            rename_predictions(Lake(settings.lake / pipeline.name), PREDICTIONS, (*scored.key, scored.time)),
+        )
+        if sink := open_sink(pipeline, settings):
+            yield _renamed(f"SQL table {sink.name}", sink.rename())
+
+
+def _renamed(part: str, changed: bool) -> Brought:
+    return Brought(part, changed, f"columns of ours begin with {PREFIX}{' now' if changed else ''}")
 
 
 def require_ledger_file(settings: Settings) -> None:

@@ -7,7 +7,7 @@ commits name their files themselves.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -20,7 +20,7 @@ from airloom.stores.s3 import explained, table_options
 if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable
-    from deltalake.transaction import AddAction
+    from deltalake.transaction import AddAction, RemoveAction
 
 #: Opening a table reads the log since its last checkpoint; old commits stay, so that old versions can be read again.
 _CONFIGURATION: dict[str, str | None] = {
@@ -106,6 +106,35 @@ def remove_partition(place: Place, delta: DeltaTable, name: str, day: str, facts
         delta.create_write_transaction(
             [], "overwrite", schema, columns, [(name, "=", day)], commit_properties=properties
         )
+
+
+def rewrite_table(
+    place: Place,
+    delta: DeltaTable,
+    partitions: Iterable[tuple[Mapping[str, str], pa.Table]],
+    names: Mapping[str, str],
+) -> None:
+    """Replace every partition in one commit, after which columns are called otherwise.
+
+    Args:
+        place: Folder of the table.
+        delta: The table as it was looked at; any other commit since is a conflict.
+        partitions: The columns that describe each partition, and its rows, whose columns have their new names.
+        names: The columns that are renamed, and what they are called from now on.
+
+    Raises:
+        CommitFailedError: The table has changed since it was looked at.
+        SetupError: S3 refuses, or cannot be reached.
+    """
+    import pyarrow as pa
+    from deltalake import CommitProperties, Schema
+
+    known = pa.schema(delta.schema().to_arrow())
+    schema = Schema.from_arrow(pa.schema([field.with_name(names.get(field.name, field.name)) for field in known]))
+    columns, properties = delta.metadata().partition_columns, CommitProperties(max_commit_retries=0)
+    with explained(place):
+        files: list[AddAction | RemoveAction] = [_written(place, rows, partition) for partition, rows in partitions]
+        delta.create_write_transaction(files, "overwrite", schema, columns, commit_properties=properties)
 
 
 def _with_columns(rows: pa.Table, values: Mapping[str, str]) -> pa.Table:
