@@ -5,8 +5,9 @@ A section is a function that returns its text; `SECTIONS` is their order on the 
 
 # ruff: noqa: E501 - the page has lines of its own
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,18 @@ import pandas as pd
 import pyarrow as pa
 
 from airloom.core.column_types import NAMES
-from airloom.core.errors import DataError
+from airloom.core.declaration import find_pipeline
+from airloom.core.errors import AirloomError, DataError
 from airloom.core.pipeline import Label
+from airloom.core.reserved import COMPARED, OF_OLDER_TABLES, PREFIX, collisions, is_reserved
 from airloom.core.wording import lasting
+from airloom.steps.entity_keys import require_entity_keys, require_row_keys
+from airloom.steps.feature_query import stamped
 from airloom.steps.label_values import label_codes
 from airloom.steps.outputs import predicted
 from airloom.steps.times import DAY_LONG, floored
 from airloom.stores.lake_types import RULES, named_type, type_name
+from airloom.stores.point_in_time import AS_OF, KNOWN_AT
 from airloom.stores.widening import wider_type
 
 PAGE = Path(__file__).with_name("accepts.md")
@@ -90,6 +96,140 @@ def times() -> str:
 | with nanoseconds | floored to microseconds, and counted by `extract` ({kept}) |
 | further than `time_within` from its day | published, and counted by `extract`; {lasting(DAY_LONG)} unless declared, in the label's table as long as `horizon` and `delay` if that is longer |
 | without a time zone, or no timestamp | the day is refused in `extract` |"""
+
+
+MOMENT = datetime(2024, 1, 1, tzinfo=UTC)
+#: Keys of two rows, by what they are called.
+KEYS: dict[str, list[Any]] = {
+    "text": ["a", "b"],
+    "whole numbers": [1, 2],
+    "decimals without a scale": [Decimal("1"), Decimal("2")],
+    "decimals with a scale": [Decimal("1.50"), Decimal("2.50")],
+    "floats": [0.5, 1.5],
+    "booleans": [False, True],
+    "timestamps": [MOMENT, MOMENT.replace(day=2)],
+    "text, one missing": ["a", None],
+    "whole numbers, one missing": [1, None],
+    "text, twice the same": ["a", "a"],
+}
+
+
+def keys() -> str:
+    """Return the section of keys."""
+    rows = [
+        (said, of_table(values), of_view(values, "STRING"), of_view(values, "INT64")) for said, values in KEYS.items()
+    ]
+    return f"""## Keys
+
+A key names a row of a day, or the entity of a feature view. What is **refused** in a table blocks its day at `publish`, unless a critical
+expectation has held such rows back before; in a view it ends `compute`, with nothing of the day written. Cast the key to text in both
+places then.
+
+{table(("the key is", "`key` of a table", "a view, for a `STRING` entity", "a view, for an `INT64` entity"), rows)}
+
+- A row of a view without a key is kept and matches nothing, offline and online; a scored row without one has null features, and `score` counts it.
+- Whole numbers stay whole where some are missing, beyond 2**53 too.
+- The columns of `label.key` have one type in the scored rows and in the label's table, all numbers being of one; otherwise training ends and names both.
+- `airloom trace --key` compares keys as they are written, the columns of a key with commas between them."""
+
+
+def of_table(values: list[Any]) -> str:
+    """Return whether a table can have a key of these values."""
+    return accepted(lambda: require_row_keys("t", ["key"], pa.table({"key": values})))
+
+
+def of_view(values: list[Any], entity: str) -> str:
+    """Return whether a view can have a key of these values, as its SQL gives them, for an entity of a Feast type."""
+    return accepted(
+        lambda: require_entity_keys("v", {"key": entity}, stamped(pa.table({"key": values}), MOMENT, ""), "")
+    )
+
+
+def accepted(tried: Callable[[], object]) -> str:
+    """Return whether something is taken."""
+    try:
+        tried()
+    except AirloomError:
+        return "**refused**"
+    return "taken"
+
+
+#: Names of columns, by what they are.
+NAMES_OF_COLUMNS: dict[str, tuple[str, ...]] = {
+    "any name": ("amount", "Amount", "order id"),
+    "the prefix of our columns, in whatever capitals": (f"{PREFIX}score", "Airloom_row"),
+    "names that our columns have in tables of earlier versions": OF_OLDER_TABLES,
+    "names that they have in predictions of earlier versions": (
+        *("score", "predicted", "model_version", "pipeline_digest", "scored_at", "run_id", "pipeline"),
+    ),
+    "names of features' moments": (AS_OF, KNOWN_AT),
+    "names of results by row": COMPARED,
+}
+
+
+def names() -> str:
+    """Return the section of names."""
+    rows = [
+        (
+            said,
+            ", ".join(f"`{name}`" for name in columns),
+            *(one(map(taken_as, columns)) for taken_as in PLACES.values()),
+        )
+        for said, columns in NAMES_OF_COLUMNS.items()
+    ]
+    return f"""## Names
+
+Every column that Airloom adds to rows begins with `{PREFIX}`, in the lake, in predictions and in their copies in SQL, and no column of yours
+does. What is **refused** is refused where the declaration names it, when that is read, and everywhere else by `extract` or `compute`,
+before anything of the day is written.
+
+{table(("", "such as", *PLACES), rows)}
+
+- **Tables that an earlier version has begun** keep `{"`, `".join(OF_OLDER_TABLES)}` for themselves, and refuse columns of yours by these names: rename
+  them in the source or the SQL, or publish them as a table of another name. Tables that begin now take them.
+- **Predictions that an earlier version has begun**, and their copies in SQL, keep names without the prefix, and refuse a key or time of yours by such
+  a name, until `airloom upgrade --rename-columns` ([state.md](state.md#columns-of-an-earlier-version)).
+- Names of one table that differ in capitals only are refused, and so are two columns of one name.
+- With several classes each has a column of its own: `{PREFIX}score_<class>`, `champion_<class>`. In SQL a name has at most 63 bytes.
+- Names of tables and views have no dots."""
+
+
+def as_column(name: str) -> bool:
+    """Tell whether a table may have such a column."""
+    return not is_reserved(name)
+
+
+def as_feature(name: str) -> bool:
+    """Tell whether the SQL of a view may give such a column."""
+    return accepted(lambda: stamped(pa.table({name: [1]}), MOMENT, "")) == "taken"
+
+
+def as_key(name: str) -> bool:
+    """Tell whether the key of the scored rows may have such a column."""
+    entities = EXAMPLE.score.entities
+    scored = EXAMPLE.tables[entities].model_copy(update={"key": (name,)})
+    return not list(collisions(EXAMPLE.model_copy(update={"tables": EXAMPLE.tables | {entities: scored}})))
+
+
+def as_label(name: str) -> bool:
+    """Tell whether the label may be such a column."""
+    label = EXAMPLE.label.model_copy(update={"column": name})
+    return not list(collisions(EXAMPLE.model_copy(update={"label": label})))
+
+
+EXAMPLE = find_pipeline(Path(__file__).parents[1] / "include", "flight_delays")
+PLACES: dict[str, Callable[[str], bool]] = {
+    "any column of a table": as_column,
+    "the result of a view's SQL": as_feature,
+    "key of the scored rows": as_key,
+    "label": as_label,
+}
+
+
+def one(answers: Iterable[bool]) -> str:
+    """Return what is true of several names."""
+    [answer] = set(answers)
+    return "taken" if answer else "**refused**"
 
 
 #: The labels of the table: how each is declared, by its head.
@@ -205,7 +345,7 @@ def taken(label: Label, returned: Any) -> str:
     return "taken"
 
 
-SECTIONS: tuple[Callable[[], str], ...] = (types, times, labels, outputs)
+SECTIONS: tuple[Callable[[], str], ...] = (types, names, keys, times, labels, outputs)
 
 
 def page() -> str:

@@ -1,7 +1,8 @@
-"""Makes sure that the rows of a feature view can be found: one row for each key, of a type that can be matched."""
+"""Makes sure that rows can be found: one row for each key; of a feature view, of a type that can be matched."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from airloom.core.errors import DataError, DeclarationError
@@ -14,6 +15,31 @@ if TYPE_CHECKING:
 _KINDS = {"STRING": "text", "INT64": "a whole number", "INT32": "a whole number"}
 
 Keys = dict[str, str]
+
+
+def require_row_keys(table: str, key: Sequence[str], rows: pa.Table) -> None:
+    """Make sure that the key of a table identifies its rows, of whatever type it is.
+
+    Args:
+        table: The table.
+        key: The columns of its key.
+        rows: Its rows of one day.
+
+    Raises:
+        DataError: A key is null, or has several rows.
+    """
+    import pyarrow.compute as pc
+
+    nulls = [name for name in key if pc.any(rows[name].is_null()).as_py()]
+    distinct = rows.group_by(list(key)).aggregate([]).num_rows
+    if nulls or distinct < rows.num_rows:
+        raise DataError(
+            f"The key of {table} does not identify its rows.",
+            where=f"table {table}, column {', '.join(key)}",
+            found=f"null in {', '.join(nulls)}" if nulls else f"{rows.num_rows - distinct} rows with a key seen before",
+            expected="one row for each key",
+            do="let a critical expectation hold such rows back, or correct the key in pipeline.yaml",
+        )
 
 
 def require_entity_keys(view: str, keys: Keys, rows: pa.Table, where: str) -> None:

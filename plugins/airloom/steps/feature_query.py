@@ -73,7 +73,7 @@ def run_feature_query(
         for table, found in used.found.items()
     }
     features = run_query(engine, f"the feature view {used.view}", used.sql, where, tables, {"as_of": moment})
-    return _stamped(features, moment, where)
+    return stamped(features, moment, where)
 
 
 def run_query(
@@ -162,8 +162,13 @@ def _words(names: Iterable[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def _stamped(features: pa.Table, moment: datetime, where: str) -> pa.Table:
-    """Return features in the few types that are kept, stamped with the moment at which they became known."""
+def stamped(features: pa.Table, moment: datetime, where: str) -> pa.Table:
+    """Return features in the few types that are kept, stamped with the moment at which they became known.
+
+    Raises:
+        DeclarationError: A column has a name of ours, or that of another one.
+        DataError: A column is of a type that is not kept, or a number is beyond it.
+    """
     import pyarrow as pa
 
     reserved = [name for name in features.column_names if name in (AS_OF, KNOWN_AT) or is_reserved(name)]

@@ -13,6 +13,7 @@ from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Published, Validation
 from airloom.core.settings import Settings
 from airloom.core.wording import counted
+from airloom.steps.entity_keys import require_row_keys
 from airloom.steps.extract import staged_dataset
 from airloom.steps.gone_columns import require_used_columns
 from airloom.steps.readiness import LABELS, own_labels
@@ -184,21 +185,10 @@ def _require_all_fit(
 
 def _require_fit(pipeline: Pipeline, partition: date, settings: Settings, lake: Lake, audited: _Audited) -> None:
     """Check what no suite can relax: rows have one key each, and the columns that are used, in types that fit."""
-    import pyarrow.compute as pc
-
-    rows, key = audited.published, list(pipeline.tables[audited.table].key)
+    rows = audited.published
     if not rows.num_rows:
         return
-    nulls = [name for name in key if pc.any(rows[name].is_null()).as_py()]
-    distinct = rows.group_by(key).aggregate([]).num_rows
-    if nulls or distinct < rows.num_rows:
-        raise DataError(
-            f"The key of {audited.table} does not identify its rows.",
-            where=f"table {audited.table}, column {', '.join(key)}",
-            found=f"null in {', '.join(nulls)}" if nulls else f"{rows.num_rows - distinct} rows with a key seen before",
-            expected="one row for each key",
-            do="let a critical expectation hold such rows back, or correct the key in pipeline.yaml",
-        )
+    require_row_keys(audited.table, pipeline.tables[audited.table].key, rows)
     if audited.table == own_labels(pipeline) and pipeline.label.column not in rows.column_names:
         raise DataError(
             f"The table {audited.table} has no column {pipeline.label.column!r}, which is the label.",
