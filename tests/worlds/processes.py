@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -28,10 +29,8 @@ def start(function, *arguments, failpoint=None, listed: Path | None = None):
     """Start a function in a process of its own, with a failpoint armed or with every one that it passes listed."""
     armed = {ARMED: failpoint, LISTED: listed and str(listed)}
     environment = {**os.environ, **{name: value for name, value in armed.items() if value}}
-    # The process from which all others are forked knows only this of where modules are.
-    with _starting, pytest.MonkeyPatch.context() as patched:
-        patched.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-        process = PROCESSES.Process(target=_run, args=(function, arguments, environment))
+    process = PROCESSES.Process(target=_run, args=(function, arguments, environment))
+    with _modules_found():
         process.start()
     return process
 
@@ -50,7 +49,7 @@ def run_at_once(function, *arguments) -> list[int]:
 def map_at_once(function, *iterables, processes=4) -> list:
     """Return what a function returns for each of some arguments, called in several processes at once."""
     here = {"initializer": _as_here, "initargs": (dict(os.environ),)}
-    with ProcessPoolExecutor(processes, mp_context=PROCESSES, **here) as pool:
+    with _modules_found(), ProcessPoolExecutor(processes, mp_context=PROCESSES, **here) as pool:
         return list(pool.map(function, *iterables))
 
 
@@ -70,6 +69,14 @@ def wait_until_stopped(process) -> None:
 
 def go_on(process) -> None:
     os.kill(process.pid, signal.SIGCONT)
+
+
+@contextmanager
+def _modules_found():
+    """Tell the process from which all others are forked where modules are: it knows only this of it."""
+    with _starting, pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        yield
 
 
 def _as_here(environment):

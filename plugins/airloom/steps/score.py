@@ -246,15 +246,11 @@ def _score_day(published: _Published, day: date, joined: pd.DataFrame, settings:
 def predictions_version(rows: pa.Table) -> str:
     """Return the version of predictions, whatever their table calls them, and whenever they were made and by whom.
 
-    It is of the names without the prefix, as it always was, unless columns of the user's have these.
+    It is of the names without the prefix, unless columns of the user's have these.
     """
-    import pyarrow as pa
-
-    # By way of pandas, whose notes about types are by name.
-    predicted = rows.to_pandas().drop(columns=[SCORED_AT, RUN_ID], errors="ignore")
-    names = {name: name.removeprefix(PREFIX) for name in predicted}
-    named = predicted.rename(columns=names) if len(set(names.values())) == len(names) else predicted
-    return content_version(pa.Table.from_pandas(named, preserve_index=False))
+    predicted = rows.select([name for name in rows.column_names if name not in (SCORED_AT, RUN_ID)])
+    names = [name.removeprefix(PREFIX) for name in predicted.column_names]
+    return content_version(predicted.rename_columns(names) if len(set(names)) == len(names) else predicted)
 
 
 def _predictions(
@@ -286,7 +282,8 @@ def _predictions(
     predictions = predictions.sort_values(list(pipeline.tables[entities].key), ignore_index=True)
     predictions[SCORED_AT] = datetime.now(UTC)
     predictions[RUN_ID] = run_id
-    return pa.Table.from_pandas(predictions, preserve_index=False)
+    # What pandas notes about its own types is not in the lake, and the version is of what is there.
+    return pa.Table.from_pandas(predictions, preserve_index=False).replace_schema_metadata(None)
 
 
 def _read(dataset: Dataset, joined: pd.DataFrame) -> Dataset:

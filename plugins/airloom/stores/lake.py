@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airloom.core.errors import DataError, Unavailable
 from airloom.core.failpoints import failpoint
 from airloom.core.places import Place
+from airloom.core.reserved import PREFIX
 from airloom.core.wording import counted
 from airloom.stores.commits import commit_partition, remove_partition
 from airloom.stores.content import content_version, exact_frame
@@ -140,7 +141,9 @@ class Lake:
             raise DataError(
                 f"The lake does not know in which types {table} of {day} was published.", where=str(self.path(table))
             )
-        return recast(dataset.to_table(columns=list(own)), pa.schema([(n, named_type(t)) for n, t in own.items()]))
+        there = dataset.schema.names
+        rows = dataset.to_table(columns=[name if name in there else f"{PREFIX}{name}" for name in own])
+        return recast(rows.rename_columns(list(own)), pa.schema([(n, named_type(t)) for n, t in own.items()]))
 
     def dataset(self, table: str, days: Iterable[date], commit: int | None = None) -> Dataset | None:
         """Open days of a table for reading, as an Arrow dataset.
