@@ -214,7 +214,6 @@ def test_offline_and_online_hold_the_same_value_of_the_declared_type(settings, f
         ("moment", "count(*)"),
         ("long", "9007199254740993"),
         ("counted", "170141183460469231731687303715884105727::HUGEINT"),
-        ("long", "12345678901234567.89::DECIMAL(38, 2)"),
     ],
 )
 def test_a_value_that_does_not_fit_is_an_error_of_compute_without_the_value(
@@ -225,9 +224,7 @@ def test_a_value_that_does_not_fit_is_an_error_of_compute_without_the_value(
     with pytest.raises(DataError) as refused:
         compute(featured, toy.DAY, settings)
     assert refused.value.where == f"include/toy/v.sql, column {feature}"
-    assert not any(
-        value in str(refused.value) for value in ("1e+300", "0.5", "9007199254740993", "1701411834", "1234567890")
-    )
+    assert not any(value in str(refused.value) for value in ("1e+300", "0.5", "9007199254740993", "1701411834"))
     assert not Lake(settings.lake / "toy").partitions("features.v")
 
 

@@ -230,7 +230,8 @@ def test_a_correction_of_a_scored_row_that_came_after_the_day_is_not_learned_fro
     pipeline, settings = declared(name), copied(name)
     day, table = scored_day(pipeline), pipeline.tables[pipeline.score.entities]
     before = assemble(pipeline, first_night(pipeline), settings)
-    corrected = frame_of(before, settings).query("partition == @day")[list(table.key)].head(3)
+    rows = frame_of(before, settings)
+    corrected = rows.loc[rows[DAY] == day, list(table.key)].head(3)
     moment = pd.Timestamp(as_of(day, pipeline.schedule.timezone)) + pd.Timedelta("1us")
 
     def correct(rows):

@@ -134,6 +134,7 @@ def test_a_prediction_is_traced_to_its_row(settings, monkeypatch):
     assert row["inputs"] == pytest.approx(given["inputs"])
 
 
+@pytest.mark.other_content
 def test_predictions_of_an_earlier_version_refuse_such_a_key_in_words(settings, tmp_path):
     shutil.copytree(settings.var, tmp_path / "var")
     older = settings_at(tmp_path, project=PROJECT, predictions_url=f"sqlite:///{tmp_path}/none.db")

@@ -6,6 +6,8 @@ from airloom.core.errors import DataError
 from airloom.stores.copied_files import copy_files
 from airloom.stores.files import create_file, files_below, read_bytes
 
+pytestmark = pytest.mark.other_content
+
 COMMIT, CHECKPOINT = "table/_delta_log/00000000000000000000.json", "table/_delta_log/_last_checkpoint"
 FILES = {"table/a.parquet": "rows", COMMIT: "ours", CHECKPOINT: "1"}
 

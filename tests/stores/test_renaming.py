@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import pyarrow as pa
 import pytest
 
+from airloom.core.errors import Unavailable
 from airloom.core.failpoints import ARMED, FailpointReached
 from airloom.core.reserved import OF_OLDER_TABLES
 from airloom.stores.content import NO_ROWS, content_version
@@ -75,6 +76,12 @@ def test_the_table_goes_on_under_its_new_names(lake):
     publish(lake, SECOND, content)
     assert lake.read("predictions", [SECOND], ["airloom_score"])["airloom_score"].tolist() == [0.125]
     assert not rename(lake)
+
+
+def test_a_writer_that_has_looked_at_the_table_before_adds_no_old_names(lake):
+    rename(lake)
+    with pytest.raises(Unavailable, match="renamed meanwhile"):
+        publish(lake, SECOND, rows(0.125))
 
 
 def test_a_table_that_is_not_there_or_has_no_rows_has_nothing_to_rename(tmp_path):

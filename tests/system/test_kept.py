@@ -8,7 +8,8 @@ from airloom.stores.lake import Lake
 from tests.system.installation import PIPELINE, day
 from tests.system.kept import FOLDER, unpack
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(3600)]
+#: Versions of before are digests by the rules of before.
+pytestmark = [pytest.mark.system, pytest.mark.timeout(3600), pytest.mark.other_content]
 
 ARCHIVES = sorted(FOLDER.glob("*.tar.xz"))
 

@@ -220,7 +220,7 @@ class Lake:
             Whether anything was written.
 
         Raises:
-            Unavailable: The day is not any more what was seen; nothing is written.
+            Unavailable: The day is not any more what was seen, or the columns were renamed; nothing is written.
             DataError: The lake has no type for a column, or none for what it is now and was before; nothing is written.
             SetupError: S3 refuses, or cannot be reached.
         """
@@ -233,6 +233,7 @@ class Lake:
                 return False
             if seen is not None:
                 self._require_unmoved(table, version.partition, seen.get(version.partition), present)
+            _require_not_renamed(table, table_schema(delta).names, given.column_names)
             fitted = self._fit(table, delta, version.partition, given)
             facts = {**(metadata or {}), TYPES: types, **({WIDENED: fitted.widened} if fitted.widened else {})}
             failpoint("lake.before_commit")
@@ -462,6 +463,20 @@ def _require_tellable(table: str, known: Collection[str], found: Collection[str]
                 expected=folded[name.casefold()],
                 do="give it the same name as before, or another one, in the source",
             )
+
+
+def _require_not_renamed(table: str, known: Collection[str], found: Collection[str]) -> None:
+    """Refuse rows of a writer that has looked at a table before its columns were renamed."""
+    if found and _has_prefix(known) and not _has_prefix(found):
+        raise Unavailable(
+            f"The columns of {table} were renamed meanwhile.",
+            found=f"no column that begins with {PREFIX}",
+            do="run the stage for this day again",
+        )
+
+
+def _has_prefix(names: Collection[str]) -> bool:
+    return any(name.startswith(PREFIX) for name in names)
 
 
 def _said(version: PartitionVersion | None) -> str:
