@@ -20,7 +20,8 @@ from airloom.stores.commits import commit_partition, remove_partition
 from airloom.stores.content import content_version, exact_frame
 from airloom.stores.files import absent_files, folders
 from airloom.stores.lake_types import held, named_type, type_name
-from airloom.stores.partition_columns import PARTITION_COLUMNS, own_columns, partition_columns, read_rows
+from airloom.stores.names_of_columns import require_free, require_names
+from airloom.stores.partition_columns import own_columns, partition_columns, read_rows
 from airloom.stores.table_log import (
     DAY,
     FACT,
@@ -188,7 +189,7 @@ class Lake:
             raise DataError(f"The lake has no table {table}.", where=str(self.path(table)), do="run the stage before")
         own = own_columns(dataset.schema.names)
         wanted = columns or own
-        _require_free(table, partition_columns(dataset.schema.names), wanted)
+        require_free(table, partition_columns(dataset.schema.names), wanted)
         if own:
             rows = exact_frame(read_rows(dataset, wanted), whole)
         else:
@@ -233,7 +234,6 @@ class Lake:
                 return False
             if seen is not None:
                 self._require_unmoved(table, version.partition, seen.get(version.partition), present)
-            _require_not_renamed(table, table_schema(delta).names, given.column_names)
             fitted = self._fit(table, delta, version.partition, given)
             facts = {**(metadata or {}), TYPES: types, **({WIDENED: fitted.widened} if fitted.widened else {})}
             failpoint("lake.before_commit")
@@ -252,7 +252,7 @@ class Lake:
         Raises:
             DataError: It is one of an earlier version, which uses one of them itself.
         """
-        _require_free(table, table_partition_columns(self._open(table)), columns)
+        require_free(table, table_partition_columns(self._open(table)), columns)
 
     def require_fit(self, table: str, day: date, rows: pa.Table) -> None:
         """Make sure that rows could be published; nothing is written.
@@ -268,8 +268,7 @@ class Lake:
         known = table_schema(delta)
         if not rows.num_rows:
             return Fitted(rows, known, {})
-        _require_free(table, table_partition_columns(delta), rows.column_names)
-        _require_tellable(table, known.names, rows.column_names)
+        require_names(table, delta, rows.column_names)
 
         def others(column: str) -> pa.ChunkedArray:
             import pyarrow.dataset as ds
@@ -436,47 +435,6 @@ class Lake:
                 where=str(self.path(table)),
                 found=str(error).partition("\n")[0],
             ) from error
-
-
-def _require_free(table: str, ours: Collection[str], columns: Collection[str]) -> None:
-    """Refuse columns by which a table of an earlier version describes its partitions."""
-    taken = [name for name in columns if name in ours and name not in PARTITION_COLUMNS]
-    if taken:
-        raise DataError(
-            f"The table {table} was made by an earlier version and has columns of its own by these names.",
-            where=f"table {table}, column {', '.join(taken)}",
-            found=", ".join(taken),
-            expected=f"other names than {', '.join(ours)}",
-            do="rename them in the source or the SQL, or publish them as a table of another name: a new one takes them",
-        )
-
-
-def _require_tellable(table: str, known: Collection[str], found: Collection[str]) -> None:
-    """Refuse new columns that SQL could not tell from those that the table has."""
-    folded = {name.casefold(): name for name in known}
-    for name in found:
-        if name not in known and name.casefold() in folded:
-            raise DataError(
-                "A new column differs from one of the table in capitals only.",
-                where=f"table {table}, column {name}",
-                found=name,
-                expected=folded[name.casefold()],
-                do="give it the same name as before, or another one, in the source",
-            )
-
-
-def _require_not_renamed(table: str, known: Collection[str], found: Collection[str]) -> None:
-    """Refuse rows of a writer that has looked at a table before its columns were renamed."""
-    if found and _has_prefix(known) and not _has_prefix(found):
-        raise Unavailable(
-            f"The columns of {table} were renamed meanwhile.",
-            found=f"no column that begins with {PREFIX}",
-            do="run the stage for this day again",
-        )
-
-
-def _has_prefix(names: Collection[str]) -> bool:
-    return any(name.startswith(PREFIX) for name in names)
 
 
 def _said(version: PartitionVersion | None) -> str:
