@@ -7,7 +7,7 @@ from zlib import crc32
 from airloom.steps.score import TABLE, predictions_version
 from airloom.stores.content import content_version
 from airloom.stores.lake import Lake
-from airloom.stores.prediction_columns import renamed, with_prefix
+from airloom.stores.prediction_columns import has_prefix, renamed, with_prefix
 from airloom.stores.tables import LOG
 
 #: Folders in which there is no lake, and many files.
@@ -50,6 +50,8 @@ def _differing(path, most):
         rows = lake.as_published(table, day)
         versions = [content_version(rows)]
         if table == TABLE:
-            versions.append(predictions_version(renamed(rows, with_prefix(rows.column_names, ()))))
+            names = rows.column_names
+            ours = {} if has_prefix(names) else with_prefix(names, ())
+            versions.append(predictions_version(renamed(rows, ours)))
         if published.version not in versions:
             yield f"{path} {day}: version {published.version}"
