@@ -3,14 +3,26 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from airloom.flavours.flavour import Target
+from airloom.flavours.registry import as_model
 from include.flight_delays import models
 from tests.worlds.candidates import training_data
 
 CATEGORICAL = ("carrier", "tailnum")
 NUMERIC = ("distance", "late_rate")
+
+
+def boosting(data, params, log):
+    return as_model(models.boosting(data, params, log), Target("binary"))
+
+
+def torch_mlp(data, params, log):
+    return as_model(models.torch_mlp(data, params, log), Target("binary"))
+
+
 CANDIDATES = {
-    "boosting": (models.boosting, {"max_iter": 15, "min_samples_leaf": 20}),
-    "torch_mlp": (models.torch_mlp, {"epochs": 4, "learning_rate": 0.01}),
+    "boosting": (boosting, {"max_iter": 15, "min_samples_leaf": 20}),
+    "torch_mlp": (torch_mlp, {"epochs": 4, "learning_rate": 0.01}),
 }
 candidates = pytest.mark.parametrize(("fit", "params"), CANDIDATES.values(), ids=CANDIDATES.keys())
 
@@ -124,8 +136,8 @@ def test_the_network_reports_every_epoch_and_gets_better():
     assert losses.steps[-1][1]["train.loss"] < losses.steps[0][1]["train.loss"]
 
 
-def test_only_the_most_frequent_words_are_told_apart():
-    frame = pd.DataFrame({"tailnum": ["b", "b", "c", "a", None]})
-    words = models.Words.learn(frame, ("tailnum",), most=2)
-    assert words.known == {"tailnum": ["b", "a"]}
-    assert words.encode(frame)[:, 0].tolist() == [2, 2, 1, 3, 0]
+@candidates
+def test_words_beyond_the_most_frequent_are_one(fit, params):
+    model = fit(flights(), {**params, "most_words": 3}, Losses())
+    rare = flights(50).frame.assign(carrier="UA", distance=500, late_rate=0.5)
+    assert len(np.unique(model.predict(rare))) <= 3

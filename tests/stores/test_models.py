@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from airloom.core.errors import DataError, GateError
-from airloom.stores import model_files, safe_formats
+from airloom.flavours import estimator_files, network_files
+from airloom.stores import model_files
 from airloom.stores.models import ModelRegistry
 from airloom.stores.runs import RunKey, TrainingRuns
 from airloom.stores.tracking import experiment_id, open_client
@@ -227,7 +228,7 @@ def test_a_planted_pickle_in_a_weights_file_is_refused_and_not_executed(tmp_path
     (tmp_path / "bare.pt").write_bytes(pickle.dumps(Planted(tmp_path / "owned")))
     for name in ("weights.pt", "bare.pt"):
         with pytest.raises(DataError, match="nothing of it was executed"):
-            safe_formats.load_weights(tmp_path / name)
+            network_files.load_weights(tmp_path / name)
     assert not (tmp_path / "owned").exists()
 
 
@@ -241,7 +242,7 @@ def test_a_planted_object_in_an_estimator_file_is_refused_and_not_executed(tmp_p
     (tmp_path / "bare.skops").write_bytes(pickle.dumps(Planted(tmp_path / "owned")))
     for name in ("function.skops", "bare.skops"):
         with pytest.raises(DataError, match="nothing of it was executed"):
-            safe_formats.load_estimator(tmp_path / name)
+            estimator_files.load_estimator(tmp_path / name)
     assert not (tmp_path / "owned").exists()
 
 

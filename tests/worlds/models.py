@@ -11,7 +11,8 @@ import torch
 from sklearn.ensemble import HistGradientBoostingClassifier
 from torch import nn
 
-from airloom.stores.safe_formats import load_estimator, load_weights, save_estimator, save_weights
+from airloom.flavours.estimator_files import load_estimator, save_estimator
+from airloom.flavours.network_files import load_weights, save_weights
 
 
 @dataclass(frozen=True)

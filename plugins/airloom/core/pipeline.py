@@ -258,6 +258,12 @@ class Score(Declared):
     sink: Sink | None = None
 
 
+class Artifacts(Declared):
+    """What files of models may hold."""
+
+    pickle: Literal["refuse", "allow"] = "refuse"
+
+
 class Pipeline(Declared):
     """One machine learning problem."""
 
@@ -273,6 +279,7 @@ class Pipeline(Declared):
     gate: Gate
     promotion: Promotion = Promotion()
     score: Score
+    artifacts: Artifacts = Artifacts()
     alert: Function | None = None
 
     @model_validator(mode="after")
@@ -373,6 +380,8 @@ class Pipeline(Declared):
         counted.
         """
         exclude: Any = {"score": {"sink"}, "tables": {"__all__": {"empty", "time_within"}}}
+        if self.artifacts == Artifacts():
+            exclude["artifacts"] = True
         return hashlib.sha256(self.model_dump_json(exclude=exclude).encode()).hexdigest()[:16]
 
     def allows_empty(self, table: str) -> bool:

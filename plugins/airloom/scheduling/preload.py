@@ -24,9 +24,9 @@ from airflow.listeners import hookimpl
 from airloom.core.declaration import read_pipelines
 from airloom.core.places import S3Path
 from airloom.core.settings import Settings
+from airloom.flavours.estimator_files import load_skops
 from airloom.steps.sql_columns import columns_read
 from airloom.stores.feast_loading import load_feast
-from airloom.stores.safe_formats import load_skops
 
 log = logging.getLogger(__name__)
 

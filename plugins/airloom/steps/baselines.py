@@ -16,6 +16,7 @@ from airloom.core.metrics import Kind, constant_of
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.core.verdict import Verdict
+from airloom.flavours.estimator_files import load_estimator, save_estimator
 from airloom.steps.candidates import MetricLog, Params, TrainingData
 from airloom.steps.columns import ModelColumns
 from airloom.steps.outputs import predicted
@@ -24,7 +25,6 @@ from airloom.steps.training import training_data
 from airloom.steps.training_sets import Rows, read_file, training_path
 from airloom.stores.lake import Lake
 from airloom.stores.model_files import Model
-from airloom.stores.safe_formats import load_estimator, save_estimator
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,14 +1,14 @@
 """What a candidate is: a function from training data to a model.
 
-A pipeline's `train.candidates.<name>.fit` names a function `fit(data, params, log) -> Model`:
-`data` is a `TrainingData`, `params` is the declaration's mapping, `log` is a `MetricLog`.
+A pipeline's `train.candidates.<name>.fit` names a function `fit(data, params, log)`: `data` is a `TrainingData`,
+`params` is the declaration's mapping, `log` is a `MetricLog`. It returns what a flavour takes, or a `Model` of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airloom.core.metrics import Kind
 from airloom.stores.model_files import Model
@@ -63,4 +63,4 @@ class MetricLog(Protocol):
         ...
 
 
-Fit = Callable[[TrainingData, Params, MetricLog], Model]
+Fit = Callable[[TrainingData, Params, MetricLog], Any]

@@ -71,7 +71,14 @@ class _Training:
         trained = train(self.pipeline, self.key.candidate, self.function, rows, log)
         registry = ModelRegistry(self.settings, self.pipeline.name)
         with fixed_threads():  # Saving predicts a sample, with which a smoke test compares its own predictions.
-            registry.save(log.run_id, self.key.candidate, trained.model, rows.inputs, trained.outputs)
+            registry.save(
+                log.run_id,
+                self.key.candidate,
+                trained.model,
+                rows.inputs,
+                trained.outputs,
+                pickle=self.pipeline.artifacts.pickle == "allow",
+            )
         runs.log_metrics(log.run_id, {"train.seconds": trained.seconds, "train.rows": float(len(rows.frame))})
         runs.set_tags(log.run_id, {"airloom.seconds": f"{trained.seconds:.3f}"})
         return trained.seconds

@@ -23,9 +23,9 @@ from airloom.core.settings import Settings
 from airloom.core.verdict import Proof
 from airloom.core.wording import counted
 from airloom.steps.outputs import predicted
-from airloom.steps.replay import compared
 from airloom.steps.threads import fixed_threads
 from airloom.stores.model_files import MANIFEST, SAMPLE, load_verified, read_sample
+from airloom.stores.model_outputs import compared
 from airloom.stores.models import ModelRegistry
 
 #: So many rows of the day tell whether a model can score them.

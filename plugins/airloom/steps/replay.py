@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from airloom.core.errors import DataError
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
@@ -11,14 +9,10 @@ from airloom.steps.outputs import predicted
 from airloom.steps.surroundings import surroundings
 from airloom.steps.versions import KnownVersion
 from airloom.stores.model_files import Model, load_verified, read_sample
+from airloom.stores.model_outputs import compared
 from airloom.stores.models import ModelRegistry
 from airloom.stores.project_code import make_importable
 
-if TYPE_CHECKING:
-    import numpy as np
-
-#: By how much a prediction may differ from what it was in training, relative to its size.
-_TOLERANCE = 1e-6
 #: The tag with the digest of the module that the candidate was written in.
 _SOURCE = "airloom.source_digest"
 
@@ -51,21 +45,6 @@ def load_proven(pipeline: Pipeline, version: int, settings: Settings) -> Model:
             do="restore the code and the libraries that it was trained with, or promote another version",
         )
     return model
-
-
-def compared(outputs: np.ndarray, expected: np.ndarray) -> tuple[float | None, str | None]:
-    """Compare what a version predicts for the rows kept with it with what it did when it was trained.
-
-    Returns:
-        The largest difference, and what is wrong with it.
-    """
-    import numpy as np
-
-    if outputs.shape != expected.shape:
-        return None, f"predictions of shape {outputs.shape} instead of {expected.shape}"
-    difference = float(np.abs(outputs - expected).max(initial=0.0))
-    same = np.allclose(outputs, expected, rtol=_TOLERANCE, atol=_TOLERANCE)
-    return difference, None if same else f"predictions differ by up to {difference:.3g} from those of its training"
 
 
 def _changes(known: KnownVersion) -> list[str]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from airloom.core.failures import failing
 from airloom.core.pipeline import Label, Pipeline
+from airloom.flavours.flavour import Target
+from airloom.flavours.registry import as_model
 from airloom.steps.candidates import Fit, MetricLog, TrainingData
 from airloom.steps.examples import DAY, entity
 from airloom.steps.outputs import predicted
@@ -51,9 +53,12 @@ def train(pipeline: Pipeline, candidate: str, function: Fit, rows: Rows, log: Me
     data, params = training_data(pipeline, rows), pipeline.train.candidates[candidate].params
     started = time.perf_counter()
     with fixed_threads(), failing(f"The candidate {candidate} cannot be trained."):
-        model = function(data, params, log)
+        returned = function(data, params, log)
     seconds = time.perf_counter() - started
-    model = _with_every_class(pipeline.label, model, data.label)
+    target = Target(pipeline.label.kind, pipeline.label.classes)
+    model = as_model(returned, target, pickle=pipeline.artifacts.pickle == "allow")
+    if model is returned:
+        model = _with_every_class(pipeline.label, model, data.label)
     outputs = predicted(pipeline.label, model, rows.inputs, f"The candidate {candidate}")
     return Trained(model, outputs, seconds)
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 from airloom.core.errors import AirloomError, DataError, GateError
 from airloom.core.failures import failing, failure
-from airloom.stores.model_outputs import numbers_of
+from airloom.stores.model_outputs import compared, numbers_of
+from airloom.stores.pickles import pickles_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,28 +63,67 @@ class Model(Protocol):
         ...
 
 
-def write_model(model: Model, folder: Path, rows: pd.DataFrame) -> str:
+def write_model(model: Model, folder: Path, rows: pd.DataFrame, pickle: bool = False) -> str:
     """Write a model, what it predicts for some rows, and the manifest with the SHA-256 sums of its files.
+
+    Then load it once: what is kept can be loaded, and predicts the same.
 
     Args:
         model: The model.
         folder: A folder that does not exist yet.
         rows: Rows that it was trained on; the first of them are kept.
+        pickle: Its files may run code when they are loaded.
 
     Returns:
         The manifest's own SHA-256 sum, to be kept apart from the folder.
+
+    Raises:
+        DataError: It cannot be saved, or a file of it would run code; or it cannot be loaded again, or predicts other
+            values then.
     """
+    reference = class_reference(model)
+    if reference.startswith("__main__:") or "<locals>" in reference:
+        raise DataError(
+            "A model cannot be loaded again.", where=reference, do="put its class at the top level of a module"
+        )
     folder.mkdir(parents=True)
     with failing("A model cannot be saved."):
         model.save(folder)
+    pickles = pickles_in(folder)
+    if pickles and not pickle:
+        raise DataError(
+            "A model's files run code when they are loaded: pickle, joblib or a program of torch.",
+            where=", ".join(pickles),
+            do="return the estimator itself, or save with skops, safetensors or the library's own format; "
+            "or declare `artifacts: {pickle: allow}`",
+        )
     _write_sample(model, folder, rows.head(SAMPLE_ROWS))
     manifest = {
-        "class": class_reference(model),
+        "class": reference,
         "files": _sums(folder),
         "libraries": installed(),
+        **({"pickles": pickles} if pickles else {}),
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
+    _require_same(load_verified(folder, manifest), folder)
     return _sha256(folder / MANIFEST)
+
+
+def _require_same(model: Model, folder: Path) -> None:
+    """Make sure that what was loaded predicts what was trained.
+
+    Raises:
+        DataError: It does not.
+    """
+    rows, expected = read_sample(folder)
+    _, problem = compared(numbers_of(model, rows, "A model that was saved and loaded"), expected)
+    if problem:
+        raise DataError(
+            "A model predicts other values after it was saved and loaded.",
+            where=class_reference(model),
+            found=problem,
+            do="save everything that `predict` needs, and predict without chance",
+        )
 
 
 def _write_sample(model: Model, folder: Path, rows: pd.DataFrame) -> None:
@@ -168,8 +208,16 @@ def load_verified(folder: Path, manifest: dict[str, Any]) -> Model:
     """Load a model whose files have proved to be what their manifest says.
 
     Raises:
+        GateError: A file would run code, which nobody has allowed.
         DataError: The model cannot be loaded with the code and the libraries that are installed.
     """
+    if pickles := sorted({*pickles_in(folder)} - {*manifest.get("pickles", [])}):
+        raise GateError(
+            "A model's files run code when they are loaded, which its pipeline has not allowed; nothing was loaded.",
+            where=str(folder),
+            found=", ".join(pickles),
+            do="train it again",
+        )
     differing = [f"{name} {was}" for name, was in manifest["libraries"].items() if version_of(name) != was]
     if differing:
         _log.warning("A model was trained with other libraries than are installed: %s.", ", ".join(differing))

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: A double holds every whole number up to this one.
 _LARGEST_WHOLE = 2**53
+#: By how much a prediction may differ from what it was in training, relative to its size.
+_TOLERANCE = 1e-6
 
 
 def numbers_of(model: Model, frame: pd.DataFrame, who: str, classes: Sequence[str] | None = None) -> np.ndarray:
@@ -54,6 +56,21 @@ def numbers_of(model: Model, frame: pd.DataFrame, who: str, classes: Sequence[st
     except Exception as error:
         raise _refused(who, f"a {type(returned).__name__} with other values than numbers") from error
     return values
+
+
+def compared(outputs: np.ndarray, expected: np.ndarray) -> tuple[float | None, str | None]:
+    """Compare what a version predicts for the rows kept with it with what it did when it was trained.
+
+    Returns:
+        The largest difference, and what is wrong with it.
+    """
+    import numpy as np
+
+    if outputs.shape != expected.shape:
+        return None, f"predictions of shape {outputs.shape} instead of {expected.shape}"
+    difference = float(np.abs(outputs - expected).max(initial=0.0))
+    same = np.allclose(outputs, expected, rtol=_TOLERANCE, atol=_TOLERANCE)
+    return difference, None if same else f"predictions differ by up to {difference:.3g} from those of its training"
 
 
 def ask(model: Model, rows: pd.DataFrame) -> Any:

@@ -77,7 +77,9 @@ class ModelRegistry:
     settings: Settings
     pipeline: str
 
-    def save(self, run_id: str, name: str, model: Model, inputs: pd.DataFrame, outputs: np.ndarray) -> None:
+    def save(
+        self, run_id: str, name: str, model: Model, inputs: pd.DataFrame, outputs: np.ndarray, pickle: bool = False
+    ) -> None:
         """Keep a trained model with its run.
 
         Args:
@@ -86,6 +88,10 @@ class ModelRegistry:
             model: The model.
             inputs: Rows that it was trained on, for its signature.
             outputs: What it predicts for them.
+            pickle: Its files may run code when they are loaded.
+
+        Raises:
+            DataError: It cannot be kept, or not be loaded again.
         """
         from mlflow.entities import LoggedModelOutput, RunTag
 
@@ -93,7 +99,7 @@ class ModelRegistry:
         logged = client.create_logged_model(experiment_id(self.settings, self.pipeline), name, source_run_id=run_id)
         failpoint("save.after_entry")
         with tempfile.TemporaryDirectory() as folder:
-            manifest_sum = write_model(model, Path(folder) / FILES, inputs)
+            manifest_sum = write_model(model, Path(folder) / FILES, inputs, pickle)
             write_description(Path(folder), logged.model_id, run_id, inputs, outputs)
             client.log_model_artifacts(logged.model_id, folder)
         failpoint("save.after_files")

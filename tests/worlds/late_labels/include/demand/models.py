@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from sklearn.linear_model import Ridge
 
+from airloom.flavours.estimator_files import load_estimator, save_estimator
 from airloom.steps.candidates import MetricLog, Params, TrainingData
-from airloom.stores.safe_formats import load_estimator, save_estimator
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from airloom.flavours.network_files import load_weights, save_weights
 from airloom.steps.candidates import MetricLog, Params, TrainingData
-from airloom.stores.safe_formats import load_weights, save_weights
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import sys
 REPORT = """
 import json, sys, warnings
 if sys.argv[1] == "door":
-    from airloom.stores.safe_formats import load_skops
+    from airloom.flavours.estimator_files import load_skops
     load_skops()
     loaded = [name for name in ("torch", "dask") if name in sys.modules]
     left = [name for name, module in sys.modules.items() if module is None]
