@@ -16,27 +16,20 @@ from airloom.core.declaration import find_pipeline
 from airloom.core.errors import DataError
 from airloom.core.partitions import day_range
 from airloom.launcher.features import apply_pipeline
-from airloom.steps.apply import apply
-from airloom.steps.assemble import assemble
 from airloom.steps.compute import compute
-from airloom.steps.decide import decide
 from airloom.steps.diff import diff
-from airloom.steps.evaluate import evaluate
 from airloom.steps.examples import DAY
-from airloom.steps.fit import fit
 from airloom.steps.materialize import materialize
 from airloom.steps.outcomes import judge
-from airloom.steps.prove import prove
 from airloom.steps.reproduce import reproduce
 from airloom.steps.score import score
 from airloom.steps.training_sets import read_file
 from airloom.stores.lake import Lake
-from airloom.stores.ledger import Ledger
 from tests.lineage.written import Log
 from tests.worlds import taken_names
 from tests.worlds.installation import settings_at
-from tests.worlds.late_labels.days import ingest
 from tests.worlds.older_tables import begin_older
+from tests.worlds.plain_steps import ingest, train
 
 PROJECT = Path(taken_names.__file__).parent
 WINE = find_pipeline(PROJECT / "include", "wine")
@@ -57,18 +50,9 @@ def settings(tmp_path_factory, module_include):
         compute(WINE, day, settings)
         materialize(WINE, day, settings)
         if day >= FIRST:
-            train(day, settings)
+            train(WINE, day, settings)
             score(WINE, day, settings, "the run")
     return settings
-
-
-def train(night, settings):
-    training = assemble(WINE, night, settings)
-    fitted = [fit(WINE, night, "share", training, settings)]
-    champion = Ledger(settings.state_url).champion_as_of(WINE.name, night)
-    evaluation = evaluate(WINE, night, training, fitted, champion and champion.version, settings)
-    decided = decide(WINE, night, evaluation, prove(WINE, night, evaluation, settings), settings)
-    apply(WINE, night, decided.verdict, settings, "test")
 
 
 def rows_of(day):

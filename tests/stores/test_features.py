@@ -104,6 +104,37 @@ def test_a_module_is_applied_by_what_it_defines(settings):
     assert len(open_feature_store(small_pipeline(), settings).list_feature_views()) == 2
 
 
+def test_what_a_module_defines_in_lists_is_applied_too(settings):
+    module = ModuleType("module")
+    module.entities = [each for each in definitions() if isinstance(each, Entity)]
+    module.views = tuple(each for each in definitions() if isinstance(each, FeatureView))
+    apply_features(small_pipeline(), settings, module)
+    store = open_feature_store(small_pipeline(), settings)
+    assert {each.name for each in store.list_entities()} >= {each.name for each in module.entities}
+
+
+def test_an_entity_that_a_view_has_and_the_module_has_not_is_named(settings):
+    with pytest.raises(DeclarationError, match="entities that its module does not define") as refused:
+        apply_features(small_pipeline(), settings, [each for each in definitions() if isinstance(each, FeatureView)])
+    assert "feature view driver" in refused.value.where
+
+
+def test_what_nobody_would_compute_is_refused_by_name(settings):
+    from feast.on_demand_feature_view import on_demand_feature_view
+
+    module = ModuleType("module")
+    module.views = [each for each in definitions() if isinstance(each, FeatureView)]
+
+    @on_demand_feature_view(sources=module.views[:1], schema=[Field(name="doubled", dtype=Float64)], mode="pandas")
+    def doubled(inputs):
+        return inputs
+
+    module.doubled = doubled
+    with pytest.raises(DeclarationError, match="does not compute a OnDemandFeatureView") as refused:
+        apply_features(small_pipeline(), settings, module)
+    assert refused.value.where == "module, doubled"
+
+
 def test_ledger_and_registry_share_a_database(settings):
     assert Ledger(settings.state_url).history("small") == []
     store = open_small_here(settings)

@@ -36,4 +36,12 @@ def fitted_columns(
     return frame if width is None else frame.to_numpy()
 
 
+def estimator_columns(estimator: Any, frame: pd.DataFrame) -> pd.DataFrame | np.ndarray:
+    """Return the columns that an estimator or a transformer was fitted on; raises like `fitted_columns`."""
+    names, width = (getattr(estimator, name, None) for name in ("feature_names_in_", "n_features_in_"))
+    if names is None:
+        names = getattr(estimator, "feature_names_", None)  # of catboost
+    return fitted_columns(estimator, names, width, frame)
+
+
 _PIPELINE = "put what makes these columns into a Pipeline with the model, and fit that on `data.frame`"

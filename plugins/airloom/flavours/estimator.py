@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from airloom.flavours.columns import fitted_columns
+from airloom.flavours.columns import estimator_columns
 from airloom.flavours.estimator_files import load_estimator, save_estimator
 from airloom.flavours.flavour import Target, unusable
 from airloom.flavours.probabilities import as_declared
@@ -66,19 +66,13 @@ class Estimator:
         """Return a probability, a probability for each declared class, or a value, for every row."""
         import numpy as np
 
-        rows = self._rows(frame)
+        rows = estimator_columns(self.estimator, frame)
         if self.target.kind == "regression":
             values = np.asarray(self.estimator.predict(rows))
             return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
         found = np.asarray(self.estimator.predict_proba(rows))
         learned = getattr(self.estimator, "classes_", range(found.shape[-1]))
         return as_declared(found, list(learned), self.target)
-
-    def _rows(self, frame: pd.DataFrame) -> Any:
-        names, width = (getattr(self.estimator, name, None) for name in ("feature_names_in_", "n_features_in_"))
-        if names is None:
-            names = getattr(self.estimator, "feature_names_", None)  # of catboost
-        return fitted_columns(self.estimator, names, width, frame)
 
     def save(self, folder: Path) -> None:
         """Write the estimator, and what it predicts."""

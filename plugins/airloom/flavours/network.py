@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from airloom.flavours.columns import estimator_columns
 from airloom.flavours.estimator_files import load_estimator, save_estimator
 from airloom.flavours.flavour import Target, unusable
 from airloom.flavours.network_files import load_module, save_module
@@ -62,7 +63,7 @@ class Network:
             values = frame[self._columns].to_numpy(dtype=float, na_value=np.nan)
         else:
             transformer: Any = self.inputs
-            found = transformer.transform(frame)
+            found = transformer.transform(estimator_columns(transformer, frame))
             values = np.asarray(found.toarray() if hasattr(found, "toarray") else found, dtype=float)
         parameters = (each.dtype for each in self.module.parameters() if each.is_floating_point())
         return torch.tensor(values, dtype=next(parameters, torch.float32))

@@ -98,11 +98,13 @@ def apply_features(
         Whether anything was changed.
 
     Raises:
-        DeclarationError: The module and `pipeline.yaml` do not name the same views.
+        DeclarationError: The module and `pipeline.yaml` do not name the same views, a view is of entities that the
+            module does not define, or it defines something that Airloom does not compute.
     """
     load_feast()
     found = _defined_in(definitions) if isinstance(definitions, ModuleType) else list(definitions)
     _require_views(pipeline, found)
+    _require_entities(pipeline, found)
     with exclusive(settings, "features"):
         store = _store(pipeline, settings, "auto", None)
         before = _registered(store)
@@ -184,15 +186,7 @@ def defined_views(pipeline: Pipeline, definitions: ModuleType) -> dict[str, View
     views = {each.name: each for each in found if isinstance(each, FeatureView)}
     if set(pipeline.features.views) - set(views):
         _require_views(pipeline, found)
-    needed = {each: name for name in pipeline.features.views for each in views[name].entities}
-    if missing := sorted(set(needed) - set(entities)):
-        raise DeclarationError(
-            "A feature view is of entities that its module does not define.",
-            where=f"{pipeline.features.module}, feature view {needed[missing[0]]}",
-            found=", ".join(sorted(entities)) or "no entity at all",
-            expected=", ".join(missing),
-            do="define or import the entities in the module; a view without any entity cannot be joined",
-        )
+    _require_entities(pipeline, found)
     return {
         name: ViewDefinition.of(
             views[name], {entities[each].join_key: entities[each].value_type.name for each in views[name].entities}
@@ -265,9 +259,45 @@ def _config(pipeline: Pipeline, settings: Settings, schema_mode: str, lake: Lake
 
 
 def _defined_in(module: ModuleType) -> list[Entity | FeatureView]:
+    """Return what a module defines, by names of its own or in lists.
+
+    Raises:
+        DeclarationError: It defines something of Feast's that would be computed by nobody.
+    """
+    from feast import Entity, FeatureView, OnDemandFeatureView, StreamFeatureView
+
+    found: list[Entity | FeatureView] = []
+    for value in vars(module).values():
+        for each in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(each, OnDemandFeatureView | StreamFeatureView):
+                raise DeclarationError(
+                    f"Airloom does not compute a {type(each).__name__}.",
+                    where=f"{module.__name__}, {each.name}",
+                    do="compute its features in the SQL of a view, or in the model",
+                )
+            if isinstance(each, Entity | FeatureView) and not any(each is known for known in found):
+                found.append(each)
+    return found
+
+
+def _require_entities(pipeline: Pipeline, definitions: Sequence[Entity | FeatureView]) -> None:
+    """Make sure that every entity that a view names is defined beside it.
+
+    Raises:
+        DeclarationError: One is not.
+    """
     from feast import Entity, FeatureView
 
-    return [each for each in vars(module).values() if isinstance(each, Entity | FeatureView)]
+    entities = {each.name for each in definitions if isinstance(each, Entity)}
+    for view in (each for each in definitions if isinstance(each, FeatureView)):
+        if missing := sorted(set(view.entities) - entities):
+            raise DeclarationError(
+                "A feature view is of entities that its module does not define.",
+                where=f"{pipeline.features.module}, feature view {view.name}",
+                found=", ".join(sorted(entities)) or "no entity at all",
+                expected=", ".join(missing),
+                do="define or import the entities in the module; a view without any entity cannot be joined",
+            )
 
 
 def _require_views(pipeline: Pipeline, definitions: Sequence[Entity | FeatureView]) -> None:

@@ -15,9 +15,7 @@ from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.launcher.features import apply_pipeline
 from airloom.steps.compute import compute
-from airloom.steps.extract import extract
-from airloom.steps.publish import publish
-from airloom.steps.validate import validate
+from tests.worlds import plain_steps
 from tests.worlds.installation import settings_at
 
 PROJECT = Path(__file__).parent
@@ -55,8 +53,7 @@ def _applied(name: str) -> Path:
 def ingest(pipeline: Pipeline, day: date, settings: Settings, source: str = "extract") -> None:
     """Extract, validate and publish a day, by a function of the pipeline's source."""
     module = pipeline.source.partition(":")[0]
-    extract(pipeline.model_copy(update={"source": f"{module}:{source}"}), day, settings)
-    publish(pipeline, day, settings, [validate(pipeline, day, table, settings) for table in pipeline.tables])
+    plain_steps.ingest(pipeline.model_copy(update={"source": f"{module}:{source}"}), day, settings)
 
 
 def arrive(
