@@ -21,6 +21,7 @@ from airloom.core.declaration import find_pipeline
 from airloom.core.errors import AirloomError, NotDue
 from airloom.core.gate import decide
 from airloom.core.metrics import gain
+from airloom.core.model import Model
 from airloom.core.partitions import day_range
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Evaluation
@@ -42,7 +43,6 @@ from airloom.steps.training_sets import Rows, read_file
 from airloom.steps.validate import validate
 from airloom.steps.weighted_metrics import plain
 from airloom.stores.lake import Lake
-from airloom.stores.model_files import Model
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self
 
 from airloom.core.errors import DataError
 from airloom.core.metrics import Kind
-from airloom.stores.model_files import Model
+from airloom.core.model import Model
 
 _TARGET = "target.json"
 

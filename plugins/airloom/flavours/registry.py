@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from airloom.core.errors import DataError
-from airloom.flavours.booster import LightGBMBooster, XGBoostBooster
+from airloom.core.model import Model
 from airloom.flavours.estimator import OWN, Estimator
 from airloom.flavours.flavour import Flavour, Target
+from airloom.flavours.lightgbm_booster import LightGBMBooster
 from airloom.flavours.network import Network, SkorchNetwork
 from airloom.flavours.pickled import PickledEstimator
-from airloom.stores.model_files import Model
+from airloom.flavours.xgboost_booster import XGBoostBooster
 
 _FLAVOURS: list[type[Flavour]] = [LightGBMBooster, XGBoostBooster, Network, SkorchNetwork, Estimator]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from airloom.core.metrics import Kind, constant_of
+from airloom.core.model import Model
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.core.verdict import Verdict
@@ -24,7 +25,6 @@ from airloom.steps.series import predict_by_series
 from airloom.steps.training import training_data
 from airloom.steps.training_sets import Rows, read_file, training_path
 from airloom.stores.lake import Lake
-from airloom.stores.model_files import Model
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airloom.core.metrics import Kind
-from airloom.stores.model_files import Model
+from airloom.core.model import Model
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,6 +15,7 @@ from airloom.core.errors import DataError, Unavailable
 from airloom.core.failpoints import failpoint
 from airloom.core.failures import reason
 from airloom.core.metrics import Kind, gain, metrics_of
+from airloom.core.model import Model
 from airloom.core.partitions import require_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Evaluation, Fitted, TrainingSet
@@ -26,7 +27,6 @@ from airloom.steps.replay import load_proven
 from airloom.steps.threads import fixed_threads
 from airloom.steps.training_sets import Rows, read_file, read_results, read_rows, training_path, write_results
 from airloom.stores.lake import Lake
-from airloom.stores.model_files import Model
 from airloom.stores.models import ModelRegistry
 from airloom.stores.runs import TrainingRuns
 

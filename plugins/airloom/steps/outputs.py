@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from airloom.core.errors import DataError
+from airloom.core.model import Model
 from airloom.core.pipeline import Label
 from airloom.steps.threads import fixed_threads
-from airloom.stores.model_files import Model
 from airloom.stores.model_outputs import numbers_of
 
 if TYPE_CHECKING:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from airloom.core.errors import DataError
+from airloom.core.model import Model
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.steps.outputs import predicted
 from airloom.steps.surroundings import surroundings
 from airloom.steps.versions import KnownVersion
-from airloom.stores.model_files import Model, load_verified, read_sample
+from airloom.stores.model_files import load_verified, read_sample
 from airloom.stores.model_outputs import compared
 from airloom.stores.models import ModelRegistry
 from airloom.stores.project_code import make_importable

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from airloom.core.difference import Change, Value, compared_days
 from airloom.core.errors import AirloomError, DataError, DeclarationError
+from airloom.core.model import Model
 from airloom.core.pipeline import Pipeline
 from airloom.core.reproduction import Reproduction, Result, is_identical, reasons, result_of
 from airloom.core.settings import Settings
@@ -31,7 +32,7 @@ from airloom.steps.training_sets import Rows, Split, read_file, write_training_s
 from airloom.steps.versions import KnownVersion
 from airloom.stores.content import content_version
 from airloom.stores.lake import Lake
-from airloom.stores.model_files import Model, read_model, read_sample, write_model
+from airloom.stores.model_files import read_model, read_sample, write_model
 from airloom.stores.models import ModelRegistry
 
 #: Metrics of a run that say how a training went or what others are worth, and not what came of it.

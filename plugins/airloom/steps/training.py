@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airloom.core.failures import failing
+from airloom.core.model import Model
 from airloom.core.pipeline import Label, Pipeline
 from airloom.flavours.flavour import Target
 from airloom.flavours.registry import as_model
@@ -16,7 +17,6 @@ from airloom.steps.outputs import predicted
 from airloom.steps.threads import fixed_threads
 from airloom.steps.training_sets import Rows
 from airloom.stores.absent_classes import WithAbsentClasses
-from airloom.stores.model_files import Model
 
 if TYPE_CHECKING:
     import numpy as np

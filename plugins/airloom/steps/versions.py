@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from airloom.core.difference import Value
 from airloom.core.errors import DataError
+from airloom.core.model import Model
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.steps.examples import DAY
@@ -22,7 +23,6 @@ from airloom.steps.provenance import DECLARATION, DEFINITIONS
 from airloom.steps.readiness import label_inputs
 from airloom.steps.training_sets import Rows, Split, read_file, training_path
 from airloom.stores.lake import Lake
-from airloom.stores.model_files import Model
 from airloom.stores.models import ModelRegistry, VersionInfo
 from airloom.stores.runs import TrainingRuns
 from airloom.stores.validations import ValidationResults

@@ -7,16 +7,16 @@ The folder is also an MLflow pyfunc model's data: MLflow calls `_load_pyfunc` of
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import logging
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from airloom.core.errors import AirloomError, DataError, GateError
 from airloom.core.failures import failing, failure
+from airloom.core.model import Model, class_reference, load_class
 from airloom.stores.model_outputs import compared, numbers_of
 from airloom.stores.pickles import pickles_in
 
@@ -40,27 +40,6 @@ _LIBRARIES = {
 }
 
 _log = logging.getLogger(__name__)
-
-
-class Model(Protocol):
-    """What a candidate's function returns: it predicts, and it can be kept without pickle."""
-
-    def predict(self, frame: pd.DataFrame) -> np.ndarray:
-        """Return a row's prediction, for a frame that has the columns it was trained on.
-
-        That is one probability a row for a binary label, one a declared class for several classes (shape: rows x
-        classes), and a value for a regression. The frame is the model's own copy; docs/models.md says what is taken.
-        """
-        ...
-
-    def save(self, folder: Path) -> None:
-        """Write everything that `load` needs to an empty folder, never as a pickle."""
-        ...
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote; its files have been verified."""
-        ...
 
 
 def write_model(model: Model, folder: Path, rows: pd.DataFrame, pickle: bool = False) -> str:
@@ -233,17 +212,6 @@ def load_verified(folder: Path, manifest: dict[str, Any]) -> Model:
             expected=f"{', '.join(differing)}, which it was trained with" if differing else None,
             do="keep the classes of registered models importable, or train again",
         ) from error
-
-
-def class_reference(model: Model) -> str:
-    """Return the module and the class of a model, as `load_class` takes them."""
-    return f"{type(model).__module__}:{type(model).__qualname__}"
-
-
-def load_class(reference: str, folder: Path) -> Model:
-    """Load a model by its class; whatever that raises goes on."""
-    module, _, name = reference.partition(":")
-    return cast("Model", getattr(importlib.import_module(module), name).load(folder))
 
 
 def version_of(distribution: str) -> str | None:

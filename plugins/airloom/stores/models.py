@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from airloom.core.errors import GateError, VersionGone
 from airloom.core.failpoints import failpoint
+from airloom.core.model import Model
 from airloom.core.settings import Settings
 from airloom.stores.locks import exclusive
 from airloom.stores.mlflow_files import FILES, write_description
-from airloom.stores.model_files import Model, read_model, verify, write_model
+from airloom.stores.model_files import read_model, verify, write_model
 from airloom.stores.project_code import make_importable
 from airloom.stores.served import unanswered
 from airloom.stores.tracking import experiment_id, open_client, there_already

@@ -92,8 +92,8 @@ def is_trusted(name: str) -> bool:
         named = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError):
         return False
-    # What a module has imported is not its own.
-    return callable(named) and _is_within(str(getattr(named, "__module__", module)))
+    # What a module has imported is not its own. A module may lie in a package: that which travels with a model does.
+    return callable(named) and f".{getattr(named, '__module__', module)}".endswith(f".{module}")
 
 
 def _is_within(module: str) -> bool:
