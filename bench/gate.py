@@ -17,11 +17,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from airloom.contracts import Model
 from airloom.core.declaration import find_pipeline
 from airloom.core.errors import AirloomError, NotDue
 from airloom.core.gate import decide
 from airloom.core.metrics import gain
-from airloom.core.model import Model
 from airloom.core.partitions import day_range
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Evaluation

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+from airloom.contracts import Model
 from airloom.core.errors import DataError
 from airloom.core.metrics import Kind
-from airloom.core.model import Model
 
 _TARGET = "target.json"
 

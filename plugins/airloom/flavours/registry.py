@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from airloom.contracts import Model
 from airloom.core.errors import DataError
-from airloom.core.model import Model
 from airloom.flavours.estimator import OWN, Estimator
 from airloom.flavours.flavour import Flavour, Target
 from airloom.flavours.lightgbm_booster import LightGBMBooster

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airloom.contracts import Model
 from airloom.core.metrics import Kind
-from airloom.core.model import Model
 
 if TYPE_CHECKING:
     import numpy as np

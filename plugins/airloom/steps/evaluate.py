@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from airloom.contracts import Model
 from airloom.core.errors import DataError, Unavailable
 from airloom.core.failpoints import failpoint
 from airloom.core.failures import reason
 from airloom.core.metrics import Kind, gain, metrics_of
-from airloom.core.model import Model
 from airloom.core.partitions import require_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Evaluation, Fitted, TrainingSet

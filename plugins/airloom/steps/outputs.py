@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from airloom.contracts import Model
 from airloom.core.errors import DataError
-from airloom.core.model import Model
 from airloom.core.pipeline import Label
 from airloom.steps.threads import fixed_threads
 from airloom.stores.model_outputs import numbers_of

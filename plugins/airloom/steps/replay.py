@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from airloom.contracts import Model
 from airloom.core.errors import DataError
-from airloom.core.model import Model
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.steps.outputs import predicted

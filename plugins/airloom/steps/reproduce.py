@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from airloom.contracts import Model
 from airloom.core.difference import Change, Value, compared_days
 from airloom.core.errors import AirloomError, DataError, DeclarationError
-from airloom.core.model import Model
 from airloom.core.pipeline import Pipeline
 from airloom.core.reproduction import Reproduction, Result, is_identical, reasons, result_of
 from airloom.core.settings import Settings

@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airloom.contracts import Model
 from airloom.core.failures import failing
-from airloom.core.model import Model
 from airloom.core.pipeline import Label, Pipeline
 from airloom.flavours.flavour import Target
 from airloom.flavours.registry import as_model

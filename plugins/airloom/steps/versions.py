@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from airloom.contracts import Model
 from airloom.core.difference import Value
 from airloom.core.errors import DataError
-from airloom.core.model import Model
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
 from airloom.steps.examples import DAY

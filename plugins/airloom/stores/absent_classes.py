@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from airloom.core.model import Model, class_reference, load_class
+from airloom.contracts import Model, class_reference, load_class
 from airloom.stores.model_outputs import ask
 
 _MODEL, _FACTS = "model", "classes.json"

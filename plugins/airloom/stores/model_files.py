@@ -14,9 +14,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from airloom.contracts import Model, class_reference, load_class
 from airloom.core.errors import AirloomError, DataError, GateError
 from airloom.core.failures import failing, failure
-from airloom.core.model import Model, class_reference, load_class
 from airloom.stores.model_outputs import compared, numbers_of
 from airloom.stores.pickles import pickles_in
 

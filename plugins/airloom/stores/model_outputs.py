@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from airloom.core.model import Model
+    from airloom.contracts import Model
 
 #: A double holds every whole number up to this one.
 _LARGEST_WHOLE = 2**53

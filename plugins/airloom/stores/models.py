@@ -13,9 +13,9 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airloom.contracts import Model
 from airloom.core.errors import GateError, VersionGone
 from airloom.core.failpoints import failpoint
-from airloom.core.model import Model
 from airloom.core.settings import Settings
 from airloom.stores.locks import exclusive
 from airloom.stores.mlflow_files import FILES, write_description
