@@ -28,10 +28,11 @@ _starting = threading.Lock()
 def start(function, *arguments, failpoint=None, listed: Path | None = None):
     """Start a function in a process of its own, with a failpoint armed or with every one that it passes listed."""
     armed = {ARMED: failpoint, LISTED: listed and str(listed)}
-    environment = {**os.environ, **{name: value for name, value in armed.items() if value}}
-    process = PROCESSES.Process(target=_run, args=(function, arguments, environment))
-    with _modules_found():
-        process.start()
+    with _starting:  # Another thread that starts a process changes the environment while it does.
+        environment = {**os.environ, **{name: value for name, value in armed.items() if value}}
+        process = PROCESSES.Process(target=_run, args=(function, arguments, environment))
+        with _modules_found():
+            process.start()
     return process
 
 
@@ -48,9 +49,10 @@ def run_at_once(function, *arguments) -> list[int]:
 
 def map_at_once(function, *iterables, processes=4) -> list:
     """Return what a function returns for each of some arguments, called in several processes at once."""
-    here = {"initializer": _as_here, "initargs": (dict(os.environ),)}
-    with _modules_found(), ProcessPoolExecutor(processes, mp_context=PROCESSES, **here) as pool:
-        return list(pool.map(function, *iterables))
+    with _starting:
+        here = {"initializer": _as_here, "initargs": (dict(os.environ),)}
+        with _modules_found(), ProcessPoolExecutor(processes, mp_context=PROCESSES, **here) as pool:
+            return list(pool.map(function, *iterables))
 
 
 def ended(process) -> int:
@@ -74,7 +76,7 @@ def go_on(process) -> None:
 @contextmanager
 def _modules_found():
     """Tell the process from which all others are forked where modules are: it knows only this of it."""
-    with _starting, pytest.MonkeyPatch.context() as patched:
+    with pytest.MonkeyPatch.context() as patched:
         patched.setenv("PYTHONPATH", os.pathsep.join(sys.path))
         yield
 

@@ -69,6 +69,8 @@ def _timed(found: dict[str, Any]) -> Finding:
 
 def _parsed(subject: Subject) -> dict[str, Any]:
     command = [sys.executable, "-W", "ignore", "-m", "airloom.launcher.doctor.parsing"]
+    # On a busy machine everything takes as many times longer as there are processes for each core.
+    patience = _PATIENCE_SECONDS * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     try:
         done = subprocess.run(
             command,
@@ -76,13 +78,13 @@ def _parsed(subject: Subject) -> dict[str, Any]:
             env={**os.environ, **_WITH_EVERY_CALL},
             capture_output=True,
             text=True,
-            timeout=_PATIENCE_SECONDS,
+            timeout=patience,
             check=True,
         )
         found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return found
     except subprocess.TimeoutExpired:
-        raise SetupError("The DAG files were not parsed in time.", found=f"{_PATIENCE_SECONDS} s") from None
+        raise SetupError("The DAG files were not parsed in time.", found=f"{patience:.0f} s") from None
     except subprocess.CalledProcessError as error:
         raise SetupError(
             "The DAG files could not be parsed.", found=described(error.stderr), do="run: airflow dags list"
