@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import datetime
 from decimal import Decimal
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,15 @@ import pandas as pd
 import pytest
 import yaml
 
-from airloom.stores import mlflow_files, model_files
+from airloom.stores import mlflow_files
+from airloom.stores.model_code import ModelCode
 from airloom.stores.tracking import load_mlflow, quietly
 
+CODE = ModelCode(
+    "airloom_model_x",
+    {"__init__.py": "", "load.py": "def _load_pyfunc(data_path):\n    return None\n"},
+    {"torch": version("torch")},
+)
 MODEL = {"model_id": "m-1", "run_id": "r1"}
 OUTPUTS = np.array([0.1, 0.2, 0.3])
 COLUMNS = {
@@ -102,13 +109,15 @@ def test_a_model_is_described_as_mlflow_describes_it(folder):
 
     frame = pd.DataFrame({name: COLUMNS[name] for name in ("words, one missing", "whole", "double")})
     theirs = folder.with_name("theirs")
-    mlflow_files.write_description(folder, **MODEL, inputs=frame, outputs=OUTPUTS)
+    mlflow_files.write_description(folder, **MODEL, inputs=frame, outputs=OUTPUTS, code=CODE)
+    CODE.write(folder.with_name("elsewhere"))
     pyfunc.save_model(
         path=str(theirs),
-        loader_module=model_files.__name__,
+        loader_module="airloom_model_x.load",
+        code_paths=[str(folder.with_name("elsewhere") / "airloom_model_x")],
         data_path=str(folder / mlflow_files.FILES),
         signature=inferred(frame),
-        pip_requirements=[f"{name}=={version.partition('+')[0]}" for name, version in model_files.installed().items()],
+        pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in ("mlflow", "pandas", "torch")],
         mlflow_model=Model(**MODEL),
     )
     assert read(folder) == read(theirs)
@@ -126,9 +135,10 @@ import sys, tempfile
 from pathlib import Path
 import pandas as pd
 from airloom.stores import mlflow_files
+from airloom.stores.model_code import model_code
 from airloom.stores.tracking import load_mlflow
 load_mlflow()
-import mlflow.pyfunc, numpy
+import mlflow.pyfunc, numpy, sklearn, skops, torch
 seen = []
 def watch(event, arguments):
     if event in ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.system"):
@@ -137,7 +147,8 @@ def watch(event, arguments):
         seen.append(arguments[0])
 sys.addaudithook(watch)
 folder = Path(tempfile.mkdtemp())
-mlflow_files.write_description(folder, "m-1", "r1", pd.DataFrame({"number": [1.5]}), numpy.array([0.5]))
+code = model_code("airloom.flavours.network:Network", folder)
+mlflow_files.write_description(folder, "m-1", "r1", pd.DataFrame({"number": [1.5]}), numpy.array([0.5]), code)
 print("SEEN", seen, sorted(file.name for file in folder.iterdir()))
 """
 
@@ -150,4 +161,4 @@ def test_describing_a_model_starts_no_process_and_looks_through_no_package():
         timeout=240,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    assert "SEEN [] ['MLmodel', 'conda.yaml', 'python_env.yaml', 'requirements.txt']" in run.stdout, run.stderr
+    assert "SEEN [] ['MLmodel', 'code', 'conda.yaml', 'python_env.yaml', 'requirements.txt']" in run.stdout, run.stderr

@@ -60,7 +60,7 @@ def load_module(file: Path) -> nn.Module:
 
 
 def _trusted_classes(file: Path) -> list[Any]:
-    """Return the classes and functions that a file names and that torch does not trust by itself; we trust each.
+    """Return the classes and functions that a file names and that torch does not trust by itself, with the names.
 
     Raises:
         DataError: One is not trusted.
@@ -70,9 +70,12 @@ def _trusted_classes(file: Path) -> list[Any]:
     asked = get_unsafe_globals_in_checkpoint(file)
     if refused := [name for name in asked if not is_trusted(name)]:
         raise _refused(file, ", ".join(refused))
-    return [
-        getattr(importlib.import_module(module), name) for module, _, name in (each.rpartition(".") for each in asked)
-    ]
+    return [(_named(each), each) for each in asked]
+
+
+def _named(name: str) -> Any:
+    module, _, attribute = name.rpartition(".")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def _load(file: Path, trusted: list[Any]) -> Any:

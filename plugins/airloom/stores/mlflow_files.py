@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airloom.core.places import Place
-from airloom.stores import model_files
-from airloom.stores.model_files import installed, version_of
+from airloom.stores.model_code import ModelCode
+from airloom.stores.model_files import version_of
 from airloom.stores.tracking import quietly
 
 if TYPE_CHECKING:
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 #: Where our files are below the model's own folder, where MLflow's pyfunc flavour expects them.
 FILES = "data/model"
+#: Where the code is that travels with them.
+_CODE = "code"
+
+#: What MLflow itself needs to load a model and to give it rows.
+_MLFLOW = ("mlflow", "pandas")
 
 #: Kinds of object columns whose every value shows MLflow the same type.
 _UNIFORM = {"string", "boolean"}
@@ -55,8 +60,12 @@ def described_dataset(rows: pd.DataFrame, digest: str, file: Place) -> Dataset:
     return dataset
 
 
-def write_description(folder: Path, model_id: str, run_id: str, inputs: pd.DataFrame, outputs: np.ndarray) -> None:
+def write_description(
+    folder: Path, model_id: str, run_id: str, inputs: pd.DataFrame, outputs: np.ndarray, code: ModelCode
+) -> None:
     """Write MLflow's own description around a model's files, so that every tool that knows MLflow can read the model.
+
+    It is loaded by the code that travels with it, and needs neither Airloom nor the project.
 
     These are the files that `mlflow.pyfunc.save_model` writes. That compares every requirement with what is installed,
     for which it looks through the files of all packages (1 s); ours are made from what is installed.
@@ -67,6 +76,7 @@ def write_description(folder: Path, model_id: str, run_id: str, inputs: pd.DataF
         run_id: The run that trained it.
         inputs: Rows that it was trained on, for its signature.
         outputs: What it predicts for them.
+        code: What loads it.
     """
     import yaml
 
@@ -79,24 +89,26 @@ def write_description(folder: Path, model_id: str, run_id: str, inputs: pd.DataF
         description.model_size_bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         pyfunc.add_to_model(
             description,
-            loader_module=model_files.__name__,
+            loader_module=code.loader,
             data=FILES,
+            code=_CODE,
             conda_env="conda.yaml",
             python_env="python_env.yaml",
             streamable=False,
         )
-        description.flavors[pyfunc.FLAVOR_NAME][pyfunc.CODE] = None
         description.save(folder / "MLmodel")
-    requirements = _requirements()
+    code.write(folder / _CODE)
+    requirements = _requirements(code)
     (folder / "requirements.txt").write_text("\n".join(requirements), encoding="utf-8")
     environments = {"conda.yaml": _conda(requirements), "python_env.yaml": _python()}
     for name, environment in environments.items():
         (folder / name).write_text(yaml.safe_dump(environment, sort_keys=False), encoding="utf-8")
 
 
-def _requirements() -> list[str]:
+def _requirements(code: ModelCode) -> list[str]:
     """Pin what is installed; a local build's suffix, such as `+cpu`, names nothing that an index has."""
-    return [f"{name}=={version.partition('+')[0]}" for name, version in installed().items()]
+    needed = {name: version_of(name) for name in _MLFLOW} | code.requires
+    return [f"{name}=={version.partition('+')[0]}" for name, version in sorted(needed.items()) if version]
 
 
 def _conda(requirements: list[str]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from airloom.contracts import Model, class_reference, load_class
 from airloom.core.errors import AirloomError, DataError, GateError
 from airloom.core.failures import failing, failure
+from airloom.stores.model_code import model_code
 from airloom.stores.model_outputs import compared, numbers_of
 from airloom.stores.pickles import pickles_in
 
@@ -28,16 +28,6 @@ MANIFEST = "manifest.json"
 #: Some rows of the training and what was predicted for them: the proof that what is loaded is what was trained.
 SAMPLE = ("sample.parquet", "sample.npy")
 SAMPLE_ROWS = 500
-
-#: Distributions that a model may need, by the module that shows that it does.
-_LIBRARIES = {
-    "mlflow": "mlflow",
-    "numpy": "numpy",
-    "pandas": "pandas",
-    "sklearn": "scikit-learn",
-    "skops": "skops",
-    "torch": "torch",
-}
 
 _log = logging.getLogger(__name__)
 
@@ -80,7 +70,7 @@ def write_model(model: Model, folder: Path, rows: pd.DataFrame, pickle: bool = F
     manifest = {
         "class": reference,
         "files": _sums(folder),
-        "libraries": installed(),
+        "libraries": model_code(reference, folder).requires,
         **({"pickles": pickles} if pickles else {}),
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
@@ -176,11 +166,6 @@ def _tampered(file: Path, found: str) -> GateError:
         found=found,
         do="restore the file, or roll the champion back and train again",
     )
-
-
-def installed() -> dict[str, str]:
-    """Return the versions of the libraries in use that a model may need."""
-    return {name: version(name) for module, name in _LIBRARIES.items() if module in sys.modules}
 
 
 def load_verified(folder: Path, manifest: dict[str, Any]) -> Model:

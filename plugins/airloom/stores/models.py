@@ -13,12 +13,13 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airloom.contracts import Model
+from airloom.contracts import Model, class_reference
 from airloom.core.errors import GateError, VersionGone
 from airloom.core.failpoints import failpoint
 from airloom.core.settings import Settings
 from airloom.stores.locks import exclusive
 from airloom.stores.mlflow_files import FILES, write_description
+from airloom.stores.model_code import model_code
 from airloom.stores.model_files import read_model, verify, write_model
 from airloom.stores.project_code import make_importable
 from airloom.stores.served import unanswered
@@ -101,7 +102,8 @@ class ModelRegistry:
         failpoint("save.after_entry")
         with tempfile.TemporaryDirectory() as folder:
             manifest_sum = write_model(model, Path(folder) / FILES, inputs, pickle)
-            write_description(Path(folder), logged.model_id, run_id, inputs, outputs)
+            code = model_code(class_reference(model), Path(folder) / FILES)
+            write_description(Path(folder), logged.model_id, run_id, inputs, outputs, code)
             client.log_model_artifacts(logged.model_id, folder)
         failpoint("save.after_files")
         client.finalize_logged_model(logged.model_id, "READY")
