@@ -1,4 +1,4 @@
-"""A model is loaded, and serves, in an environment made of what it requires: without Airloom and without the project."""
+"""A model loads, and serves, in an environment of what it requires: without Airloom and without the project."""
 
 import subprocess
 import sys

@@ -10,6 +10,7 @@ from airloom.steps.provenance import definitions
 from airloom.stores.models import ModelRegistry
 from airloom.stores.runs import TrainingRuns
 from airloom.stores.tracking import experiment_id, open_client
+from tests.worlds.candidates import ByRate
 from tests.worlds.installation import settings_at
 from tests.worlds.nights import BOOSTING, NETWORK, NIGHT, example_rows, pipeline_with, training_set
 from tests.worlds.prepared import INCLUDE
@@ -110,19 +111,17 @@ def test_the_holdout_is_not_learned_from(settings):
 def test_the_sample_that_is_kept_with_a_model_is_predicted_with_the_fixed_threads_too(settings, monkeypatch):
     import torch
 
-    from tests.worlds import candidates
+    used, predict = [], ByRate.predict
 
-    class Counting(candidates.ByRate):
-        def predict(self, frame):
-            used.append(torch.get_num_threads())
-            return super().predict(frame)
+    def counting(model, frame):
+        used.append(torch.get_num_threads())
+        return predict(model, frame)
 
-    used = []
-    monkeypatch.setattr(candidates, "ByRate", Counting)
+    monkeypatch.setattr(ByRate, "predict", counting)
     pipeline = pipeline_with(counting={"fit": "tests.worlds.candidates:by_rate"})
     monkeypatch.setenv("AIRLOOM_THREADS", "3")
     fit(pipeline, NIGHT, "counting", training_set(pipeline, settings), settings)
-    assert used == [3, 3]
+    assert used == [3, 3, 3]  # of the training, of what is kept, and of what was loaded from that
 
 
 def test_the_same_training_is_not_done_twice(settings, fitted):

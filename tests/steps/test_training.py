@@ -26,6 +26,11 @@ class Mean:
     def predict(self, frame):
         return np.full(len(frame), self.value)
 
+    def save(self, folder):
+        raise AssertionError("nobody keeps it")
+
+    load = save
+
 
 def learned(key=("customer", "look"), **train_section):
     """Train on two looks at each of three customers and return what the candidate was given."""

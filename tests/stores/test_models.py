@@ -1,6 +1,9 @@
 import json
 import multiprocessing
 import os
+import re
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -16,7 +19,7 @@ from airloom.stores.runs import RunKey, TrainingRuns
 from airloom.stores.tracking import experiment_id, open_client
 from tests.worlds import models
 from tests.worlds.candidates import training_data
-from tests.worlds.installation import settings_at
+from tests.worlds.installation import PROJECT, settings_at
 
 CANDIDATES = {
     "boosting": (models.boosting, {"max_iter": 5}),
@@ -87,6 +90,61 @@ def test_mlflow_itself_can_read_the_model(registry, trained, frame):
     source = files_of(registry, finish_run(registry, trained["boosting"], frame)).parents[1]
     loaded = mlflow.pyfunc.load_model(str(source))
     np.testing.assert_array_equal(trained["boosting"].predict(frame), loaded.predict(frame))
+
+
+def test_the_page_of_a_model_in_mlflow_says_what_it_is_worth_and_which_version_it_is(registry, trained, frame):
+    runs = TrainingRuns(registry.settings, registry.pipeline)
+    with runs.running(RunKey(NIGHT, "boosting", "training", "pipeline", "source"), {}) as log:
+        runs.log_params(log.run_id, {"max_iter": 5, "seed": 7})
+        runs.log_dataset(log.run_id, frame, "abc", Path("rows.parquet"))
+        registry.save(log.run_id, "boosting", trained["boosting"], frame, trained["boosting"].predict(frame))
+    runs.log_metrics(log.run_id, {"holdout.roc_auc": 0.7})
+    versions = [registry.register(log.run_id, {}) for _ in range(2)]
+    client = open_client(registry.settings)
+    shown = client.get_logged_model(client.get_run(log.run_id).data.tags["airloom.model_id"])
+    assert shown.params == {"max_iter": "5", "seed": "7"}
+    [metric] = shown.metrics
+    assert (metric.key, metric.value, metric.dataset_name, metric.dataset_digest) == (
+        *("holdout.roc_auc", 0.7),
+        *("training", "abc"),
+    )
+    assert json.loads(shown.tags["mlflow.modelVersions"]) == [{"name": registry.pipeline, "version": versions[0]}]
+
+
+PLAIN = """
+import sys
+
+class Nothing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("airloom", "include", "tests"):
+            raise ImportError(name)
+
+sys.meta_path.insert(0, Nothing())
+import pandas
+rows = pandas.read_parquet(sys.argv[1])
+%s
+print(*champion.predict(rows).tolist())
+"""
+
+
+def test_the_champion_is_read_by_plain_mlflow_as_the_page_on_models_shows(registry, trained, frame, tmp_path):
+    version = registry.register(finish_run(registry, trained["boosting"], frame), {})
+    registry.set_alias("champion", version)
+    [shown] = re.findall(r"```py\n(.*?)```", (PROJECT / "docs" / "models.md").read_text(), re.DOTALL)
+    shown = shown.replace("sqlite:///var/state/airloom.db", registry.settings.tracking_uri)
+    frame.to_parquet(tmp_path / "rows.parquet")
+    code = PLAIN % shown.replace("flight_delays", registry.pipeline)
+    run = subprocess.run(
+        [sys.executable, "-I", "-W", "ignore", "-c", code, str(tmp_path / "rows.parquet")],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        cwd=tmp_path,
+        env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
+    )
+    assert run.returncode == 0, run.stderr
+    expected = trained["boosting"].predict(frame)
+    np.testing.assert_array_equal(np.array(run.stdout.split(), dtype=float), expected)
 
 
 def test_mlflow_knows_signature_and_pinned_requirements(registry, trained, frame):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Where our files are below the model's own folder, where MLflow's pyfunc flavour expects them.
 FILES = "data/model"
+#: The tag of a run with the logged model that it has trained.
+MODEL_TAG = "airloom.model_id"
 #: Where the code is that travels with them.
 _CODE = "code"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import tempfile
@@ -18,7 +19,7 @@ from airloom.core.errors import GateError, VersionGone
 from airloom.core.failpoints import failpoint
 from airloom.core.settings import Settings
 from airloom.stores.locks import exclusive
-from airloom.stores.mlflow_files import FILES, write_description
+from airloom.stores.mlflow_files import FILES, MODEL_TAG, write_description
 from airloom.stores.model_code import model_code
 from airloom.stores.model_files import read_model, verify, write_model
 from airloom.stores.project_code import make_importable
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
 
 _MANIFEST_TAG = "airloom.manifest"
 _SOURCE_TAG = "airloom.model_source"
-_MODEL_TAG = "airloom.model_id"
 _EPOCH_TAG = "airloom.champion_epoch"
+#: MLflow's own.
+_VERSIONS_TAG = "mlflow.modelVersions"
 
 #: How a server tells that it has no such file; whatever else it tells says nothing about the file.
 _NOT_FOUND = "404 Client Error"
@@ -98,7 +100,12 @@ class ModelRegistry:
         from mlflow.entities import LoggedModelOutput, RunTag
 
         client = open_client(self.settings)
-        logged = client.create_logged_model(experiment_id(self.settings, self.pipeline), name, source_run_id=run_id)
+        logged = client.create_logged_model(
+            experiment_id(self.settings, self.pipeline),
+            name,
+            source_run_id=run_id,
+            params=client.get_run(run_id).data.params,
+        )
         failpoint("save.after_entry")
         with tempfile.TemporaryDirectory() as folder:
             manifest_sum = write_model(model, Path(folder) / FILES, inputs, pickle)
@@ -110,7 +117,7 @@ class ModelRegistry:
         failpoint("save.after_ready")
         client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
         failpoint("save.after_outputs")
-        tags = {_MANIFEST_TAG: manifest_sum, _SOURCE_TAG: logged.artifact_location, _MODEL_TAG: logged.model_id}
+        tags = {_MANIFEST_TAG: manifest_sum, _SOURCE_TAG: logged.artifact_location, MODEL_TAG: logged.model_id}
         client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
         failpoint("save.after_tags")
 
@@ -131,6 +138,7 @@ class ModelRegistry:
             # A request whose answer got lost was repeated by the client.
             for twin in known[1:]:
                 open_client(self.settings).delete_model_version(self.pipeline, str(twin))
+            self._show_registered(run_id, known[0])
             return known[0]
 
     def set_alias(self, alias: str, version: int) -> None:
@@ -255,6 +263,14 @@ class ModelRegistry:
         found = open_client(self.settings).search_model_versions(f"name = '{self.pipeline}' and run_id = '{run_id}'")
         return sorted(int(each.version) for each in found)
 
+    def _show_registered(self, run_id: str, version: int) -> None:
+        """Let the page of the logged model in MLflow say which version it is; it goes by a tag."""
+        client = open_client(self.settings)
+        model_id = client.get_run(run_id).data.tags[MODEL_TAG]
+        versions = json.dumps([{"name": self.pipeline, "version": version}])
+        if client.get_logged_model(model_id).tags.get(_VERSIONS_TAG) != versions:
+            client.set_logged_model_tags(model_id, {_VERSIONS_TAG: versions})
+
     def _create_version(self, run_id: str, tags: Mapping[str, str]) -> None:
         client = open_client(self.settings)
         if self._registered() is None:
@@ -267,7 +283,7 @@ class ModelRegistry:
             source=run_tags[_SOURCE_TAG],
             run_id=run_id,
             tags={**{name: value for name, value in run_tags.items() if name.startswith("airloom.")}, **tags},
-            model_id=run_tags[_MODEL_TAG],
+            model_id=run_tags[MODEL_TAG],
         )
         failpoint("register.after_version")
 

@@ -18,7 +18,7 @@ from airloom.core.failpoints import failpoint
 from airloom.core.places import Place
 from airloom.core.settings import Settings
 from airloom.stores.locks import exclusive
-from airloom.stores.mlflow_files import described_dataset
+from airloom.stores.mlflow_files import MODEL_TAG, described_dataset
 from airloom.stores.tracking import experiment_id, open_client
 
 if TYPE_CHECKING:
@@ -194,11 +194,15 @@ class TrainingRuns:
             client.log_inputs(run_id, [DatasetInput(entity, [tag])])
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
-        """Log final values, which have no steps."""
+        """Log final values, which have no steps; of a run that has kept its model they are the model's too."""
         from mlflow.entities import Metric
 
-        now = int(time() * 1000)
-        values = [Metric(name, value, now, 0) for name, value in metrics.items()]
+        now, run = int(time() * 1000), self._run(run_id)
+        learned = [each.dataset for each in run.inputs.dataset_inputs][:1]
+        of_model = {"model_id": run.data.tags.get(MODEL_TAG)} | (
+            {"dataset_name": learned[0].name, "dataset_digest": learned[0].digest} if learned else {}
+        )
+        values = [Metric(name, value, now, 0, **of_model) for name, value in metrics.items()]
         open_client(self.settings).log_batch(run_id, metrics=values)
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
