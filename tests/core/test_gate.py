@@ -401,3 +401,10 @@ def test_rows_are_told_with_the_blocks_that_they_are_in():
     sampling = Sampling(rows=4200, blocks={"entity": 300, "day": 14}, effective=2.0)
     assert str(sampling) == "300 entities on 14 days"
     assert str(Sampling(rows=90, blocks={"store": 9}, effective=9.0)) == "9 values of store"
+
+
+def test_a_version_that_runs_code_when_it_is_loaded_is_named_so():
+    told = verdict(judged(), proven=proof(pickles=("model/m.joblib",)))
+    [check] = [each for each in told.checks if each.rule == "servable"]
+    assert check.passed
+    assert check.found.endswith("it runs code when it is loaded: model/m.joblib")

@@ -74,10 +74,11 @@ def _servable(case: Case) -> Check:
     """A version that a fresh process cannot load, or that predicts other values there, never becomes champion."""
     proof = case.proof
     passed = proof.problem is None and proof.version == case.challenger.version
+    pickles = f"; it runs code when it is loaded: {', '.join(proof.pickles)}" if proof.pickles else ""
     return Check(
         rule="servable",
         passed=passed,
-        found=proof.problem or f"version {proof.version}, {proof.rows} rows scored",
+        found=proof.problem or f"version {proof.version}, {proof.rows} rows scored{pickles}",
         expected="loads in a fresh process and predicts what it did when it was trained",
     )
 

@@ -279,7 +279,7 @@ class Pipeline(Declared):
     gate: Gate
     promotion: Promotion = Promotion()
     score: Score
-    artifacts: Artifacts = Artifacts()
+    artifacts: Artifacts = Field(default=Artifacts(), exclude_if=lambda declared: declared == Artifacts())
     alert: Function | None = None
 
     @model_validator(mode="after")
@@ -380,8 +380,6 @@ class Pipeline(Declared):
         counted.
         """
         exclude: Any = {"score": {"sink"}, "tables": {"__all__": {"empty", "time_within"}}}
-        if self.artifacts == Artifacts():
-            exclude["artifacts"] = True
         return hashlib.sha256(self.model_dump_json(exclude=exclude).encode()).hexdigest()[:16]
 
     def allows_empty(self, table: str) -> bool:

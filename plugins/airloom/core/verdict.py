@@ -145,6 +145,7 @@ class Proof(Fact):
         load_seconds: How long loading them took, the import of its libraries not counted.
         rows_per_second: How fast it scored.
         problem: Why it cannot serve; None when it can.
+        pickles: Its files that run code when they are loaded, which the pipeline allows.
     """
 
     version: int
@@ -154,6 +155,7 @@ class Proof(Fact):
     load_seconds: float | None = None
     rows_per_second: float | None = None
     problem: str | None = None
+    pickles: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
 
     @property
     def metrics(self) -> dict[str, float | None]:

@@ -101,6 +101,7 @@ def _proof(pipeline: Pipeline, version: int, folder: Path, manifest: dict[str, A
         load_seconds=round(load_seconds, 4),
         rows_per_second=round(len(rows) / seconds, 1),
         problem=problem,
+        pickles=tuple(manifest.get("pickles", ())),
     )
 
 

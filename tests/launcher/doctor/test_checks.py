@@ -23,7 +23,7 @@ from airloom.launcher.doctor.features import features
 from airloom.launcher.doctor.lineage import lineage
 from airloom.launcher.doctor.lost import lost_champions
 from airloom.launcher.doctor.machine import disk, judge_room, ports
-from airloom.launcher.doctor.models import mlflow
+from airloom.launcher.doctor.models import champions, mlflow
 from airloom.launcher.doctor.online import online_store
 from airloom.launcher.doctor.packages import packages
 from airloom.launcher.doctor.predictions import predictions
@@ -73,6 +73,13 @@ def test_champions_that_the_ledger_has_lost_are_named_and_what_to_do(installed):
     found = the(look(lost_champions, installed.subject()), "wrong")
     assert found.said == "parcels: the ledger does not have the champion that has made the predictions of the lake"
     assert found.do.endswith("airloom upgrade --accept-loss")
+
+
+def test_a_pipeline_whose_models_may_be_pickles_is_named(installed):
+    file = installed.settings.include / "parcels" / "pipeline.yaml"
+    file.write_text(file.read_text() + "\nartifacts: {pickle: allow}\n")
+    found = the(look(champions, installed.subject()), "warning")
+    assert found.said == "parcels: files of its models may be pickles, which run code when they are loaded"
 
 
 @pytest.mark.parametrize(("free", "state"), [(20 * GIB, "ok"), (4 * GIB, "warning"), (GIB // 2, "wrong")])

@@ -10,7 +10,7 @@ from airloom.core.declaration import read_pipelines
 from airloom.core.errors import SetupError
 from airloom.core.urls import without_credentials
 from airloom.launcher.doctor.artifacts import require_artifacts
-from airloom.launcher.doctor.findings import Finding, ok, wrong
+from airloom.launcher.doctor.findings import Finding, ok, warning, wrong
 from airloom.launcher.doctor.quoting import plain
 from airloom.launcher.doctor.subject import Subject
 from airloom.launcher.doctor.writing import STATE_DATABASE, STATE_URL, refusals
@@ -84,10 +84,14 @@ def _require_version(url: str, theirs: str, ours: str) -> None:
 def champions(subject: Subject) -> Iterator[Finding]:
     """Compare the alias of every pipeline with the newest champion of the ledger; nothing is repaired."""
     pipelines, _ = read_pipelines(subject.settings.include)
-    for name in (pipeline.name for pipeline in pipelines):
+    for pipeline in pipelines:
+        name = pipeline.name
         with refusals(subject.settings.state_url, STATE_DATABASE, STATE_URL):
             head = Ledger(subject.settings.state_url).head(name)
         yield _judge(name, head.version if head else None, ModelRegistry(subject.settings, name).alias())
+        if pipeline.artifacts.pickle == "allow":
+            said = f"{name}: files of its models may be pickles, which run code when they are loaded"
+            yield warning("champions", said, "take `artifacts` out of its declaration once no candidate needs it")
     if not pipelines:
         yield ok("champions", "no pipeline that could have one")
 
