@@ -42,7 +42,13 @@ def types() -> str:
     kept = {"same": "the same", "none": "no type yet", None: "**refused**"}
     rules = [(rule.source, kept.get(rule.kept, rule.kept), rule.note) for rule in RULES]
     widening = [(f"**{one}**", *(cell(one, other) for other in SHOWN)) for one in SHOWN]
-    return f"""## Types
+    return f"""## Frames
+
+For each table a source returns a DataFrame of pandas or polars, a table, batch or reader of Arrow, a relation of DuckDB, a list of
+dictionaries, or an iterator of frames, which are put together: a column may be missing in some of them, and has one type. The
+same rows are the same day, whatever holds them.
+
+## Types
 
 A value is stored as the source returned it, or its day is refused in `extract`, with table, column and type, before anything of it
 is written. Missing values (null, `None`, NaN, NaT, NA) are null.

@@ -18,6 +18,7 @@ from airloom.core.reserved import PREFIX, is_reserved
 from airloom.core.settings import Settings
 from airloom.core.wording import counted, lasting
 from airloom.steps.references import load_reference
+from airloom.steps.returned import columns_of
 from airloom.steps.times import far_times, floored, time_within
 from airloom.stores.content import content_version, require_flat
 from airloom.stores.exact import has_no_value
@@ -26,7 +27,6 @@ from airloom.stores.quarantine import Quarantine
 from airloom.stores.staging import Staging
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
 _log = logging.getLogger(__name__)
@@ -161,37 +161,23 @@ def _require_declared_tables(pipeline: Pipeline, returned: Any) -> None:
         )
 
 
-def _staged(pipeline: Pipeline, name: str, frame: pd.DataFrame, partition: date) -> tuple[pa.Table, int]:
+def _staged(pipeline: Pipeline, name: str, returned: Any, partition: date) -> tuple[pa.Table, int]:
     """Bring what the source returned into the form in which everything downstream reads it."""
     import pyarrow as pa
 
     table = pipeline.tables[name]
-    _require_frame(pipeline, name, frame)
-    if len(frame) == 0:
+    given = columns_of(name, returned, pipeline.source)
+    if not given or len(given[0][1]) == 0:
         _require_allowed(pipeline, name, partition)
         # Its columns have no types: they would fix nothing but mistakes.
         return pa.table({}), 0
-    _require_columns(name, table, frame)
-    columns = {str(column): _column(name, str(column), frame[column]) for column in frame.columns}
-    rows, lost = floored(pa.table(columns))
+    _require_columns(name, table, [column for column, _ in given])
+    rows, lost = floored(pa.table({column: _require_zone(name, column, array) for column, array in given}))
     require_flat(rows.schema, name)
     rows = declared(held(rows, name), table.columns or {}, name)
     for column in dict.fromkeys((table.time, table.known_at)):
         _require_timestamp(name, rows.schema.field(column))
     return _ordered(rows, table), lost
-
-
-def _require_frame(pipeline: Pipeline, name: str, returned: Any) -> None:
-    import pandas as pd
-
-    if not isinstance(returned, pd.DataFrame):
-        raise DataError(
-            f"The source returned no rows of {name} that can be read.",
-            where=pipeline.source,
-            found=type(returned).__name__,
-            expected="a pandas DataFrame",
-            do="convert it in the source, an Arrow table with `to_pandas()`",
-        )
 
 
 def _require_allowed(pipeline: Pipeline, name: str, partition: date) -> None:
@@ -204,8 +190,7 @@ def _require_allowed(pipeline: Pipeline, name: str, partition: date) -> None:
         )
 
 
-def _require_columns(name: str, table: Table, frame: pd.DataFrame) -> None:
-    found = [str(column) for column in frame.columns]
+def _require_columns(name: str, table: Table, found: list[str]) -> None:
     by_case = Counter(column.casefold() for column in found)
     if twice := [column for column in found if by_case[column.casefold()] > 1]:
         raise DataError(
@@ -233,31 +218,21 @@ def _require_columns(name: str, table: Table, frame: pd.DataFrame) -> None:
         )
 
 
-def _column(table: str, column: str, values: pd.Series) -> pa.ChunkedArray:
+def _require_zone(table: str, column: str, array: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column whose times have a time zone; one without any value has no type."""
     import pyarrow as pa
 
-    try:
-        array = pa.chunked_array([pa.Array.from_pandas(values)])
-    except (ValueError, TypeError, NotImplementedError, OverflowError):
-        found = sorted({type(value).__name__ for value in values.dropna()})
-        raise DataError(
-            "A column mixes values of different types." if len(found) > 1 else "A column has values without a type.",
-            where=f"table {table}, column {column}",
-            found=", ".join(found) or str(values.dtype),
-            expected="one type that the lake can hold",
-            do="bring the values to one type in the source, such as text",
-        ) from None
-    if pa.types.is_timestamp(array.type) and array.type.tz is None:
-        if has_no_value(array):
-            return pa.chunked_array([pa.nulls(len(array))])
-        raise DataError(
-            "A timestamp has no time zone.",
-            where=f"table {table}, column {column}",
-            found=str(array.type),
-            expected="a timestamp with a time zone",
-            do="make it UTC in the source: nobody after it can know which zone was meant",
-        )
-    return array
+    if not pa.types.is_timestamp(array.type) or array.type.tz is not None:
+        return array
+    if has_no_value(array):
+        return pa.chunked_array([pa.nulls(len(array))])
+    raise DataError(
+        "A timestamp has no time zone.",
+        where=f"table {table}, column {column}",
+        found=str(array.type),
+        expected="a timestamp with a time zone",
+        do="make it UTC in the source: nobody after it can know which zone was meant",
+    )
 
 
 def _require_timestamp(table: str, field: pa.Field) -> None:
