@@ -1,3 +1,4 @@
+import sys
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -9,7 +10,7 @@ import pytest
 
 from airloom.core.errors import DataError, DeclarationError, UsageError
 from airloom.steps.extract import extract
-from airloom.steps.references import load_reference
+from airloom.steps.references import load_function, load_reference
 from airloom.stores.lake_types import named_type
 from airloom.stores.quarantine import Quarantine
 from airloom.stores.staging import Staging
@@ -222,3 +223,59 @@ def test_a_column_with_a_name_of_ours_is_refused_and_blocks_the_day(settings, mo
     assert (refused.value.where, refused.value.found) == ("table trips", column)
     assert Quarantine(settings.quarantine / "toy").is_blocked("trips", toy.DAY)
     assert not settings.staging.exists()
+
+
+FUNCTIONS = """
+import asyncio
+
+ROWS = 3
+
+
+def nothing():
+    return {}
+
+
+def several(partition, connection):
+    return {}
+
+
+async def later(partition):
+    return {}
+
+
+class Source:
+    def __init__(self, partition):
+        pass
+
+
+def optional(partition, connection=None):
+    return {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "found", "line"),
+    [
+        ("ROWS", "no function", "a int", None),
+        ("nothing", "takes other parameters", "nothing()", 7),
+        ("several", "takes other parameters", "several(partition, connection)", 11),
+        ("later", "a coroutine, which nobody awaits", "async def later", 15),
+    ],
+)
+def test_a_function_that_cannot_be_called_is_told_with_file_and_line(tmp_path, monkeypatch, name, what, found, line):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "strange_source", raising=False)
+    (tmp_path / "strange_source.py").write_text(FUNCTIONS)
+    with pytest.raises(DeclarationError, match=what) as error:
+        load_function(f"strange_source:{name}", tmp_path, ("partition",))
+    assert error.value.found == found
+    assert line is None or error.value.where == f"{tmp_path / 'strange_source.py'}, line {line}"
+    assert f"{name}(partition)" in error.value.expected
+
+
+@pytest.mark.parametrize("name", ["Source", "optional"])
+def test_whatever_can_be_called_is_taken(tmp_path, monkeypatch, name):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "strange_source", raising=False)
+    (tmp_path / "strange_source.py").write_text(FUNCTIONS)
+    assert load_function(f"strange_source:{name}", tmp_path, ("partition",))

@@ -8,7 +8,7 @@ from datetime import date
 
 from airloom.core.pipeline import Pipeline
 from airloom.core.settings import Settings
-from airloom.steps.references import load_reference
+from airloom.steps.references import load_function
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +41,6 @@ def send_alert(pipeline: Pipeline, partition: date, message: str, settings: Sett
     if pipeline.alert is None:
         return
     try:
-        load_reference(pipeline.alert, settings.project)(Alert(pipeline.name, partition, message))
+        load_function(pipeline.alert, settings.project, ("alert",))(Alert(pipeline.name, partition, message))
     except (Exception, SystemExit):  # noqa: BLE001 - an alert that cannot be sent must not fail what it tells about
         _log.exception("The alert of %s could not be sent.", pipeline.name)

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = ["Fit", "MetricLog", "Model", "Params", "TrainingData"]
+__all__ = ["PARAMETERS", "Fit", "MetricLog", "Model", "Params", "TrainingData"]
+
+#: What a candidate's function is called with.
+PARAMETERS = ("data", "params", "log")
 
 Params = Mapping[str, int | float | str | bool]
 

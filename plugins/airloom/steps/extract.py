@@ -17,7 +17,7 @@ from airloom.core.records import Dataset, Staged
 from airloom.core.reserved import PREFIX, is_reserved
 from airloom.core.settings import Settings
 from airloom.core.wording import counted, lasting
-from airloom.steps.references import load_reference
+from airloom.steps.references import load_function
 from airloom.steps.returned import columns_of
 from airloom.steps.times import far_times, floored, time_within
 from airloom.stores.content import content_version, require_flat
@@ -50,7 +50,7 @@ def extract(pipeline: Pipeline, partition: date, settings: Settings) -> Staged:
     """
     _require_scheduled(pipeline.schedule, partition)
     require_ended(partition, pipeline.schedule.timezone)
-    source = load_reference(pipeline.source, settings.project)
+    source = load_function(pipeline.source, settings.project, ("partition",))
     try:
         read = _tables(pipeline, partition, source(partition))
     except DataError as error:

@@ -9,9 +9,9 @@ from airloom.core.partitions import require_ended
 from airloom.core.pipeline import Pipeline
 from airloom.core.records import Dataset, Fitted, TrainingSet
 from airloom.core.settings import Settings
-from airloom.steps.candidates import Fit
+from airloom.steps.candidates import PARAMETERS, Fit
 from airloom.steps.provenance import DECLARATION, DEFINITIONS, definitions, provenance_tags, source_digest
-from airloom.steps.references import load_reference
+from airloom.steps.references import load_function
 from airloom.steps.threads import fixed_threads
 from airloom.steps.training import train
 from airloom.steps.training_sets import Rows, read_rows
@@ -36,7 +36,7 @@ def fit(pipeline: Pipeline, partition: date, candidate: str, training: TrainingS
         DataError: A loss is not a finite number, or a prediction is not what the label asks for.
     """
     require_ended(partition, pipeline.schedule.timezone)
-    function = load_reference(pipeline.train.candidates[candidate].fit, settings.project)
+    function = load_function(pipeline.train.candidates[candidate].fit, settings.project, PARAMETERS)
     key = RunKey(partition, candidate, training.digest, pipeline.digest, source_digest(function))
     runs = TrainingRuns(settings, pipeline.name)
     finished = runs.finished(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any
@@ -37,6 +38,53 @@ def load_reference(reference: str, project: Path) -> Any:
             expected="module:function",
         )
     return getattr(module, name)
+
+
+def load_function(reference: str, project: Path, parameters: tuple[str, ...]) -> Any:
+    """Import a function that a declaration names, and make sure that it can be called.
+
+    Args:
+        reference: `package.module:name`.
+        project: The folder that holds `include/`.
+        parameters: What it is called with, by position.
+
+    Raises:
+        DeclarationError: There is none, it is no plain function, or it takes other parameters.
+    """
+    function = load_reference(reference, project)
+    wanted = f"{reference.rpartition(':')[2]}({', '.join(parameters)})"
+    if not callable(function):
+        raise DeclarationError(
+            "This is no function.", where=reference, found=f"a {type(function).__name__}", expected=wanted
+        )
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise DeclarationError(
+            "This is a coroutine, which nobody awaits.",
+            where=_defined_at(function) or reference,
+            found=f"async def {function.__name__}",
+            expected=f"def {wanted}",
+            do="make it a plain function; `asyncio.run` within it runs what is asynchronous",
+        )
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # Some functions that are compiled do not tell.
+        return function
+    try:
+        signature.bind(*parameters)
+    except TypeError:
+        raise DeclarationError(
+            "This function takes other parameters.",
+            where=_defined_at(function) or reference,
+            found=f"{reference.rpartition(':')[2]}({', '.join(signature.parameters)})",
+            expected=wanted,
+        ) from None
+    return function
+
+
+def _defined_at(function: Any) -> str | None:
+    """Return file and line of a function, None where it does not tell."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return f"{code.co_filename}, line {code.co_firstlineno}" if code else None
 
 
 def _import(module: str, reference: str, project: Path) -> Any:

@@ -20,12 +20,12 @@ from airloom.core.reproduction import Reproduction, Result, is_identical, reason
 from airloom.core.settings import Settings
 from airloom.core.wording import counted
 from airloom.steps.assemble import examples_at
-from airloom.steps.candidates import Fit
+from airloom.steps.candidates import PARAMETERS, Fit
 from airloom.steps.evaluate import score_metrics
 from airloom.steps.examples import DAY
 from airloom.steps.outputs import predicted
 from airloom.steps.readiness import training_inputs
-from airloom.steps.references import load_reference
+from airloom.steps.references import load_function
 from airloom.steps.surroundings import surroundings
 from airloom.steps.training import train
 from airloom.steps.training_sets import Rows, Split, read_file, write_training_set
@@ -109,7 +109,7 @@ def _function(known: KnownVersion) -> Fit:
     """Return the candidate's function; what it was trained with is not run when it is not here any more."""
     reference = known.fit
     try:
-        function: Fit = load_reference(reference, known.settings.project)
+        function: Fit = load_function(reference, known.settings.project, PARAMETERS)
     except DeclarationError as error:
         raise DataError(
             f"The code that version {known.version} was trained with is not here any more.",
