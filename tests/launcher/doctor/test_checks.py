@@ -183,7 +183,7 @@ def test_celery_with_a_database_that_is_a_file(installed, monkeypatch):
 
 
 def test_features_that_are_registered_otherwise_than_they_are_defined(installed):
-    from feast import Field
+    from feast import Entity, Field
     from feast.types import Int64
 
     from airloom.stores.features import apply_features
@@ -195,7 +195,8 @@ def test_features_that_are_registered_otherwise_than_they_are_defined(installed)
     assert the(look(features, installed.subject()), "ok").said.endswith("in the SQL registry of the state database")
     schema = [Field(name=field.name, dtype=Int64) for field in views["depot_traffic"].features]
     other = lake_view("depot_traffic", entities=[defined["depot"]], ttl=views["depot_traffic"].ttl, schema=schema)
-    apply_features(pipeline, installed.settings, [*(views | {"depot_traffic": other}).values()])
+    entities = [each for each in defined.values() if isinstance(each, Entity)]
+    apply_features(pipeline, installed.settings, [*entities, *(views | {"depot_traffic": other}).values()])
     found = the(look(features, installed.subject()), "wrong")
     assert found.said.endswith("features says: depot_traffic")
     assert found.do == "run: airloom apply"
