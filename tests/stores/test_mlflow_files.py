@@ -20,7 +20,7 @@ from airloom.stores.tracking import load_mlflow, quietly
 
 CODE = ModelCode(
     "airloom_model_x",
-    {"__init__.py": "", "load.py": "def _load_pyfunc(data_path):\n    return None\n"},
+    {"__init__.py": "# A package.\n", "load.py": "def _load_pyfunc(data_path):\n    return None\n"},
     {"torch": version("torch")},
 )
 MODEL = {"model_id": "m-1", "run_id": "r1"}

@@ -156,6 +156,12 @@ def test_no_line_imports_airloom_or_the_project(project, rows, tmp_path):
             assert not {"airloom", "include"}.intersection(found)
 
 
+def test_no_file_is_empty(project, rows, tmp_path):
+    for number, model in enumerate(models(rows)):
+        described(model, tmp_path / f"model_{number}", rows)
+    assert [file for file in (tmp_path / "model_0" / "code").rglob("*.py") if not file.stat().st_size] == []
+
+
 def test_a_changed_file_is_not_loaded(project, rows, tmp_path):
     import mlflow
 

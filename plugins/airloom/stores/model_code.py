@@ -84,7 +84,8 @@ class ModelCode:
         for path, text in self.files.items():
             file = folder / self.package / path
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
+            # An upload without a length, as that of an empty file, is more than some servers take.
+            file.write_text(text or "# Nothing else.\n", encoding="utf-8")
 
 
 def model_code(reference: str, folder: Path) -> ModelCode:
