@@ -54,7 +54,7 @@ def _arrow(table: str, returned: Any, source: str) -> pa.Table:
         return pa.Table.from_batches([returned])
     if isinstance(returned, list) and all(isinstance(row, Mapping) for row in returned):
         # Rows may lack keys; the order of the fullest does not depend on which comes first.
-        fullest = max(returned, key=len, default={})
+        fullest: Mapping[Any, Any] = max(returned, key=len, default={})
         names = dict.fromkeys([*fullest, *(name for row in returned for name in row)])
         return pa.table({str(name): _array(table, str(name), [row.get(name) for row in returned]) for name in names})
     if isinstance(returned, list | tuple | Iterator):
