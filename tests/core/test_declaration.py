@@ -322,3 +322,71 @@ def test_a_table_or_a_view_has_no_dots_in_its_name(folder, old, new):
 
 def next_line(folder, start):
     return next(each for each in (folder / "pipeline.yaml").read_text().splitlines() if each.startswith(start))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (BOUND, "floors: {roc_auc: 80}", "roc_auc is never 80: it lies between 0 and 1; write 0.8 for 80 %"),
+        (BOUND, "floors: {roc_auc: -0.1}", "roc_auc is never -0.1: it lies between 0 and 1"),
+        (BOUND, "floors: {roc_auc: yes}", "YAML reads yes, no, on and off as true and false"),
+        (BOUND, "floors: {roc_auc: 80%}", "write 0.8"),
+        (BOUND, "floors: {neg_log_loss: 0.5}", "neg_log_loss is never 0.5: it is at most 0"),
+        (BOUND, "floors: {neg_brier_score: -2}", "it lies between -1 and 0"),
+        (BOUND, "ceilings: {load_seconds: -1}", "load_seconds is never -1: it is at least 0"),
+        (BOUND, "min_effect: 2", "no two values of roc_auc differ by 2"),
+        (BOUND, "guardrails: {neg_brier_score: 1.5}", "no two values of neg_brier_score differ by 1.5"),
+        ("max_regression: 0.5", "max_regression: 7", "no two values of roc_auc differ by 7"),
+        (BOUND, f"min_effect: 1{'0' * 400}", "the number is too large"),
+        (BOUND, "min_effect: 1e400", "must be a finite number"),
+        (BOUND, "min_effect: much", "must be a valid number"),
+        ("[weight]", "[weight, weight]", "'weight' is listed twice"),
+        ("[courier, depot]", "[courier, weight]", "'weight' is listed twice"),
+        ("window: 2d", "window: 40000d", "a duration is at most 36500d"),
+        ("window: 2d", f"window: {'9' * 30}d", "a duration is at most 36500d"),
+        ("window: 2d", f"window: {'9' * 5000}d", "a duration is at most 36500d"),
+        ("patience: 1h", "patience: P99999999D", "a duration is at most 36500d"),
+        ("Europe/Berlin", "EST", "EST is an abbreviation and no place"),
+        ("Europe/Berlin", "CET", "for example Europe/Berlin"),
+        ("sql/depot_traffic.sql", "/etc/hostname", "a file is named from the pipeline's folder, and lies in it"),
+        ("expectations/traffic.yaml", "../other/traffic.yaml", "a file is named from the pipeline's folder"),
+        ("owner: tests", "owner: &own [*own]", "contains itself"),
+        ("inputs: {", "inputs: &own {more: *own, ", "contains itself"),
+    ],
+)
+def test_a_value_that_nobody_can_mean_is_told_with_what_is_meant(folder, old, new, said):
+    replace(folder, old, new)
+    assert said in error_of(folder)
+
+
+@pytest.mark.parametrize("name", ["churn-eu", "_churn", "1st", "a.b", "class", "häuser", "x" * 101])
+def test_a_name_that_python_or_feast_cannot_take_is_refused(folder, name):
+    renamed = folder.rename(folder.parent / name)
+    replace(renamed, "name: parcels", f"name: {name}")
+    assert "line 2, key name" in error_of(renamed)
+
+
+@pytest.mark.parametrize(("written", "meant"), [("1e-3", 0.001), ("1E3", 1000.0), ("2.5e1", 25.0), ("-1e+2", -100.0)])
+def test_a_number_with_an_exponent_is_a_number(folder, written, meant):
+    replace(folder, "{c: 0.01}", f"{{c: {written}}}")
+    assert read_pipeline(folder).train.candidates["logistic"].params == {"c": meant}
+    if meant > 1:
+        replace(folder, "min_rows: 40", f"min_rows: {written}")
+        assert read_pipeline(folder).gate.min_rows == meant
+
+
+@pytest.mark.parametrize("text", ["e1", "1e", "0x1e3", "v1e3", '"1e3"'])
+def test_text_that_looks_like_one_stays_text(folder, text):
+    replace(folder, "{c: 0.01}", f"{{c: {text}}}")
+    found = read_pipeline(folder).train.candidates["logistic"].params["c"]
+    assert not isinstance(found, float)
+
+
+def test_a_folder_that_cannot_be_read_breaks_no_other(folder):
+    good = folder.parent / "packages"
+    shutil.copytree(folder, good)
+    replace(good, "name: parcels", "name: packages")
+    replace(folder, "inputs: {", "inputs: &own {more: *own, ")
+    pipelines, errors = read_pipelines(folder.parent)
+    assert [each.name for each in pipelines] == ["packages"]
+    assert len(errors) == 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
@@ -17,6 +19,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
+from pydantic_core import PydanticCustomError
 
 
 def _without_dots(value: str) -> str:
@@ -27,12 +30,27 @@ def _without_dots(value: str) -> str:
     return value
 
 
+def _named(value: str) -> str:
+    if keyword.iskeyword(value):
+        raise ValueError(f"{value!r} is a word of Python, and no module can have this name")
+    return value
+
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
+#: A name that Python's modules, Feast's projects and DAGs can have.
+PipelineName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,99}$", description="letters, digits and underscores, a letter first"),
+    AfterValidator(_named),
+]
 #: A dot in the name of a table of the lake is a folder.
 TableName = Annotated[Name, AfterValidator(_without_dots)]
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*(:[A-Za-z_]\w*)?")
 _DURATION = re.compile(r"(\d+)\s*([smhd])")
 _ISO_DURATION = TypeAdapter(timedelta)
+#: No window of a pipeline is longer, and days this far from any date are still dates.
+_LONGEST = timedelta(days=36_500)
+_TOO_LONG = f"a duration is at most {_LONGEST.days}d"
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -51,11 +69,19 @@ def _function(value: str) -> str:
 def _duration(value: Any) -> Any:
     if isinstance(value, str) and value.startswith("P"):  # ISO 8601, as a declaration is written when it is kept
         with suppress(ValidationError):
-            return _ISO_DURATION.validate_python(value)
+            return _bounded(_ISO_DURATION.validate_python(value))
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("a duration is a number and a unit (s, m, h or d), for example 28d")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    with suppress(OverflowError, ValueError):
+        return _bounded(timedelta(**{_UNITS[match[2]]: int(match[1])}))
+    raise ValueError(_TOO_LONG)
+
+
+def _bounded(value: timedelta) -> timedelta:
+    if value > _LONGEST:
+        raise ValueError(_TOO_LONG)
+    return value
 
 
 def _whole_days(value: timedelta) -> timedelta:
@@ -64,6 +90,33 @@ def _whole_days(value: timedelta) -> timedelta:
     return value
 
 
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a number is expected, and YAML reads yes, no, on and off as true and false")
+    if isinstance(value, str) and value.strip().endswith("%"):
+        try:
+            share = float(value.strip().removesuffix("%")) / 100
+        except ValueError:
+            return value  # pydantic says what it is
+        raise PydanticCustomError("declaration", "write {share}", {"share": f"{share:g}"})
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError("the number is too large") from None
+    except (TypeError, ValueError):
+        return value  # pydantic says what it is
+
+
+def _within(value: Path) -> Path:
+    if value.is_absolute() or ".." in value.parts:
+        raise ValueError("a file is named from the pipeline's folder, and lies in it")
+    return value
+
+
+#: A finite number, as people write one.
+Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+#: A file of the pipeline's folder.
+File = Annotated[Path, AfterValidator(_within)]
 Reference = Annotated[str, AfterValidator(_reference)]
 Function = Annotated[Reference, AfterValidator(_function)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]

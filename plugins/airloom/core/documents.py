@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,12 @@ class _Reader(yaml.SafeLoader):
         self._visit(value, inner)
 
 
+#: YAML 1.2 and people read 1e-3 as a number; the library reads YAML 1.1, in which it is text.
+_Reader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+"), list("-+0123456789")
+)
+
+
 def read_document(file: Path) -> Document:
     """Read a YAML file.
 
@@ -87,8 +94,12 @@ def read_document(file: Path) -> Document:
         raise _not_yaml(file, error) from None
     try:
         return Document(file, reader.read(), reader.lines)
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise _not_yaml(file, error) from None
+    except RecursionError:
+        raise DeclarationError(
+            "The declaration contains itself, or is too deep.", where=str(file), do="use no alias within its own anchor"
+        ) from None
     finally:
         reader.dispose()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -15,9 +14,12 @@ from airloom.core.declared import (
     Days,
     Declared,
     Duration,
+    File,
     Function,
     Name,
     Names,
+    Number,
+    PipelineName,
     Reference,
     TableName,
     Tables,
@@ -31,6 +33,22 @@ from airloom.core.rules import DAY, ENTITY, ROW, Circuit, Gate, Promotion
 
 #: What the query of a label knows the scored rows as.
 EXAMPLES = "examples"
+
+
+#: Places that people mean by the abbreviations that the database has as zones.
+_PLACES = {
+    "EST": "America/New_York",
+    "EST5EDT": "America/New_York",
+    "CST6CDT": "America/Chicago",
+    "MST": "America/Denver",
+    "MST7MDT": "America/Denver",
+    "PST8PDT": "America/Los_Angeles",
+    "HST": "Pacific/Honolulu",
+    "WET": "Europe/Lisbon",
+    "CET": "Europe/Berlin",
+    "MET": "Europe/Berlin",
+    "EET": "Europe/Helsinki",
+}
 
 
 class Schedule(Declared):
@@ -49,6 +67,11 @@ class Schedule(Declared):
             ZoneInfo(value)
         except (KeyError, ValueError, OSError):
             raise ValueError("not a time zone of the IANA database, for example America/New_York") from None
+        if value in _PLACES:
+            raise ValueError(
+                f"{value} is an abbreviation and no place: its clocks never change, or change by the rules of "
+                f"others; name a place, for example {_PLACES[value]}"
+            )
         return value
 
     @model_validator(mode="after")
@@ -65,7 +88,7 @@ class Schedule(Declared):
 class QuarantinePolicy(Declared):
     """How many rows a partition may lose to critical row-level failures and still be published."""
 
-    max_share: float = Field(default=0.0, ge=0, le=1)
+    max_share: Number = Field(default=0.0, ge=0, le=1)
 
 
 class Table(Declared):
@@ -78,7 +101,7 @@ class Table(Declared):
     key: tuple[str, ...] = Field(min_length=1)
     time: str
     known_at: str
-    expectations: Path
+    expectations: File
     quarantine: QuarantinePolicy = QuarantinePolicy()
     empty: Literal["allow", "refuse"] | None = None
     columns: dict[str, ColumnType] | None = Field(
@@ -92,7 +115,7 @@ class View(Declared):
 
     reads: Tables
     window: Days
-    sql: Path
+    sql: File
 
 
 class Features(Declared):
@@ -116,7 +139,7 @@ class Label(Declared):
 
     table: Name | None = None
     column: str
-    sql: Path | None = Field(default=None, exclude_if=is_absent)
+    sql: File | None = Field(default=None, exclude_if=is_absent)
     reads: Tables | None = Field(default=None, exclude_if=is_absent)
     key: tuple[str, ...] = ()
     horizon: Duration
@@ -196,6 +219,13 @@ class Inputs(Declared):
     categorical: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
 
+    @model_validator(mode="after")
+    def _each_once(self) -> Inputs:
+        names = (*self.categorical, *self.numeric)
+        if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+            raise problem_at(f"{twice[0]!r} is listed twice")
+        return self
+
 
 class Candidate(Declared):
     """One way to train: a function and its parameters."""
@@ -267,7 +297,7 @@ class Artifacts(Declared):
 class Pipeline(Declared):
     """One machine learning problem."""
 
-    name: Name
+    name: PipelineName
     description: str
     owner: str
     schedule: Schedule

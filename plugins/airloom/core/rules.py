@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from airloom.core.declared import Days, Declared, Duration, Names, is_absent
+from airloom.core.declared import Days, Declared, Duration, Names, Number, is_absent
 from airloom.core.documents import did_you_mean, problem_at
 from airloom.core.metrics import METRICS, OPERATIONAL, Direction, direction, proper_score, rewards_a_constant
 
@@ -26,7 +26,7 @@ class Slices(Declared):
     """Groups of rows on which a challenger must not be worse than allowed."""
 
     by: tuple[str, ...] = Field(min_length=1)
-    max_regression: float = Field(ge=0, allow_inf_nan=False)
+    max_regression: Number = Field(ge=0)
     min_rows: int = Field(default=200, ge=2)
 
 
@@ -40,17 +40,17 @@ class Gate(Declared):
 
     metric: str
     within: Literal["day"] | None = Field(default=None, exclude_if=is_absent)
-    min_effect: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    min_effect: Number = Field(default=0.0, ge=0)
+    confidence: Number = Field(default=0.95, gt=0.5, lt=1)
     min_rows: int = Field(default=1, ge=1)
-    floors: dict[str, float] = Field(default_factory=dict)
-    ceilings: dict[str, float] = Field(default_factory=dict)
-    guardrails: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
+    floors: dict[str, Number] = Field(default_factory=dict)
+    ceilings: dict[str, Number] = Field(default_factory=dict)
+    guardrails: dict[str, Annotated[Number, Field(ge=0)]] = Field(default_factory=dict)
     slices: Slices | None = None
     cluster: Names | None = Field(default=None, max_length=2, exclude_if=is_absent)
     baseline: Literal["constant", "linear", "none"] = Field(default="constant", exclude_if=_is_constant)
     proper: str | None = Field(default=None, exclude_if=is_absent)
-    first_confidence: float | None = Field(default=None, gt=0.5, lt=1, exclude_if=is_absent)
+    first_confidence: Number | None = Field(default=None, gt=0.5, lt=1, exclude_if=is_absent)
 
     @field_validator("cluster")
     @classmethod
@@ -95,6 +95,11 @@ class Gate(Declared):
         for key, bounds in (("floors", self.floors), ("ceilings", self.ceilings)):
             for name, bound in bounds.items():
                 _require_bound(key, name, bound)
+        _require_difference(self.metric, self.min_effect, "min_effect")
+        for name, allowed in self.guardrails.items():
+            _require_difference(name, allowed, "guardrails", name)
+        if self.slices:
+            _require_difference(self.metric, self.slices.max_regression, "slices", "max_regression")
         return self
 
 
@@ -115,11 +120,28 @@ def _require_bound(key: str, name: str, bound: float) -> None:
     """A floor is for what is better when higher, a ceiling for what is better when lower."""
     if name not in METRICS | OPERATIONAL:
         raise _no_metric(name, METRICS | OPERATIONAL, key, name)
-    if not math.isfinite(bound):
-        raise problem_at(f"the bound of {name} must be a finite number", key, name)
+    metric = (METRICS | OPERATIONAL)[name]
+    if not metric.lowest <= bound <= metric.highest:
+        share = f"; write {bound / 100:g} for {bound:g} %" if metric.highest == 1 and 1 < bound <= 100 else ""
+        raise problem_at(f"{name} is never {bound:g}: {_range(name)}{share}", key, name)
     right = _BOUNDS[direction(name)]
     if key != right:
         raise problem_at(f"{name} is better when {direction(name)}: declare it under {right}", key, name)
+
+
+def _require_difference(name: str, difference: float, *at: str) -> None:
+    """What a rule says of a gain or a loss must be one that the metric can have."""
+    if difference > METRICS[name].highest - METRICS[name].lowest:
+        raise problem_at(f"no two values of {name} differ by {difference:g}: {_range(name)}", *at)
+
+
+def _range(name: str) -> str:
+    metric = (METRICS | OPERATIONAL)[name]
+    if math.isinf(metric.lowest):
+        return f"it is at most {metric.highest:g}"
+    if math.isinf(metric.highest):
+        return f"it is at least {metric.lowest:g}"
+    return f"it lies between {metric.lowest:g} and {metric.highest:g}"
 
 
 def _no_metric(name: str, known: Iterable[str], *at: str) -> Exception:
