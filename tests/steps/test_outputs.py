@@ -259,7 +259,7 @@ def test_models_are_asked_in_one_place():
     }
     # A registered version's own method; the estimators in a baseline and in flavours, which are models themselves.
     asked = {each for each in asked if not each.startswith("flavours/")}
-    assert asked - {"stores/model_outputs.py: model", "steps/baselines.py: self.estimator"} == {
+    assert asked - {"stores/model_outputs.py: model", "steps/baseline_models.py: self.estimator"} == {
         "steps/same_rows.py: self.new",
         "steps/same_rows.py: self.old",
         "steps/same_rows.py: version",

@@ -15,10 +15,12 @@ from sklearn.preprocessing import FunctionTransformer
 from airloom.contracts import class_reference
 from airloom.flavours.flavour import Target
 from airloom.flavours.registry import as_model
+from airloom.steps.baselines import constant, linear
 from airloom.stores import mlflow_files
 from airloom.stores.model_code import model_code
 from airloom.stores.model_files import write_model
 from airloom.stores.tracking import load_mlflow
+from tests.worlds.candidates import training_data
 
 MODULES = {
     "__init__.py": "",
@@ -147,6 +149,13 @@ def test_only_what_is_needed_travels_and_is_required(project, rows, tmp_path):
     assert own.requires == {"numpy": version("numpy")}
     lines = (tmp_path / "model_0" / "requirements.txt").read_text().split()
     assert [line.partition("==")[0] for line in lines] == ["mlflow", "numpy", "pandas", "scikit-learn", "skops"]
+
+
+def test_a_baseline_that_is_a_candidate_requires_no_more_than_other_models(rows, tmp_path):
+    data = training_data(rows, (rows["a"] > 0).to_numpy(dtype=float), (), ("a",))
+    for number, fit in enumerate((linear, constant)):
+        code = described(fit(data, {}, None), tmp_path / f"model_{number}", rows)
+        assert set(code.requires) <= {"numpy", "pandas", "scikit-learn", "skops"}
 
 
 def test_no_line_imports_airloom_or_the_project(project, rows, tmp_path):
