@@ -149,8 +149,10 @@ def test_the_search_finds_what_is_planted(world):
     ("fault", "said"),
     [
         ("extract raises", "ValueError at include/planted/source.py"),
-        ("an Arrow table", "Table"),
-        ("no table", "list"),
+        ("no table", "Series"),
+        ("Arrow of other columns", "paid_at"),
+        ("frames of mixed types", "currency"),
+        ("dictionaries of mixed types", "currency"),
         ("mixed types", "currency"),
         ("a bad time", "paid_at"),
         ("a key twice", "1 rows with a key seen before"),

@@ -55,8 +55,10 @@ def _first(rows, column, value):
 
 FAULTS = {
     "extract raises": _raise,
-    "an Arrow table": lambda rows: pa.Table.from_pandas(rows),
-    "no table": lambda rows: rows.to_dict("records"),
+    "no table": lambda rows: rows["currency"],
+    "Arrow of other columns": lambda rows: pa.Table.from_pandas(rows.drop(columns="paid_at")),
+    "frames of mixed types": lambda rows: [rows.iloc[:10], rows.iloc[10:].assign(currency=AMOUNT)],
+    "dictionaries of mixed types": lambda rows: _first(rows, "currency", AMOUNT).to_dict("records"),
     "mixed types": lambda rows: _first(rows, "currency", 918273.645),
     "a bad time": lambda rows: _first(rows, "paid_at", "SECRETKEY-now"),
     "a key twice": lambda rows: _first(rows, "payment_id", rows["payment_id"].iloc[1]),
