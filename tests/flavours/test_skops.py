@@ -40,3 +40,11 @@ def test_importing_skops_brings_in_neither_torch_nor_dask_and_trusts_the_same_ty
     assert (door["loaded"], door["left"]) == ([], [])
     assert door["trusted"] == report("direct")["trusted"]
     assert len(door["trusted"]["SKLEARN_ESTIMATOR_TYPE_NAMES"]) > 200
+
+
+def test_the_name_that_projects_import_leads_to_the_same_functions():
+    from airloom.flavours import estimator_files, network_files
+    from airloom.stores import safe_formats
+
+    assert safe_formats.load_estimator is estimator_files.load_estimator
+    assert safe_formats.load_weights is network_files.load_weights
