@@ -201,6 +201,19 @@ def test_classes_are_told_by_position_or_name_and_absent_ones_are_impossible(nam
     assert (predictions.argmax(axis=1) == codes).mean() > 0.8
 
 
+@pytest.mark.parametrize("classes", [("1", "2", "3"), ("0", "2", "1")])
+@pytest.mark.parametrize("kind", [int, float])
+def test_a_number_is_a_position_also_where_names_are_numbers(classes, kind, frame):
+    codes = np.digitize(frame["b"], [0.3, 0.6])
+    model = LogisticRegression().fit(frame[["b"]], codes.astype(kind))
+    predictions = as_model(model, Target("multiclass", classes)).predict(frame)
+    np.testing.assert_array_equal(predictions, model.predict_proba(frame[["b"]]))
+    named = LogisticRegression().fit(frame[["b"]], np.array(classes)[codes])
+    places = [classes.index(name) for name in named.classes_]
+    found = as_model(named, Target("multiclass", classes)).predict(frame)
+    np.testing.assert_array_equal(found[:, places], named.predict_proba(frame[["b"]]))
+
+
 def test_a_window_of_one_class_says_that_the_other_never_happens(frame, kept):
     from sklearn.dummy import DummyClassifier
 

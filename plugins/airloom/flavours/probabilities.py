@@ -41,8 +41,7 @@ def as_declared(found: Any, learned: Sequence[Any], target: Target) -> np.ndarra
 
 
 def _place(learned: Any, target: Target) -> int | None:
-    """Return the position of a learned class; a name is meant before a number that is no position."""
-    if str(learned) in target.classes:
-        return target.classes.index(str(learned))
-    positions = range(max(2, len(target.classes)))
-    return int(learned) if not isinstance(learned, str) and learned in positions else None
+    """Return the position of a learned class: a number is one, as in `data.label`, also where names are numbers."""
+    if isinstance(learned, str):
+        return target.classes.index(learned) if learned in target.classes else None
+    return int(learned) if learned in range(max(2, len(target.classes))) else None

@@ -54,9 +54,9 @@ def train(pipeline: Pipeline, candidate: str, function: Fit, rows: Rows, log: Me
     started = time.perf_counter()
     with fixed_threads(), failing(f"The candidate {candidate} cannot be trained."):
         returned = function(data, params, log)
-    seconds = time.perf_counter() - started
-    target = Target(pipeline.label.kind, pipeline.label.classes)
-    model = as_model(returned, target, pickle=pipeline.artifacts.pickle == "allow")
+        seconds = time.perf_counter() - started
+        target = Target(pipeline.label.kind, pipeline.label.classes)
+        model = as_model(returned, target, pickle=pipeline.artifacts.pickle == "allow")
     if model is returned:
         model = _with_every_class(pipeline.label, model, data.label)
     outputs = predicted(pipeline.label, model, rows.inputs, f"The candidate {candidate}")

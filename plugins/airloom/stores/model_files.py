@@ -1,7 +1,7 @@
 """Model files: one folder a model, whatever the framework, verified before anything in it is loaded.
 
-The folder is also an MLflow pyfunc model's data: MLflow calls `_load_pyfunc` of this module, so that
-`mlflow.pyfunc.load_model` works for people while no file of the model is ever unpickled.
+The folder is also an MLflow pyfunc model's data, which the code that travels with it loads (`stores.model_code`). Of
+versions that were registered before it did, MLflow calls `_load_pyfunc` of this module.
 """
 
 from __future__ import annotations
